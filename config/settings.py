@@ -1,0 +1,277 @@
+"""Every setting of Raceday, read once from the environment or `.env`; a fault is told in a sentence, exit 2."""
+
+import sys
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import psycopg
+from django.urls import reverse_lazy
+from environs import Env, EnvValidationError
+from marshmallow import ValidationError
+from marshmallow.validate import OneOf, Range
+from psycopg.conninfo import conninfo_to_dict
+
+from raceday import home
+from raceday.feed.records import RaceType
+from raceday.log import LEVELS, logging_config
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+HOME = home.home()
+
+
+def is_database_url(url: str) -> None:
+    """This function will refuse what libpq cannot read; it never repeats the value, which holds a password."""
+    try:
+        conninfo_to_dict(url)
+    except psycopg.Error:
+        raise ValidationError(
+            "must read postgresql://user:password@host:port/name, or …/name?host=/socket/folder"
+        ) from None
+
+
+def is_redis_url(url: str) -> None:
+    """This function will refuse what is not an address of Valkey or Redis."""
+    if urlsplit(url).scheme not in {"redis", "rediss", "unix"}:
+        raise ValidationError("must read redis://host:port/0 or unix:///path/to/socket?db=0")
+
+
+def is_http_url(url: str) -> None:
+    """This function will refuse what is not an http address."""
+    if urlsplit(url).scheme not in {"http", "https"} or not urlsplit(url).hostname:
+        raise ValidationError("must read http://host/path or https://host/path")
+
+
+env = Env(eager=False)
+env.read_env(str(BASE_DIR / ".env"), recurse=False)
+
+# ── The feed ────────────────────────────────────────────────────────────────────────────────────
+NZTAB_API_URL: str = env.str("NZTAB_API_URL", "https://api.tab.co.nz/affiliates/v1", validate=is_http_url)
+NZTAB_FROM: str = env.str("NZTAB_FROM", "")
+NZTAB_PARTNER: str = env.str("NZTAB_PARTNER", "")
+NZTAB_PARTNER_ID: str = env.str("NZTAB_PARTNER_ID", "")
+NZTAB_LICENCE_ACKNOWLEDGED: bool = env.bool("NZTAB_LICENCE_ACKNOWLEDGED", False)
+COUNTRIES: list[str] = env.list("COUNTRIES", ["NZ", "AUS"])
+RACE_TYPES: list[str] = env.list(
+    "RACE_TYPES", list(RaceType), validate=lambda names: [OneOf(list(RaceType))(name) for name in names]
+)
+FEED_CONCURRENCY: int = env.int("FEED_CONCURRENCY", 16, validate=Range(1, 200))
+FEED_TIMEOUT_SECONDS: float = env.float("FEED_TIMEOUT_SECONDS", 4.0, validate=Range(0.1, 30))
+
+# ── How often a race is polled: seconds between polls, in Raceday's time ─────────────────────────
+CADENCE_SECONDS: dict[str, int] = {
+    "far": env.int("CADENCE_FAR_SECONDS", 60, validate=Range(1, 3600)),  # > 15 min to the advertised start
+    "near": env.int("CADENCE_NEAR_SECONDS", 30, validate=Range(1, 3600)),  # 15 to 5 min
+    "soon": env.int("CADENCE_SOON_SECONDS", 15, validate=Range(1, 3600)),  # ≤ 5 min
+    "closing": env.int("CADENCE_CLOSING_SECONDS", 5, validate=Range(1, 3600)),  # from 90 s before until it closes
+    "settling": env.int("CADENCE_SETTLING_SECONDS", 15, validate=Range(1, 3600)),  # Closed and Interim
+}
+HISTORY_RETENTION_DAYS: int = env.int("HISTORY_RETENTION_DAYS", 30, validate=Range(2, 3650))
+
+# ── Servers ─────────────────────────────────────────────────────────────────────────────────────
+DATABASE_URL: str = env.str("DATABASE_URL", home.database_url(HOME), validate=is_database_url)
+REDIS_URL: str = env.str("REDIS_URL", home.redis_url(HOME), validate=is_redis_url)
+DB_POOL_MAX: int = env.int("DB_POOL_MAX", 10, validate=Range(8, 200))
+ALLOWED_HOSTS: list[str] = env.list("ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"])
+CSRF_TRUSTED_ORIGINS: list[str] = env.list("CSRF_TRUSTED_ORIGINS", [])
+HTTPS: bool = env.bool("HTTPS", False)
+SECRET_KEY: str = env.str("SECRET_KEY", "")
+METRICS_PUBLIC: bool = env.bool("METRICS_PUBLIC", False)  # else /metrics answers this machine only
+LOG_LEVEL: str = env.str("LOG_LEVEL", "INFO", validate=OneOf(LEVELS))
+
+try:
+    env.seal()
+except EnvValidationError as faults:
+    for name, sentences in dict(faults.error_messages).items():
+        sys.stderr.write(f"raceday: setting {name} is wrong: {' '.join(map(str, sentences))}\n")
+    raise SystemExit(2) from None
+if not SECRET_KEY:
+    try:
+        SECRET_KEY = home.secret_key(HOME)
+    except OSError as fault:
+        sys.stderr.write(
+            f"raceday: no secret key: {fault}. Set SECRET_KEY, or RACEDAY_HOME to a folder you can write.\n"
+        )
+        raise SystemExit(2) from None
+
+# ── Django ──────────────────────────────────────────────────────────────────────────────────────
+DEBUG = False
+ROOT_URLCONF = "config.urls"
+WSGI_APPLICATION = "config.wsgi.application"
+INSTALLED_APPS = [
+    "unfold",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "whitenoise.runserver_nostatic",
+    "django.contrib.staticfiles",
+    "rest_framework",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "django_prometheus",
+    "django_q",
+    "raceday",
+    "meetings",
+    "races",
+    "moneyflow",
+]
+MIDDLEWARE = [
+    "django_prometheus.middleware.PrometheusBeforeMiddleware",
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.middleware.gzip.GZipMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "raceday.api.ConditionalGet",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "django_prometheus.middleware.PrometheusAfterMiddleware",
+]
+TEMPLATES: list[dict[str, Any]] = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ]
+        },
+    }
+]
+STATIC_URL = "static/"
+STATIC_ROOT = HOME / "static"
+WHITENOISE_USE_FINDERS = True  # no collectstatic step between a clone and a running product
+USE_TZ = True
+TIME_ZONE = "Pacific/Auckland"  # what staff read in the admin; bounds of days come from raceday.racing_day
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+APPEND_SLASH = False
+LOGGING_CONFIG = None
+logging_config(LOG_LEVEL)
+
+# ── PostgreSQL: one connection a thread, kept, failing fast ─────────────────────────────────────
+_dsn: dict[str, Any] = {name: value for name, value in conninfo_to_dict(DATABASE_URL).items() if value is not None}
+DATABASES: dict[str, dict[str, Any]] = {
+    "default": {
+        "ENGINE": "django_prometheus.db.backends.postgresql",
+        "NAME": _dsn.pop("dbname", "raceday"),
+        "USER": _dsn.pop("user", ""),
+        "PASSWORD": _dsn.pop("password", ""),
+        "HOST": _dsn.pop("host", ""),
+        "PORT": _dsn.pop("port", ""),
+        "CONN_MAX_AGE": 600,
+        "CONN_HEALTH_CHECKS": True,
+        "OPTIONS": {
+            "connect_timeout": 2,
+            "application_name": "raceday",
+            "options": "-c statement_timeout=8000 -c lock_timeout=4000 -c idle_in_transaction_session_timeout=10000",
+            **_dsn,
+        },
+    }
+}
+CACHES = {
+    "default": {
+        "BACKEND": "django_redis.cache.RedisCache",
+        "LOCATION": REDIS_URL,
+        "KEY_PREFIX": "raceday",
+        "OPTIONS": {"SOCKET_CONNECT_TIMEOUT": 1, "SOCKET_TIMEOUT": 2},
+    }
+}
+
+# ── django-q2: `control` holds the poller, `default` transforms and writes ───────────────────────
+Q_CLUSTER = {
+    "name": "default",
+    "broker_class": "raceday.broker.StreamBroker",
+    "redis": REDIS_URL,
+    "workers": 2,
+    "timeout": 20,  # above statement_timeout, so that its kill never fires
+    "retry": 30,  # above timeout, so that no task runs twice at once
+    "max_attempts": 3,
+    "recycle": 5000,
+    "queue_limit": 50,  # what waits inside a cluster is overdue after `retry`; the rest waits in Valkey
+    "catch_up": False,
+    "scheduler": False,  # it would hold a connection; what Raceday does daily, the poller asks for by Raceday's clock
+    "save_limit": 250,
+    "poll": 0.2,
+    "guard_cycle": 1,
+    "label": "django-q2",
+    "ALT_CLUSTERS": {"control": {"workers": 2, "retry": 86400, "recycle": 1}},
+}
+
+# ── The API and the admin ───────────────────────────────────────────────────────────────────────
+REST_FRAMEWORK = {
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_AUTHENTICATION_CLASSES": [],
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.AllowAny"],
+    "UNAUTHENTICATED_USER": None,
+    "EXCEPTION_HANDLER": "raceday.api.error_response",
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "COERCE_DECIMAL_TO_STRING": False,
+    "URL_FORMAT_OVERRIDE": None,
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Raceday",
+    "DESCRIPTION": (
+        "Racing and the money on it, as the NZ TAB feed shows it. Query names may be written in snake_case or camelCase;"
+        " an unknown one is refused. Times carry the New Zealand offset, money is whole cents, odds are per $1,"
+        " percentages 0–100, what is not known is null. Every error is `{error, details?}`."
+    ),
+    "VERSION": "1",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "SWAGGER_UI_SETTINGS": {"deepLinking": True, "validatorUrl": None},  # None: no badge from a foreign host
+    "SCHEMA_PATH_PREFIX": "/api",
+    "PREPROCESSING_HOOKS": ["raceday.api.api_endpoints"],
+}
+_STAFF_PAGES = (
+    ("Racing", "Meetings", "stadium", "meetings_meeting_changelist"),
+    ("Racing", "Races", "sports_score", "races_race_changelist"),
+    ("Feed", "Poll runs", "sync", "raceday_pollrun_changelist"),
+    ("Feed", "Kept answers", "draft", "raceday_feedpayload_changelist"),
+    ("Tasks", "Queues", "stacks", "queues"),
+    ("Tasks", "Failures", "error", "django_q_failure_changelist"),
+    ("Tasks", "Successes", "task_alt", "django_q_success_changelist"),
+    ("Tasks", "Schedules", "schedule", "django_q_schedule_changelist"),
+    ("Staff", "Users", "person", "auth_user_changelist"),
+    ("Staff", "Groups", "group", "auth_group_changelist"),
+)
+UNFOLD = {
+    "SITE_TITLE": "Raceday",
+    "SITE_HEADER": "Raceday",
+    "SITE_SYMBOL": "sports_score",
+    "SITE_URL": None,
+    "DASHBOARD_CALLBACK": "moneyflow.admin.dashboard",
+    "SIDEBAR": {
+        "navigation": [
+            {
+                "title": group,
+                "items": [
+                    {"title": title, "icon": icon, "link": reverse_lazy(f"admin:{name}")}
+                    for section, title, icon, name in _STAFF_PAGES
+                    if section == group
+                ],
+            }
+            for group in dict.fromkeys(page[0] for page in _STAFF_PAGES)
+        ]
+    },
+}
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+
+# ── Safe by default; HTTPS=true once TLS stands in front ────────────────────────────────────────
+SECURE_CONTENT_TYPE_NOSNIFF = True
+SECURE_REFERRER_POLICY = "same-origin"
+SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT = HTTPS
+SECURE_HSTS_SECONDS = 31_536_000 if HTTPS else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = HTTPS
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if HTTPS else None

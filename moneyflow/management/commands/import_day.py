@@ -1,0 +1,62 @@
+"""`manage.py import_day [--date YYYY-MM-DD]`: the card of a racing day, and a first poll of each of its races."""
+
+import asyncio
+from argparse import ArgumentParser
+from collections.abc import AsyncIterator, Iterable
+from datetime import date
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError
+
+from moneyflow.pipeline import walk
+from moneyflow.tasks import import_card
+from raceday import clock
+from raceday.feed.client import FeedAnswer, FeedClient, FeedError
+from raceday.racing_day import racing_day
+from races.models import Race
+
+
+class Command(BaseCommand):
+    help = "Import a racing day: its meetings, races and, by a first poll of each race, entrants."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--date", type=date.fromisoformat, help="NZ racing day, YYYY-MM-DD; today when left out")
+
+    def handle(self, *_: Any, **options: Any) -> None:
+        card = import_card(options["date"] or racing_day(clock.now()))
+        for fault in card.faults:
+            self.stderr.write(f"left out: {fault}")
+        if card.error:
+            raise CommandError(f"the feed did not give the card of {card.day}: {card.error.reason}", returncode=1)
+        self.stdout.write(f"{card.day}: {len(card.meetings)} meetings, {len(card.race_ids)} races")
+        live = list(Race.objects.live().filter(pk__in=card.race_ids).values_list("pk", flat=True))
+        outcomes = asyncio.run(self.poll_each(live))
+        faulty = [outcome for outcome in outcomes if outcome.endswith(("error", "partition"))]
+        self.stdout.write(f"{card.day}: {len(live)} live races polled, {len(faulty)} without success")
+
+    async def poll_each(self, race_ids: list[str]) -> list[str]:
+        """This function will poll races side by side, write each as it comes, and show how far it is."""
+        outcomes: list[str] = []
+        async for race_id, found in fetch_each(race_ids):
+            outcomes.append((await asyncio.to_thread(walk, race_id, found)).outcome)
+            if self.stdout.isatty():
+                self.stdout.write(f"\rentrants of {len(outcomes)} of {len(race_ids)} races", ending="")
+                self.stdout.flush()
+        if self.stdout.isatty():
+            self.stdout.write("")
+        return outcomes
+
+
+async def fetch_each(race_ids: Iterable[str]) -> AsyncIterator[tuple[str, FeedAnswer | FeedError]]:
+    """This function will fetch races side by side, FEED_CONCURRENCY at once, and yield each as it comes in."""
+
+    async def fetch(feed: FeedClient, race_id: str) -> tuple[str, FeedAnswer | FeedError]:
+        async with places:
+            return race_id, await feed.fetch_event(race_id)
+
+    # httpx would let them queue inside their own time limits: a place is taken before the clock starts.
+    places = asyncio.Semaphore(settings.FEED_CONCURRENCY)
+    async with FeedClient.from_settings() as feed:
+        for fetched in asyncio.as_completed([fetch(feed, race_id) for race_id in race_ids]):
+            yield await fetched

@@ -1,0 +1,141 @@
+"""Partitions of the two history tables, one an NZ day: plan (pure) → print → apply. All their policy is here."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from itertools import takewhile
+
+from django.conf import settings
+from django.core.checks import CheckMessage, Error
+from django.db import connection, transaction
+from django.db.utils import DatabaseError
+from psycopg import sql
+
+from raceday import clock
+from raceday.racing_day import day_bounds, racing_day
+
+PARENTS = ("money_flow_history", "odds_history")
+RUNWAY_DAYS = 7
+LEAST_RUNWAY_DAYS = 2
+# The feed dates prices back to the day before the race and further: their days need a place, too.
+PAST_DAYS = 7
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Partition:
+    """One NZ day of one history table."""
+
+    parent: str
+    day: date
+
+    @property
+    def name(self) -> str:
+        """`money_flow_history_2026_11_21`."""
+        return f"{self.parent}_{self.day:%Y_%m_%d}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What is to be made, and what is older than the retention and to be detached; detached is not dropped."""
+
+    create: tuple[Partition, ...]
+    detach: tuple[Partition, ...]
+
+
+def plan(existing: Iterable[Partition], days: Sequence[date], *, oldest: date) -> Plan:
+    """This function will plan partitions for `days`, and the leaving of those whose day is before `oldest`."""
+    have = set(existing)
+    wanted = [Partition(parent=parent, day=day) for day in days for parent in PARENTS]
+    return Plan(
+        create=tuple(partition for partition in wanted if partition not in have and partition.day >= oldest),
+        detach=tuple(sorted((old for old in have if old.day < oldest), key=lambda old: (old.day, old.parent))),
+    )
+
+
+def plan_today(today: date) -> Plan:
+    """This function will plan a week behind `today`, the runway before it, and the retention."""
+    days = [today + timedelta(days=offset) for offset in range(-PAST_DAYS, RUNWAY_DAYS + 1)]
+    return plan(existing(), days, oldest=today - timedelta(days=settings.HISTORY_RETENTION_DAYS))
+
+
+def existing() -> list[Partition]:
+    """This function will read which partitions are attached."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT parent.relname, child.relname FROM pg_inherits"
+            " JOIN pg_class parent ON parent.oid = inhparent JOIN pg_class child ON child.oid = inhrelid"
+            " WHERE parent.relname = ANY(%s) AND pg_table_is_visible(parent.oid) ORDER BY 2",
+            [list(PARENTS)],
+        )
+        return [_partition(parent, name) for parent, name in cursor.fetchall()]
+
+
+def apply(planned: Plan) -> None:
+    """This function will carry a plan out in one transaction, whole or not at all."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SET LOCAL lock_timeout = '3s'")
+        for partition in planned.create:
+            for statement in _creation(partition):
+                cursor.execute(statement.as_string(cursor.connection))
+        for partition in planned.detach:
+            names = sql.Identifier(partition.parent), sql.Identifier(partition.name)
+            detach = sql.SQL("ALTER TABLE {} DETACH PARTITION {}").format(*names)
+            cursor.execute(detach.as_string(cursor.connection))
+
+
+def keep(today: date) -> Plan:
+    """This function will bring the partitions to where `plan_today` wants them; safe from two processes at once."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtext('raceday.partitions'))")
+        planned = plan_today(today)
+        apply(planned)
+    return planned
+
+
+def is_migrated() -> bool:
+    """This function will say whether the history tables are there; they are not after `migrate moneyflow zero`."""
+    return set(PARENTS) <= set(connection.introspection.table_names())
+
+
+def runway_days(today: date) -> int:
+    """This function will count the days after `today` that have every partition, without a gap; −1: not even today."""
+    have = set(existing())
+    days = (today + timedelta(days=offset) for offset in range(366))
+    ready = takewhile(lambda day: all(Partition(parent=parent, day=day) in have for parent in PARENTS), days)
+    return sum(1 for _ in ready) - 1
+
+
+def check_runway(databases: Sequence[str] | None, **_: object) -> list[CheckMessage]:
+    """This function will be Django's check that readings of the coming days have a place."""
+    if not databases:
+        return []
+    try:
+        runway = runway_days(racing_day(clock.now()))
+    except DatabaseError as error:
+        return [Error(f"the partitions cannot be read: {error}", id="moneyflow.E001")]
+    if runway >= LEAST_RUNWAY_DAYS:
+        return []
+    return [
+        Error(
+            f"history has partitions for {runway} days ahead, {LEAST_RUNWAY_DAYS} are needed",
+            hint="manage.py partitions --apply",
+            id="moneyflow.E002",
+        )
+    ]
+
+
+def _partition(parent: str, name: str) -> Partition:
+    year, month, day = name.removeprefix(f"{parent}_").split("_")
+    return Partition(parent=parent, day=date(int(year), int(month), int(day)))
+
+
+def _creation(partition: Partition) -> tuple[sql.Composed, sql.Composed]:
+    # Made apart and then attached: PARTITION OF would lock the parent against every reader and writer.
+    start, end = day_bounds(partition.day)
+    names = {"parent": sql.Identifier(partition.parent), "name": sql.Identifier(partition.name)}
+    return (
+        sql.SQL("CREATE TABLE {name} (LIKE {parent} INCLUDING DEFAULTS INCLUDING CONSTRAINTS)").format(**names),
+        sql.SQL("ALTER TABLE {parent} ATTACH PARTITION {name} FOR VALUES FROM ({start}) TO ({end})").format(
+            **names, start=sql.Literal(start.isoformat()), end=sql.Literal(end.isoformat())
+        ),
+    )

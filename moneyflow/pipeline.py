@@ -1,0 +1,188 @@
+"""Rooms 2 to 5 in a row: an answer in hand → parsed, transformed, written, published. It reads like the picture."""
+
+import time
+from datetime import timedelta
+
+import structlog
+from django.db import transaction
+from msgspec import Struct
+from psycopg.errors import CheckViolation
+
+from meetings.store import settle_meetings
+from moneyflow.partitions import PAST_DAYS
+from moneyflow.records import Outcome
+from moneyflow.store import Written, read_state, write_poll
+from moneyflow.transform import money_flow
+from raceday import metrics, published
+from raceday.feed.client import FeedAnswer, FeedError
+from raceday.feed.parse import ParseFault, parse_event
+from raceday.feed.records import ENDED, RaceSnapshot
+from raceday.models import FeedPayload, PollRun
+
+# Each try means that another poll of the same race was written in between: more than a few is a fault.
+TRIES = 8
+log = structlog.get_logger("raceday.poll")
+
+
+class Walk(Struct, frozen=True, kw_only=True):
+    """What one poll's walk through the rooms came to; milliseconds of wall time, None for a room not reached."""
+
+    race_id: str
+    outcome: str
+    reason: str | None = None
+    snapshot: RaceSnapshot | None = None
+    points: int = 0
+    odds: int = 0
+    fetch_ms: float
+    transform_ms: float | None = None
+    write_ms: float | None = None
+    publish_ms: float | None = None
+
+
+class ContentionError(RuntimeError):
+    """A race was written by others each time this poll was about to be."""
+
+
+def walk(race_id: str, found: FeedAnswer | FeedError) -> Walk:
+    """This function will take one poll from what the feed gave to published, and leave a PollRun whatever happens.
+
+    Safe to run twice on the same answer. Raises what nobody foresaw; an unreadable answer is foreseen.
+    """
+    began = time.perf_counter()
+    if isinstance(found, FeedError):
+        walked = _refused(race_id, found)
+    else:
+        snapshot = _parse(race_id, found)
+        if isinstance(snapshot, ParseFault):
+            walked = _unreadable(race_id, found, snapshot)
+        else:
+            walked = _written(snapshot, found, began)
+    _tell(walked, time.perf_counter() - began)
+    return walked
+
+
+def _parse(race_id: str, answer: FeedAnswer) -> RaceSnapshot | ParseFault:
+    try:
+        snapshot = parse_event(answer.content())
+    except ValueError as error:
+        return ParseFault("$", str(error))
+    if isinstance(snapshot, RaceSnapshot) and snapshot.race_id != race_id:
+        return ParseFault("$.data.race.event_id", f"asked for {race_id}, got {snapshot.race_id}")
+    return snapshot
+
+
+def _written(snapshot: RaceSnapshot, answer: FeedAnswer, began: float) -> Walk:
+    odds_since = answer.polled_at - timedelta(days=PAST_DAYS)
+    for _ in range(TRIES):
+        state = read_state(snapshot.race_id, snapshot.generated_at)
+        flow = money_flow(snapshot, state, odds_since=odds_since)
+        transformed = time.perf_counter()
+        transform_ms = _ms(transformed - began)
+        try:
+            written = write_poll(snapshot, flow, answer, version=state.version, transform_ms=transform_ms)
+        except CheckViolation as error:
+            if error.diag.constraint_name:  # a table's own constraint, not a day without a partition
+                raise
+            return _without_partition(snapshot, answer, error, transform_ms)
+        wrote = time.perf_counter()
+        if written.is_applied:
+            if flow.outcome is not Outcome.UNCHANGED:
+                _publish(snapshot, written)
+            return Walk(
+                race_id=snapshot.race_id,
+                outcome=flow.outcome,
+                snapshot=snapshot,
+                points=len(flow.points),
+                odds=len(flow.odds),
+                fetch_ms=answer.fetch_ms,
+                transform_ms=transform_ms,
+                write_ms=_ms(wrote - transformed),
+                publish_ms=_ms(time.perf_counter() - wrote),
+            )
+        began = time.perf_counter()
+    raise ContentionError(f"race {snapshot.race_id} was written by others {TRIES} times in a row")
+
+
+def _publish(snapshot: RaceSnapshot, written: Written) -> None:
+    topics = [f"race:{snapshot.race_id}"]
+    if written.is_race_changed:
+        topics.append(f"meeting:{snapshot.meeting_id}")
+        if snapshot.status in ENDED and settle_meetings([snapshot.meeting_id]):
+            topics.append("card")
+    transaction.on_commit(lambda: published.publish(topics))
+
+
+def _refused(race_id: str, error: FeedError) -> Walk:
+    PollRun.objects.create(
+        race_id=race_id,
+        polled_at=error.polled_at,
+        outcome=PollRun.Outcome.FEED_ERROR,
+        reason=error.reason,
+        http_status=error.http_status,
+        fetch_ms=error.fetch_ms,
+    )
+    return Walk(race_id=race_id, outcome=PollRun.Outcome.FEED_ERROR, reason=error.reason, fetch_ms=error.fetch_ms)
+
+
+def _unreadable(race_id: str, answer: FeedAnswer, fault: ParseFault) -> Walk:
+    with transaction.atomic():
+        run = PollRun.objects.create(
+            race_id=race_id,
+            polled_at=answer.polled_at,
+            outcome=PollRun.Outcome.PARSE_ERROR,
+            reason=str(fault),
+            http_status=200,
+            body_bytes=len(answer.body),
+            fetch_ms=answer.fetch_ms,
+        )
+        FeedPayload.objects.create(poll_run=run, body=answer.body, encoding=answer.encoding)
+    return Walk(race_id=race_id, outcome=run.outcome, reason=run.reason, fetch_ms=answer.fetch_ms)
+
+
+def _without_partition(snapshot: RaceSnapshot, answer: FeedAnswer, error: CheckViolation, transform_ms: float) -> Walk:
+    run = PollRun.objects.create(
+        race_id=snapshot.race_id,
+        polled_at=answer.polled_at,
+        generated_at=snapshot.generated_at,
+        outcome=PollRun.Outcome.NO_PARTITION,
+        reason=error.diag.message_primary,
+        http_status=200,
+        body_bytes=len(answer.body),
+        fetch_ms=answer.fetch_ms,
+        transform_ms=transform_ms,
+    )
+    return Walk(
+        race_id=snapshot.race_id,
+        outcome=run.outcome,
+        reason=run.reason,
+        snapshot=snapshot,
+        fetch_ms=answer.fetch_ms,
+        transform_ms=transform_ms,
+    )
+
+
+def _tell(walked: Walk, seconds: float) -> None:
+    metrics.POLLS.labels(outcome=walked.outcome).inc()
+    metrics.NZTAB_FETCH_SECONDS.observe(walked.fetch_ms / 1000)
+    metrics.RACE_PROCESSING_SECONDS.observe(seconds)
+    if walked.transform_ms is not None:
+        metrics.TRANSFORM_SECONDS.observe(walked.transform_ms / 1000)
+    if walked.write_ms is not None:
+        metrics.DB_WRITE_SECONDS.observe(walked.write_ms / 1000)
+    tell = log.info if walked.reason is None else log.warning
+    tell(
+        "poll",
+        race_id=walked.race_id,
+        outcome=str(walked.outcome),
+        reason=walked.reason,
+        status=walked.snapshot.status if walked.snapshot else None,
+        points=walked.points,
+        fetch_ms=walked.fetch_ms,
+        transform_ms=walked.transform_ms,
+        write_ms=walked.write_ms,
+        publish_ms=walked.publish_ms,
+    )
+
+
+def _ms(seconds: float) -> float:
+    return round(seconds * 1000, 3)

@@ -1,0 +1,302 @@
+"""Decides WHEN each race is polled: one leader, a coroutine a race, due times on a grid. Answers are not read here."""
+
+import asyncio
+import os
+import select
+import time
+from collections.abc import Awaitable, Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta
+from datetime import time as clock_time
+from functools import partial
+from typing import Any, NamedTuple
+
+import psycopg
+import structlog
+from django.conf import settings
+from django.db import DatabaseError, connections
+from django_q.tasks import async_task
+from redis.exceptions import RedisError
+
+from moneyflow.partitions import LEAST_RUNWAY_DAYS, runway_days
+from raceday import clock, cluster
+from raceday.broker import StreamBroker
+from raceday.feed.client import FeedAnswer, FeedClient, FeedError
+from raceday.racing_day import nz_instant, racing_day
+from races.cadence import STALE, CadenceSeconds, cadence, next_poll
+
+LOCK = 0x7261636564617931  # "raceday1", the advisory lock of the leader
+HORIZON = timedelta(hours=24)
+LIVE = (
+    "SELECT race_id, start_time, status FROM races"
+    " WHERE status NOT IN ('Final', 'Abandoned') AND start_time BETWEEN %s AND %s"
+)
+SESSION = "-c statement_timeout=2000 -c tcp_keepalives_idle=5 -c tcp_keepalives_interval=1 -c tcp_keepalives_count=3"
+DAILY = "moneyflow.tasks.daily"
+DAILY_AT = clock_time(6)
+
+# Wall seconds
+STAND_BY_SECONDS = 0.2
+WATCH_SECONDS = 0.2
+READ_SECONDS = 1.0
+PAUSE_SECONDS = 1.0
+HAND_OVER_SECONDS = 5.0
+POLITE_SECONDS = 5.0  # where the feed says 429 or 503 and names no time
+LONGEST_POLITE_SECONDS = 300.0
+# Raceday seconds
+SET_ASIDE_SECONDS = 300.0
+
+HAND_OVER_THREADS = 4
+BACKLOG_LIMIT = 1000  # polls waiting to be written: 30 MB of Valkey, a minute of work
+
+log = structlog.get_logger(__name__)
+
+
+class LiveRace(NamedTuple):
+    """What decides when a race is polled."""
+
+    race_id: str
+    advertised_start: datetime
+    status: str
+
+
+class Over(Exception):  # noqa: N818
+    """The leader's time is over: the cluster stops, or the connection that holds the lock is gone."""
+
+
+def run() -> None:
+    """This function will poll the races, or stand by for the one who does, until its cluster stops.
+
+    The task of a worker of the cluster `control`, for as long as that lives.
+    """
+    duties = StreamBroker(list_key="default")
+    while not cluster.is_stopping():
+        try:
+            with _connect() as connection:
+                if _wins_leadership(connection) and _has_runway(duties):
+                    asyncio.run(_lead(connection, duties))
+        except (psycopg.OperationalError, DatabaseError) as fault:
+            log.warning("poller_without_database", fault=str(fault))
+            _wait_without_leader()
+
+
+def _connect() -> psycopg.Connection[Any]:
+    return psycopg.connect(
+        settings.DATABASE_URL,
+        autocommit=True,
+        connect_timeout=2,
+        application_name="raceday-poller",
+        options=SESSION,
+        tcp_user_timeout=3000,
+    )
+
+
+def _wins_leadership(connection: psycopg.Connection[Any]) -> bool:
+    while not cluster.is_stopping():
+        if connection.execute("SELECT pg_try_advisory_lock(%s)", [LOCK]).fetchone() == (True,):
+            return True
+        time.sleep(STAND_BY_SECONDS)
+    return False
+
+
+def _has_runway(duties: StreamBroker) -> bool:
+    """Polls without a partition to write to would be lost, so none are made until the day's duty has made some."""
+    runway = runway_days(racing_day(clock.now()))
+    connections.close_all()  # a poller holds one connection, its own
+    if runway >= LEAST_RUNWAY_DAYS:
+        return True
+    log.error("poller_refuses_to_start", runway_days=runway, needed_days=LEAST_RUNWAY_DAYS)
+    _wait_without_leader(partial(cluster.enqueue_once, duties, DAILY))
+    return False
+
+
+def _wait_without_leader(duty: Callable[[], None] | None = None) -> None:
+    """A cluster that cannot poll for reasons beyond it is alive: to start it anew would not help."""
+    try:
+        cluster.beat("control")
+        if duty:
+            duty()
+    except RedisError as fault:
+        log.warning("poller_without_valkey", fault=str(fault))
+    time.sleep(PAUSE_SECONDS)
+
+
+async def _lead(connection: psycopg.Connection[Any], duties: StreamBroker) -> None:
+    log.info("poller_leads", pid=os.getpid())
+    try:
+        with ThreadPoolExecutor(HAND_OVER_THREADS, "hand-over") as threads:
+            async with FeedClient.from_settings() as feed, asyncio.TaskGroup() as group:
+                leader = Leader(feed, group, threads)
+                group.create_task(_every(READ_SECONDS, partial(leader.read, connection)))
+                group.create_task(_every(READ_SECONDS, partial(leader.ask_for_daily, duties)))
+                group.create_task(_every(cluster.BEAT_SECONDS, leader.show_life))
+                await _until_over(connection)
+                raise Over
+    except* (Over, psycopg.OperationalError) as faults:
+        log.info("poller_leads_no_more", faults=[repr(fault) for fault in faults.exceptions])
+
+
+async def _every(seconds: float, duty: Callable[[], Awaitable[None]]) -> None:
+    while True:
+        await duty()
+        await asyncio.sleep(seconds)
+
+
+async def _until_over(connection: psycopg.Connection[Any]) -> None:
+    """A connection cut by the server has lost the lock, and another leads: this tells sooner than the next query."""
+    cut = select.poll()
+    cut.register(connection.fileno(), select.POLLRDHUP)
+    while not cut.poll(0) and not await asyncio.to_thread(cluster.is_stopping):
+        await asyncio.sleep(WATCH_SECONDS)
+
+
+def read_live(connection: psycopg.Connection[Any], now: datetime) -> list[LiveRace]:
+    """This function will read the races of the coming day, and of the half day behind, that have not ended."""
+    return [LiveRace(*row) for row in connection.execute(LIVE, [now - STALE, now + HORIZON])]
+
+
+def next_daily(now: datetime) -> datetime:
+    """This function will return the first 06:00 of New Zealand after `now`."""
+    today = nz_instant(racing_day(now), DAILY_AT)
+    return today if today > now else nz_instant(racing_day(now) + timedelta(days=1), DAILY_AT)
+
+
+class Leader:
+    """Follows each live race with a coroutine of its own, so that the polls of a race never overlap."""
+
+    def __init__(self, feed: FeedClient, group: asyncio.TaskGroup, threads: ThreadPoolExecutor) -> None:
+        self._feed = feed
+        self._group = group
+        self._threads = threads
+        self._gate = asyncio.Semaphore(settings.FEED_CONCURRENCY)
+        self._seconds = CadenceSeconds(**settings.CADENCE_SECONDS)
+        self._races: dict[str, LiveRace] = {}
+        self._changed: dict[str, asyncio.Event] = {}  # one a coroutine
+        self._resume_at = 0.0  # the loop's seconds; no poll before
+        self._daily_at: datetime | None = None
+        self._beats = StreamBroker(list_key="default")
+
+    async def read(self, connection: psycopg.Connection[Any]) -> None:
+        """This function will follow what the database calls live; psycopg.OperationalError when it does not answer."""
+        self.update(await asyncio.to_thread(read_live, connection, clock.now()))
+
+    def update(self, races: Iterable[LiveRace]) -> None:
+        """This function will follow these races and no others; a race that left is polled no more."""
+        before, now = self._races, clock.now()
+        self._races = {race.race_id: race for race in races if self._cadence(race, now) is not None}
+        for race_id in self._races.keys() - self._changed.keys():
+            self._changed[race_id] = asyncio.Event()
+            self._group.create_task(self._follow(race_id))
+        for race_id, changed in self._changed.items():
+            if self._races.get(race_id) != before.get(race_id):
+                changed.set()
+
+    def _cadence(self, race: LiveRace, now: datetime) -> timedelta | None:
+        return cadence(race.status, race.advertised_start - now, self._seconds)
+
+    async def _follow(self, race_id: str) -> None:
+        last, failures = clock.now(), 0
+        due: datetime | None = last
+        while due is not None:
+            if await self._reaches(due, race_id):
+                failures = await self._poll_or_set_aside(race_id, due, failures)
+                last = due
+            due = self._next(race_id, last)
+        del self._changed[race_id]
+
+    async def _reaches(self, due: datetime, race_id: str) -> bool:
+        """Sleeps until `due`; False when the race changed before, and with it perhaps the due time."""
+        changed = self._changed[race_id]
+        changed.clear()
+        try:
+            async with asyncio.timeout(clock.real_seconds((due - clock.now()).total_seconds())):
+                await changed.wait()
+        except TimeoutError:
+            return True
+        return False
+
+    def _next(self, race_id: str, last: datetime) -> datetime | None:
+        if (race := self._races.get(race_id)) is None:
+            return None
+        start = race.advertised_start
+        return next_poll(last, clock.now(), status=race.status, advertised_start=start, seconds=self._seconds)
+
+    async def _poll_or_set_aside(self, race_id: str, due: datetime, failures: int) -> int:
+        """A race that raises twice is set aside for a while, never the whole round."""
+        try:
+            await self._poll(race_id, due)
+        except Exception:
+            log.exception("poll_raised", race_id=race_id)
+            if failures == 0:
+                return 1
+            log.error("race_set_aside", race_id=race_id, seconds=SET_ASIDE_SECONDS)
+            await asyncio.sleep(clock.real_seconds(SET_ASIDE_SECONDS))
+        return 0
+
+    async def _poll(self, race_id: str, due: datetime) -> None:
+        loop = asyncio.get_running_loop()
+        async with self._gate:
+            while (wait := self._resume_at - loop.time()) > 0:
+                await asyncio.sleep(wait)
+            late_ms = clock.real_seconds((clock.now() - due).total_seconds()) * 1000
+            log.debug("poll", race_id=race_id, late_ms=round(late_ms, 1))
+            outcome = await self._feed.fetch_event(race_id)
+        if isinstance(outcome, FeedError):
+            self._back_off(outcome)
+        await self._hand_over(race_id, outcome)
+
+    def _back_off(self, error: FeedError) -> None:
+        """Who is asked to stay away stays away with all polls, not only with the one that was told."""
+        seconds = error.retry_after
+        if seconds is None and error.http_status in {429, 503}:
+            seconds = POLITE_SECONDS
+        if seconds is not None:
+            self._hold(min(seconds, LONGEST_POLITE_SECONDS), reason=error.reason)
+
+    def _hold(self, seconds: float, *, reason: str) -> None:
+        log.warning("polls_held", seconds=seconds, reason=reason)
+        self._resume_at = max(self._resume_at, asyncio.get_running_loop().time() + seconds)
+
+    async def _hand_over(self, race_id: str, outcome: FeedAnswer | FeedError) -> None:
+        """Valkey may be starting anew: what is in hand is worth keeping until something newer is."""
+        loop = asyncio.get_running_loop()
+        race = self._races.get(race_id)
+        beat = self._cadence(race, clock.now()) if race else None
+        deadline = loop.time() + HAND_OVER_SECONDS + clock.real_seconds(beat.total_seconds() if beat else 0)
+        while True:
+            try:
+                await loop.run_in_executor(self._threads, _enqueue_poll, race_id, outcome)
+                return
+            except RedisError as fault:
+                if loop.time() > deadline:
+                    log.error("poll_lost", race_id=race_id, fault=str(fault))
+                    return
+            await asyncio.sleep(STAND_BY_SECONDS)
+
+    async def show_life(self) -> None:
+        """This function will beat for `control`, ask `default` for its beat, and hold the polls when that is behind."""
+        try:
+            await asyncio.to_thread(cluster.beat, "control")
+            await asyncio.to_thread(cluster.ask_for_beat, self._beats)
+            waiting = await asyncio.to_thread(self._beats.queue_size)
+        except RedisError as fault:
+            log.warning("poller_without_valkey", fault=str(fault))
+            return
+        if waiting > BACKLOG_LIMIT:
+            self._hold(cluster.BEAT_SECONDS, reason=f"{waiting} polls wait to be written")
+
+    async def ask_for_daily(self, duties: StreamBroker) -> None:
+        """This function will ask for the day's import and partitions: on taking over, and at 06:00 NZ each day."""
+        now = clock.now()
+        if self._daily_at and now < self._daily_at:
+            return
+        try:
+            await asyncio.to_thread(cluster.enqueue_once, duties, DAILY)
+            self._daily_at = next_daily(now)
+        except RedisError as fault:
+            log.warning("poller_without_valkey", fault=str(fault))
+
+
+def _enqueue_poll(race_id: str, outcome: FeedAnswer | FeedError) -> None:
+    options = {"cluster": "default", "save": False, "task_name": "poll"}
+    async_task("moneyflow.tasks.process_poll", race_id, outcome, q_options=options)

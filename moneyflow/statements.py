@@ -1,0 +1,202 @@
+"""The SQL of room 4. WRITE_POLL is the one statement a changed poll takes: one JSON parameter, every table."""
+
+READ_STATE = """
+SELECT json_build_object(
+    'version', mark.version,
+    'generated_at', mark.generated_at,
+    'digest', mark.digest,
+    'last_reading_at', mark.last_reading_at,
+    'win_pool_total', pool.win_pool_total,
+    'result_status', result.result_status,
+    'result_time', result.result_time,
+    'dividends', result.dividends,
+    'recorded_odds', (
+        SELECT json_object_agg(entrant_id, recorded_odds) FROM entrants
+        WHERE race_id = mark.race_id AND recorded_odds IS NOT NULL),
+    'readings', (
+        SELECT json_agg(json_build_object(
+            'entrant_id', reading.entrant_id,
+            'event_timestamp', reading.event_timestamp,
+            'type', reading.type,
+            'win_pool_amount', reading.win_pool_amount,
+            'place_pool_amount', reading.place_pool_amount,
+            'pool_place_odds', reading.pool_place_odds))
+        FROM money_flow_history AS reading
+        WHERE reading.race_id = mark.race_id
+          AND reading.event_timestamp >= base.reading_at
+          AND reading.event_timestamp <= mark.last_reading_at))::text
+FROM poll_marks AS mark
+LEFT JOIN race_pools AS pool USING (race_id)
+LEFT JOIN race_results AS result USING (race_id)
+CROSS JOIN LATERAL (
+    -- The newest reading before the poll; only a late poll has to look for it.
+    SELECT CASE WHEN mark.last_reading_at < %(generated_at)s THEN mark.last_reading_at ELSE coalesce(
+        (SELECT max(event_timestamp) FROM money_flow_history
+         WHERE race_id = mark.race_id AND event_timestamp < %(generated_at)s
+           AND event_timestamp > %(generated_at)s - interval '1 day'),
+        %(generated_at)s) END AS reading_at) AS base
+WHERE mark.race_id = %(race_id)s
+"""
+
+MARK_UNCHANGED = """
+WITH mark AS (
+    UPDATE poll_marks SET version = version + 1, polled_at = %(polled_at)s, generated_at = %(generated_at)s
+    WHERE race_id = %(race_id)s AND version = %(version)s RETURNING race_id)
+INSERT INTO poll_runs (race_id, polled_at, generated_at, outcome, http_status, body_bytes, fetch_ms, transform_ms)
+SELECT race_id, %(polled_at)s, %(generated_at)s, 'unchanged', 200, %(body_bytes)s, %(fetch_ms)s, %(transform_ms)s
+FROM mark
+RETURNING false
+"""
+
+# Nothing is written unless `mark` finds the version the poll was worked out against: every other part joins it.
+# A late poll (is_newest false) writes its readings, and leaves the race as the newer poll saw it.
+WRITE_POLL = """
+WITH poll AS MATERIALIZED (
+    SELECT * FROM json_to_record(%(poll)s::json) AS poll (
+        version bigint, is_newest boolean, outcome text, race_id text, meeting_id text, meeting_name text,
+        country text, state text, race_type text, name text, race_number integer, status text,
+        start_time timestamptz, actual_start timestamptz, race_date_nz date, distance integer, weather text,
+        track_condition text, polled_at timestamptz, generated_at timestamptz, digest text, pools json, race_end json,
+        body_bytes integer, fetch_ms float8, transform_ms float8, seconds_to_start integer, time_to_start integer,
+        time_interval numeric, interval_type text, entrants json, points json, odds json, corrections json)
+), mark AS (
+    INSERT INTO poll_marks AS mark (race_id, version, polled_at, generated_at, last_reading_at, digest)
+    SELECT race_id, 1, polled_at, generated_at, CASE WHEN json_array_length(points) > 0 THEN generated_at END, digest
+    FROM poll
+    ON CONFLICT (race_id) DO UPDATE SET
+        version = mark.version + 1,
+        polled_at = greatest(mark.polled_at, excluded.polled_at),
+        generated_at = greatest(mark.generated_at, excluded.generated_at),
+        last_reading_at = greatest(mark.last_reading_at, excluded.last_reading_at),
+        digest = excluded.digest
+    WHERE mark.version = (SELECT version FROM poll)
+    RETURNING race_id
+), newest AS MATERIALIZED (
+    SELECT poll.* FROM poll JOIN mark USING (race_id) WHERE is_newest
+), meeting AS (
+    INSERT INTO meetings (meeting_id, meeting_name, country, state, race_type, date)
+    SELECT meeting_id, meeting_name, country, state, race_type, race_date_nz FROM newest
+    ON CONFLICT (meeting_id) DO NOTHING
+), race AS (
+    INSERT INTO races AS race (race_id, name, race_number, start_time, status, actual_start, meeting_id, race_date_nz,
+        distance, track_condition, weather)
+    SELECT race_id, name, race_number, start_time, status, actual_start, meeting_id, race_date_nz,
+        distance, track_condition, weather FROM newest
+    ON CONFLICT (race_id) DO UPDATE SET
+        name = excluded.name, race_number = excluded.race_number, start_time = excluded.start_time,
+        status = excluded.status, actual_start = excluded.actual_start, meeting_id = excluded.meeting_id,
+        race_date_nz = excluded.race_date_nz, distance = excluded.distance,
+        track_condition = excluded.track_condition, weather = excluded.weather
+    WHERE (race.name, race.race_number, race.start_time, race.status, race.actual_start, race.meeting_id,
+            race.race_date_nz, race.distance, race.track_condition, race.weather)
+        IS DISTINCT FROM (excluded.name, excluded.race_number, excluded.start_time, excluded.status,
+            excluded.actual_start, excluded.meeting_id, excluded.race_date_nz, excluded.distance,
+            excluded.track_condition, excluded.weather)
+    RETURNING race_id
+), entrant AS (
+    INSERT INTO entrants AS entrant (entrant_id, race_id, name, runner_number, is_scratched, scratched_at, barrier,
+        jockey, trainer_name, weight, silk_colours, silk_url_64, silk_url_128, is_favourite, is_mover,
+        fixed_win_odds, fixed_place_odds, pool_win_odds, pool_place_odds, win_odds, place_odds, recorded_odds,
+        hold_percentage, bet_percentage)
+    SELECT row.entrant_id, newest.race_id, row.name, row.runner_number, row.is_scratched, row.scratched_at,
+        row.barrier, row.jockey, row.trainer_name, row.weight, row.silk_colours, row.silk_url_64, row.silk_url_128,
+        row.is_favourite, row.is_mover, row.fixed_win_odds, row.fixed_place_odds, row.pool_win_odds,
+        row.pool_place_odds, coalesce(row.pool_win_odds, row.fixed_win_odds),
+        coalesce(row.pool_place_odds, row.fixed_place_odds), row.recorded_odds, row.hold_percentage, row.bet_percentage
+    FROM newest, json_to_recordset(newest.entrants) AS row (
+        entrant_id text, name text, runner_number integer, is_scratched boolean, scratched_at timestamptz,
+        barrier integer, jockey text, trainer_name text, weight numeric(5,2), silk_colours text, silk_url_64 text,
+        silk_url_128 text, is_favourite boolean, is_mover boolean, fixed_win_odds numeric(10,2),
+        fixed_place_odds numeric(10,2), pool_win_odds numeric(10,2), pool_place_odds numeric(10,2),
+        recorded_odds numeric(10,2)[], hold_percentage numeric(5,2), bet_percentage numeric(5,2))
+    ON CONFLICT (entrant_id) DO UPDATE SET
+        race_id = excluded.race_id, name = excluded.name, runner_number = excluded.runner_number,
+        is_scratched = excluded.is_scratched, scratched_at = excluded.scratched_at, barrier = excluded.barrier,
+        jockey = excluded.jockey, trainer_name = excluded.trainer_name, weight = excluded.weight,
+        silk_colours = excluded.silk_colours, silk_url_64 = excluded.silk_url_64,
+        silk_url_128 = excluded.silk_url_128, is_favourite = excluded.is_favourite, is_mover = excluded.is_mover,
+        fixed_win_odds = excluded.fixed_win_odds, fixed_place_odds = excluded.fixed_place_odds,
+        pool_win_odds = excluded.pool_win_odds, pool_place_odds = excluded.pool_place_odds,
+        win_odds = excluded.win_odds, place_odds = excluded.place_odds, recorded_odds = excluded.recorded_odds,
+        hold_percentage = excluded.hold_percentage, bet_percentage = excluded.bet_percentage
+    WHERE (entrant.race_id, entrant.name, entrant.runner_number, entrant.is_scratched, entrant.scratched_at,
+            entrant.barrier, entrant.jockey, entrant.trainer_name, entrant.weight, entrant.silk_colours,
+            entrant.silk_url_64, entrant.silk_url_128, entrant.is_favourite, entrant.is_mover,
+            entrant.fixed_win_odds, entrant.fixed_place_odds, entrant.pool_win_odds, entrant.pool_place_odds,
+            entrant.win_odds, entrant.place_odds, entrant.recorded_odds, entrant.hold_percentage,
+            entrant.bet_percentage)
+        IS DISTINCT FROM (excluded.race_id, excluded.name, excluded.runner_number, excluded.is_scratched,
+            excluded.scratched_at, excluded.barrier, excluded.jockey, excluded.trainer_name, excluded.weight,
+            excluded.silk_colours, excluded.silk_url_64, excluded.silk_url_128, excluded.is_favourite,
+            excluded.is_mover, excluded.fixed_win_odds, excluded.fixed_place_odds, excluded.pool_win_odds,
+            excluded.pool_place_odds, excluded.win_odds, excluded.place_odds, excluded.recorded_odds,
+            excluded.hold_percentage, excluded.bet_percentage)
+), pool AS (
+    INSERT INTO race_pools AS pool (race_id, win_pool_total, place_pool_total, quinella_pool_total,
+        trifecta_pool_total, exacta_pool_total, first4_pool_total, total_race_pool, data_quality_score, last_updated)
+    SELECT newest.race_id, row.win_cents / 100, row.place_cents / 100, row.quinella_cents / 100,
+        row.trifecta_cents / 100, row.exacta_cents / 100, row.first4_cents / 100, row.total_cents / 100,
+        row.data_quality_score, newest.generated_at
+    FROM newest, json_to_record(newest.pools) AS row (win_cents numeric, place_cents numeric, quinella_cents numeric,
+        trifecta_cents numeric, exacta_cents numeric, first4_cents numeric, total_cents numeric,
+        data_quality_score integer)
+    WHERE newest.pools IS NOT NULL
+    ON CONFLICT (race_id) DO UPDATE SET
+        win_pool_total = excluded.win_pool_total, place_pool_total = excluded.place_pool_total,
+        quinella_pool_total = excluded.quinella_pool_total, trifecta_pool_total = excluded.trifecta_pool_total,
+        exacta_pool_total = excluded.exacta_pool_total, first4_pool_total = excluded.first4_pool_total,
+        total_race_pool = excluded.total_race_pool, data_quality_score = excluded.data_quality_score,
+        last_updated = excluded.last_updated
+    WHERE (pool.win_pool_total, pool.place_pool_total, pool.quinella_pool_total, pool.trifecta_pool_total,
+            pool.exacta_pool_total, pool.first4_pool_total, pool.total_race_pool, pool.data_quality_score)
+        IS DISTINCT FROM (excluded.win_pool_total, excluded.place_pool_total, excluded.quinella_pool_total,
+            excluded.trifecta_pool_total, excluded.exacta_pool_total, excluded.first4_pool_total,
+            excluded.total_race_pool, excluded.data_quality_score)
+), result AS (
+    INSERT INTO race_results AS result (race_id, results, dividends, result_status, result_time)
+    SELECT newest.race_id, row.results, row.dividends, row.result_status, row.result_time
+    FROM newest, json_to_record(newest.race_end) AS row (
+        results jsonb, dividends jsonb, result_status text, result_time timestamptz)
+    WHERE newest.race_end IS NOT NULL
+    ON CONFLICT (race_id) DO UPDATE SET
+        results = excluded.results, dividends = excluded.dividends, result_status = excluded.result_status,
+        result_time = excluded.result_time
+    WHERE (result.results, result.dividends, result.result_status, result.result_time)
+        IS DISTINCT FROM (excluded.results, excluded.dividends, excluded.result_status, excluded.result_time)
+), flow AS (
+    INSERT INTO money_flow_history (entrant_id, race_id, hold_percentage, bet_percentage, type, time_to_start,
+        seconds_to_start, time_interval, interval_type, event_timestamp, polling_timestamp, win_pool_amount,
+        place_pool_amount, win_pool_percentage, place_pool_percentage, incremental_amount, incremental_win_amount,
+        incremental_place_amount, fixed_win_odds, fixed_place_odds, pool_win_odds, pool_place_odds)
+    SELECT row.entrant_id, poll.race_id, row.hold_percentage, row.bet_percentage, row.type, poll.time_to_start,
+        poll.seconds_to_start, poll.time_interval, poll.interval_type, poll.generated_at, poll.polled_at,
+        row.win_pool_amount, row.place_pool_amount, row.win_pool_percentage, row.place_pool_percentage,
+        row.incremental_win_amount, row.incremental_win_amount, row.incremental_place_amount,
+        row.fixed_win_odds, row.fixed_place_odds, row.pool_win_odds, row.pool_place_odds
+    FROM poll JOIN mark USING (race_id), json_to_recordset(poll.points) AS row (
+        entrant_id text, type text, hold_percentage numeric, bet_percentage numeric, win_pool_amount bigint,
+        place_pool_amount bigint, win_pool_percentage numeric, place_pool_percentage numeric,
+        incremental_win_amount bigint, incremental_place_amount bigint, fixed_win_odds numeric,
+        fixed_place_odds numeric, pool_win_odds numeric, pool_place_odds numeric)
+    ON CONFLICT DO NOTHING
+), price AS (
+    INSERT INTO odds_history (entrant_id, odds, type, event_timestamp)
+    SELECT row.entrant_id, row.odds, row.type, row.event_timestamp
+    FROM newest, json_to_recordset(newest.odds) AS row (
+        entrant_id text, odds numeric, type text, event_timestamp timestamptz)
+    ON CONFLICT DO NOTHING
+), correction AS (
+    UPDATE money_flow_history AS reading SET
+        incremental_amount = row.incremental_win_amount,
+        incremental_win_amount = row.incremental_win_amount,
+        incremental_place_amount = row.incremental_place_amount
+    FROM poll JOIN mark USING (race_id), json_to_recordset(poll.corrections) AS row (
+        entrant_id text, event_timestamp timestamptz, incremental_win_amount bigint, incremental_place_amount bigint)
+    WHERE reading.entrant_id = row.entrant_id AND reading.event_timestamp = row.event_timestamp
+), run AS (
+    INSERT INTO poll_runs (race_id, polled_at, generated_at, outcome, http_status, body_bytes, fetch_ms, transform_ms)
+    SELECT race_id, polled_at, generated_at, outcome, 200, body_bytes, fetch_ms, transform_ms
+    FROM poll JOIN mark USING (race_id)
+)
+SELECT EXISTS (SELECT FROM race) FROM mark
+"""

@@ -1,0 +1,171 @@
+"""Room 4, WRITE: what is stored of a race in one indexed query, what a poll changes in one statement.
+
+A statement is its own transaction here: when it returns, it is committed. A write compares and sets the
+version of the race's mark, so polls of one race are written one after the other, by whatever workers.
+"""
+
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+import psycopg
+from django.db import connection
+from msgspec import Struct
+
+from moneyflow.records import (
+    UNRECORDED,
+    Basis,
+    MoneyFlow,
+    Outcome,
+    RaceState,
+    Reading,
+    RecordedOdds,
+)
+from moneyflow.statements import MARK_UNCHANGED, READ_STATE, WRITE_POLL
+from raceday.feed.client import FeedAnswer
+from raceday.feed.records import Dividend, PoolTotals, RaceSnapshot
+
+
+class _StoredReading(Struct):
+    entrant_id: str
+    event_timestamp: datetime
+    type: Basis
+    win_pool_amount: int | None
+    place_pool_amount: int | None
+    pool_place_odds: Decimal | None
+
+
+class _StoredRace(Struct):
+    version: int
+    generated_at: datetime
+    digest: str
+    last_reading_at: datetime | None
+    win_pool_total: Decimal | None
+    result_status: str | None
+    result_time: datetime | None
+    dividends: tuple[Dividend, ...] | None
+    recorded_odds: dict[str, RecordedOdds] | None
+    readings: list[_StoredReading] | None
+
+
+_stored_race = msgspec.json.Decoder(_StoredRace)
+_json = msgspec.json.Encoder(decimal_format="number")
+
+
+def read_state(race_id: str, generated_at: datetime) -> RaceState:
+    """This function will read what a poll made by the feed at `generated_at` is to be compared with."""
+    row = _execute(READ_STATE, {"race_id": race_id, "generated_at": generated_at})
+    if row is None:
+        return RaceState()
+    stored = _stored_race.decode(row[0])
+    with_place_dividends = {at.event_timestamp for at in stored.readings or [] if at.pool_place_odds is not None}
+    return RaceState(
+        version=stored.version,
+        generated_at=stored.generated_at,
+        digest=stored.digest,
+        last_reading_at=stored.last_reading_at,
+        win_pool_cents=None if stored.win_pool_total is None else int(stored.win_pool_total * 100),
+        readings=tuple(
+            Reading(
+                entrant_id=reading.entrant_id,
+                event_timestamp=reading.event_timestamp,
+                type=reading.type,
+                win_pool_amount=reading.win_pool_amount,
+                place_pool_amount=reading.place_pool_amount,
+                has_place_dividend=reading.event_timestamp in with_place_dividends,
+            )
+            for reading in stored.readings or []
+        ),
+        recorded_odds=stored.recorded_odds or {},
+        dividends=stored.dividends or (),
+        result_status=stored.result_status,
+        result_time=stored.result_time,
+    )
+
+
+class Written(Struct, frozen=True):
+    """What a write did. Not applied: another poll of this race came first; read the state and work it out anew."""
+
+    is_applied: bool
+    is_race_changed: bool = False
+
+
+def write_poll(
+    snapshot: RaceSnapshot, flow: MoneyFlow, answer: FeedAnswer, *, version: int, transform_ms: float
+) -> Written:
+    """This function will write and commit all that one poll changes, its PollRun included, in one statement.
+
+    version: of the state the flow was worked out against. Raises psycopg.errors.CheckViolation when a reading's
+    day has no partition: then nothing of the poll is written.
+    """
+    measured = {
+        "polled_at": answer.polled_at,
+        "body_bytes": len(answer.body),
+        "fetch_ms": answer.fetch_ms,
+        "transform_ms": transform_ms,
+    }
+    if flow.outcome is Outcome.UNCHANGED:
+        mark = {"race_id": snapshot.race_id, "generated_at": snapshot.generated_at, "version": version}
+        row = _execute(MARK_UNCHANGED, {**mark, **measured})
+    else:
+        poll = {**_poll(snapshot, flow), **measured, "version": version}
+        row = _execute(WRITE_POLL, {"poll": _json.encode(poll).decode()})
+    return Written(False) if row is None else Written(True, is_race_changed=row[0])
+
+
+def _execute(statement: str, parameters: dict[str, Any]) -> tuple[Any, ...] | None:
+    # Django's own cursor binds on the client: prepared, the server plans these long statements once a connection.
+    connection.ensure_connection()
+    with psycopg.Cursor(connection.connection) as cursor:
+        return cursor.execute(statement.encode(), parameters, prepare=True).fetchone()
+
+
+def _poll(snapshot: RaceSnapshot, flow: MoneyFlow) -> dict[str, Any]:
+    return {
+        "is_newest": flow.outcome is Outcome.CHANGED,
+        "outcome": flow.outcome,
+        "race_id": snapshot.race_id,
+        "meeting_id": snapshot.meeting_id,
+        "meeting_name": snapshot.meeting_name,
+        "country": snapshot.country,
+        "state": snapshot.state,
+        "race_type": snapshot.race_type,
+        "name": snapshot.name,
+        "race_number": snapshot.race_number,
+        "status": snapshot.status,
+        "start_time": snapshot.advertised_start,
+        "actual_start": snapshot.actual_start,
+        "race_date_nz": snapshot.race_date_nz,
+        "distance": snapshot.distance,
+        "weather": snapshot.weather,
+        "track_condition": snapshot.track_condition,
+        "generated_at": snapshot.generated_at,
+        "digest": flow.digest,
+        "seconds_to_start": flow.seconds_to_start,
+        "time_to_start": flow.seconds_to_start // 60,
+        "time_interval": flow.time_interval,
+        "interval_type": flow.interval_type,
+        "entrants": [
+            {**msgspec.structs.asdict(entrant), "fixed_win_history": None, "recorded_odds": recorded}
+            for entrant in snapshot.entrants
+            for recorded in [_array(flow.recorded_odds.get(entrant.entrant_id, UNRECORDED))]
+        ],
+        "pools": _pools(snapshot.pools, flow.data_quality_score),
+        "race_end": flow.end,
+        "points": flow.points,
+        "odds": flow.odds,
+        "corrections": flow.corrections,
+    }
+
+
+def _array(recorded: RecordedOdds) -> list[Decimal | None] | None:
+    return None if recorded == UNRECORDED else list(recorded)
+
+
+def _pools(pools: PoolTotals | None, data_quality_score: int | None) -> dict[str, int | None] | None:
+    if pools is None:
+        return None
+    cents: dict[str, int | None] = msgspec.structs.asdict(pools)
+    known = [total for total in cents.values() if total is not None]
+    return {**cents, "total_cents": sum(known) if known else None, "data_quality_score": data_quality_score}

@@ -1,0 +1,64 @@
+"""What the cluster `default` runs: transform and write, imports, and the day's housekeeping. All idempotent."""
+
+import asyncio
+from datetime import date, timedelta
+
+import structlog
+
+from moneyflow import partitions
+from moneyflow.pipeline import Walk, walk
+from raceday import clock
+from raceday.feed.client import FeedAnswer, FeedClient, FeedError
+from raceday.models import PollRun
+from raceday.racing_day import racing_day
+from races.day_card import DayCard, fetch_day_card, record_faults, write_day_card
+
+POLL_RUNS_KEPT = timedelta(days=7)
+log = structlog.get_logger(__name__)
+
+
+def process_poll(race_id: str, found: FeedAnswer | FeedError) -> None:
+    """This function will take an answer the poller has in hand through rooms 2 to 5."""
+    walk(race_id, found)
+
+
+def poll_now(race_id: str) -> str:
+    """This function will poll one race from fetch to publish, out of turn; returns its outcome."""
+    return poll_race(race_id).outcome
+
+
+def poll_race(race_id: str) -> Walk:
+    """This function will fetch one race and walk its answer through every room."""
+
+    async def fetch() -> FeedAnswer | FeedError:
+        async with FeedClient.from_settings() as feed:
+            return await feed.fetch_event(race_id)
+
+    return walk(race_id, asyncio.run(fetch()))
+
+
+def import_card(day: date) -> DayCard:
+    """This function will fetch and store the meetings and races of a racing day; its faults become PollRuns."""
+
+    async def fetch() -> DayCard:
+        async with FeedClient.from_settings() as feed:
+            return await fetch_day_card(feed, day)
+
+    card = asyncio.run(fetch())
+    write_day_card(card)
+    record_faults(card, clock.now())
+    log.info("day_card", day=str(day), meetings=len(card.meetings), races=len(card.race_ids), faults=len(card.faults))
+    return card
+
+
+def import_day(day: str | None = None) -> str:
+    """This function will import a racing day, `YYYY-MM-DD` or today; the poller then polls what is new."""
+    card = import_card(date.fromisoformat(day) if day else racing_day(clock.now()))
+    return f"{len(card.meetings)} meetings, {len(card.race_ids)} races"
+
+
+def daily() -> None:
+    """This function will do the day's housekeeping: the card, the partitions, and what is past its retention."""
+    partitions.keep(racing_day(clock.now()))
+    PollRun.objects.filter(polled_at__lt=clock.now() - POLL_RUNS_KEPT).delete()
+    import_day()

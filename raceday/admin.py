@@ -1,0 +1,151 @@
+"""What staff see of the feed's door, of the queues and of who may log in."""
+
+import zlib
+from datetime import timedelta
+from typing import Any
+
+from django.contrib import admin
+from django.contrib.auth.admin import GroupAdmin, UserAdmin
+from django.contrib.auth.models import Group, User
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django_q.models import Failure, OrmQ, Schedule, Success
+from unfold.admin import ModelAdmin
+from unfold.decorators import display
+from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
+from unfold.paginator import InfinitePaginator
+
+from raceday.clock import now
+from raceday.login import LoginForm
+from raceday.models import FeedPayload, PollRun
+from raceday.queues import FailureAdmin, ScheduleAdmin, TaskAdmin
+from raceday.staff import ReadOnly, link, nz_time
+
+PAYLOAD_SHOWN_BYTES = 64 * 1024
+FAULTS = (PollRun.Outcome.FEED_ERROR, PollRun.Outcome.PARSE_ERROR, PollRun.Outcome.NO_PARTITION)
+
+admin.site.login_form = LoginForm
+admin.site.unregister([User, Group, Success, Failure, Schedule])
+if admin.site.is_registered(OrmQ):  # the queue of a broker that is not ours
+    admin.site.unregister(OrmQ)
+admin.site.register(Success, TaskAdmin)
+admin.site.register(Failure, FailureAdmin)
+admin.site.register(Schedule, ScheduleAdmin)
+
+
+class PolledWithinFilter(admin.SimpleListFilter):
+    """How far back poll runs are listed, by Raceday's clock and not the machine's."""
+
+    title = "time"
+    parameter_name = "within"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("15", "Last 15 minutes"), ("60", "Last hour"), ("360", "Last 6 hours"), ("1440", "Last 24 hours")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[PollRun]) -> QuerySet[PollRun]:
+        minutes = self.value()
+        if minutes not in dict(self.lookup_choices):
+            return queryset
+        return queryset.filter(polled_at__gte=now() - timedelta(minutes=int(minutes or 0)))
+
+
+@admin.register(PollRun)
+class PollRunAdmin(ReadOnly, ModelAdmin):  # type: ignore[misc]  # unfold has no types, here and below
+    list_display = (
+        "polled", "race", "shown_outcome", "reason", "http_status", "body_bytes", "fetch", "transform", "answer",
+    )  # fmt: skip
+    list_filter = (PolledWithinFilter, "outcome", "http_status")
+    search_fields = ("reason", "race_id")
+    search_help_text = "part of a reason, or of a race's id"
+    fields = (
+        "polled", "race", "outcome", "reason", "generated", "http_status", "body_bytes", "fetch", "transform", "answer",
+    )  # fmt: skip
+    readonly_fields = ("polled", "race", "generated", "fetch", "transform", "answer")
+    list_per_page = 50
+    paginator = InfinitePaginator  # a day has a hundred thousand poll runs; nobody needs their number on each page
+    show_full_result_count = False
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[PollRun]:
+        return PollRun.objects.select_related("payload").defer("payload__body")
+
+    @admin.display(description="polled", ordering="polled_at")
+    def polled(self, run: PollRun) -> str | None:
+        return nz_time(run.polled_at)
+
+    @admin.display(description="feed's own time")
+    def generated(self, run: PollRun) -> str | None:
+        return nz_time(run.generated_at)
+
+    @admin.display(description="fetch", ordering="fetch_ms")
+    def fetch(self, run: PollRun) -> str | None:
+        return None if run.fetch_ms is None else f"{run.fetch_ms:.1f} ms"
+
+    @admin.display(description="parse and transform", ordering="transform_ms")
+    def transform(self, run: PollRun) -> str | None:
+        return None if run.transform_ms is None else f"{run.transform_ms:.1f} ms"
+
+    @admin.display(description="race")
+    def race(self, run: PollRun) -> str | None:
+        return link(run.race_id, "races_race_change", run.race_id) if run.race_id else None
+
+    @display(  # type: ignore[untyped-decorator]
+        description="outcome",
+        ordering="outcome",
+        label={"changed": "success", "late": "warning", "duplicate": "warning"} | dict.fromkeys(FAULTS, "danger"),
+    )
+    def shown_outcome(self, run: PollRun) -> str:
+        return run.outcome
+
+    @admin.display(description="kept answer")
+    def answer(self, run: PollRun) -> str | None:
+        return link("read it", "raceday_feedpayload_change", run.pk) if hasattr(run, "payload") else None
+
+
+def payload_text(payload: FeedPayload) -> str:
+    """This function will return the first 64 KiB of a kept answer as text, unpacked no further than that."""
+    body = bytes(payload.body)
+    if payload.encoding != "gzip":
+        return body[:PAYLOAD_SHOWN_BYTES].decode(errors="replace")
+    try:
+        return zlib.decompressobj(zlib.MAX_WBITS | 16).decompress(body, PAYLOAD_SHOWN_BYTES).decode(errors="replace")
+    except zlib.error as fault:
+        return f"The answer is not readable as gzip: {fault}. Its first bytes: {body[:200]!r}"
+
+
+@admin.register(FeedPayload)
+class FeedPayloadAdmin(ReadOnly, ModelAdmin):  # type: ignore[misc]
+    """Reached from its poll run."""
+
+    list_display = ("poll_run", "encoding")
+    list_select_related = ("poll_run",)
+    fields = ("run", "encoding", "size", "text")
+    readonly_fields = ("run", "size", "text")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[FeedPayload]:
+        return FeedPayload.objects.defer("body")
+
+    @admin.display(description="poll run")
+    def run(self, payload: FeedPayload) -> str:
+        return link(str(payload.poll_run), "raceday_pollrun_change", payload.pk)
+
+    @admin.display(description="bytes kept")
+    def size(self, payload: FeedPayload) -> int:
+        return len(payload.body)
+
+    @admin.display(description="answer, its first 64 KiB")
+    def text(self, payload: FeedPayload) -> SafeString:
+        return format_html('<pre class="max-w-full overflow-auto text-xs">{}</pre>', payload_text(payload))
+
+
+@admin.register(User)
+class StaffAdmin(UserAdmin, ModelAdmin):  # type: ignore[misc, type-arg]
+    form = UserChangeForm
+    add_form = UserCreationForm
+    change_password_form = AdminPasswordChangeForm
+
+
+@admin.register(Group)
+class StaffGroupAdmin(GroupAdmin, ModelAdmin):  # type: ignore[misc]
+    pass

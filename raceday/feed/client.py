@@ -1,0 +1,171 @@
+"""Room 1, FETCH: one httpx client to the feed; timeouts, retries and politeness in sight. No body is read here.
+
+What can be expected to go wrong is a FeedError, a value. The only room that runs in parallel.
+"""
+
+import asyncio
+import time
+import zlib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import date, datetime
+from typing import Any, Self
+from urllib.parse import quote
+
+import httpx
+from django.conf import settings
+from msgspec import Struct
+
+from raceday import clock
+
+BODY_LIMIT = 20_000_000  # bytes, on the wire and unpacked; an event is 30 kB packed and 400 kB unpacked
+ATTEMPTS = 2
+RETRY_AFTER_SECONDS = 0.25
+PAGE = 200
+EVENT_FLAGS = {
+    "with_money_tracker": "true",
+    "with_big_bets": "true",
+    "with_biggest_bet": "true",
+    "with_live_bets": "true",
+    "enc": "json",
+}
+
+
+class FeedAnswer(Struct, frozen=True, kw_only=True):
+    """An answer in hand: the body as it came over the wire, when, and how long it took, in wall milliseconds."""
+
+    body: bytes
+    encoding: str  # gzip or identity
+    polled_at: datetime
+    fetch_ms: float
+
+    def content(self) -> bytes:
+        """This function will return the body unpacked; ValueError when it is cut off or packed wrongly."""
+        if self.encoding != "gzip":
+            return self.body
+        unpack = zlib.decompressobj(wbits=31)
+        try:
+            content = unpack.decompress(self.body, BODY_LIMIT)
+        except zlib.error as error:
+            raise ValueError(f"the gzip body is damaged: {error}") from None
+        if not unpack.eof:
+            raise ValueError("the gzip body is cut off, or unpacks to more than 20 MB")
+        return content
+
+
+class FeedError(Struct, frozen=True, kw_only=True):
+    """Why no answer is in hand. `retry_after`: seconds the feed asks us to stay away, if it does."""
+
+    reason: str
+    http_status: int | None
+    retry_after: float | None
+    polled_at: datetime
+    fetch_ms: float
+
+
+class FeedClient:
+    """The one door to NZ TAB."""
+
+    def __init__(self, client: httpx.AsyncClient, timeout_seconds: float) -> None:
+        self._client = client
+        self._timeout_seconds = timeout_seconds
+
+    @classmethod
+    @asynccontextmanager
+    async def from_settings(cls) -> AsyncIterator[Self]:
+        """This function will open a client as the settings say, and close it at the end."""
+        identity = {
+            "From": settings.NZTAB_FROM,
+            "X-Partner": settings.NZTAB_PARTNER,
+            "X-Partner-ID": settings.NZTAB_PARTNER_ID,
+        }
+        async with httpx.AsyncClient(
+            base_url=settings.NZTAB_API_URL,
+            headers={
+                "User-Agent": "Raceday/0.1",
+                "Accept": "application/json",
+                "Accept-Encoding": "gzip",
+                **{name: value for name, value in identity.items() if value},
+            },
+            timeout=httpx.Timeout(settings.FEED_TIMEOUT_SECONDS, connect=2.0),
+            # httpx drops an idle connection after 5 s by default: each 15 s poll would connect anew.
+            limits=httpx.Limits(
+                max_connections=settings.FEED_CONCURRENCY,
+                max_keepalive_connections=settings.FEED_CONCURRENCY,
+                keepalive_expiry=60,
+            ),
+            follow_redirects=False,
+            trust_env=False,
+        ) as client:
+            yield cls(client, settings.FEED_TIMEOUT_SECONDS)
+
+    async def fetch_event(self, race_id: str) -> FeedAnswer | FeedError:
+        """This function will fetch one race with its money and bets."""
+        return await self._fetch(f"/racing/events/{quote(race_id, safe='')}", EVENT_FLAGS)
+
+    async def fetch_meetings(self, *, date_from: date, date_to: date, offset: int = 0) -> FeedAnswer | FeedError:
+        """This function will fetch one page, of up to 200, of the meetings dated in [date_from, date_to]."""
+        days = {"date_from": date_from.isoformat(), "date_to": date_to.isoformat()}
+        return await self._fetch("/racing/meetings", {**days, "limit": str(PAGE), "offset": str(offset), "enc": "json"})
+
+    async def _fetch(self, path: str, params: dict[str, str]) -> FeedAnswer | FeedError:
+        began = time.perf_counter()
+        found: FeedAnswer | FeedError
+        try:
+            # httpx's own limits are a pause's: a body that drips for ever needs one for the whole.
+            async with asyncio.timeout(self._timeout_seconds):
+                for attempt in range(ATTEMPTS):
+                    found = await self._attempt(path, params, began)
+                    if isinstance(found, FeedAnswer) or not _is_worth_another(found) or attempt + 1 == ATTEMPTS:
+                        break
+                    await asyncio.sleep(RETRY_AFTER_SECONDS)
+        except TimeoutError:
+            return _error(began, f"no whole answer within {self._timeout_seconds:g} s")
+        return found
+
+    async def _attempt(self, path: str, params: dict[str, str], began: float) -> FeedAnswer | FeedError:
+        try:
+            async with self._client.stream("GET", path.lstrip("/"), params=params) as response:
+                if response.status_code != httpx.codes.OK:
+                    return _refusal(began, response)
+                encoding = response.headers.get("content-encoding", "identity")
+                if encoding not in {"gzip", "identity"}:
+                    return _error(began, f"the body is packed as {encoding!r}, we asked for gzip", response.status_code)
+                body = await _read(response)
+        except httpx.HTTPError as error:
+            return _error(began, f"{type(error).__name__}: {error}".rstrip(": "))
+        if body is None:
+            return _error(began, f"the body is longer than {BODY_LIMIT} bytes", response.status_code)
+        return FeedAnswer(body=body, encoding=encoding, **_measured(began))
+
+
+async def _read(response: httpx.Response) -> bytes | None:
+    body = bytearray()
+    async for chunk in response.aiter_raw():
+        body += chunk
+        if len(body) > BODY_LIMIT:
+            return None
+    return bytes(body)
+
+
+def _is_worth_another(error: FeedError) -> bool:
+    # A 429 or 503 asks us to stay away; a 404 will stay one. A broken connection or a 500 may be over at once.
+    return error.http_status in {None, 500, 502, 504} and error.retry_after is None
+
+
+def _refusal(began: float, response: httpx.Response) -> FeedError:
+    retry_after = _seconds(response.headers.get("retry-after", ""))
+    return _error(began, f"HTTP {response.status_code}", response.status_code, retry_after)
+
+
+def _seconds(retry_after: str) -> float | None:
+    # The other form, a date, would have us trust two clocks; without a number the caller waits as it sees fit.
+    return float(retry_after) if retry_after.isdecimal() else None
+
+
+def _measured(began: float) -> dict[str, Any]:
+    return {"polled_at": clock.now(), "fetch_ms": round((time.perf_counter() - began) * 1000, 3)}
+
+
+def _error(began: float, reason: str, http_status: int | None = None, retry_after: float | None = None) -> FeedError:
+    return FeedError(reason=reason, http_status=http_status, retry_after=retry_after, **_measured(began))

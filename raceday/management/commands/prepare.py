@@ -1,0 +1,49 @@
+"""What a start needs once the servers are up, in one process: migrations, a login for the admin, the day's card."""
+
+import secrets
+import socket
+import time
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.conf import settings
+from django.contrib.auth import get_user_model
+from django.core.management import call_command
+from django.core.management.base import BaseCommand
+
+FEED_SECONDS = 10.0
+
+
+class Command(BaseCommand):
+    """Prepare the database; `./run demo` and `./run live` follow its lines."""
+
+    help = "Migrates, makes the first admin login and imports the day."
+
+    def handle(self, *_args: Any, **_options: Any) -> None:
+        """This function will say `database ready` once migrated; a day that cannot be imported is only told."""
+        call_command("migrate", verbosity=0, interactive=False)
+        self.stdout.write("database ready")
+        users = get_user_model().objects
+        if not users.filter(is_superuser=True).exists():
+            password = secrets.token_urlsafe(12)
+            users.create_superuser("admin", password=password)
+            self.stdout.write(f"admin login: admin / {password}")
+        await_feed()
+        try:
+            call_command("import_day", stdout=self.stdout)
+        except Exception as fault:
+            self.stdout.write(f"the day was not imported: {type(fault).__name__}: {fault}")
+        self.stdout.flush()
+
+
+def await_feed() -> None:
+    """This function will give a feed that is just starting a moment to listen."""
+    address = urlsplit(settings.NZTAB_API_URL)
+    give_up = time.monotonic() + FEED_SECONDS
+    while time.monotonic() < give_up:
+        try:
+            socket.create_connection((address.hostname, address.port or 443), timeout=2).close()
+        except OSError:
+            time.sleep(0.1)
+        else:
+            return

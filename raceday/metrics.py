@@ -1,0 +1,14 @@
+"""Timers and counters that any process may observe; a scrape adds up what all of them saw."""
+
+from prometheus_client import Counter, Histogram
+
+BUCKETS_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+
+RACE_PROCESSING_SECONDS = Histogram(
+    "race_processing_seconds", "One poll, from the answer in hand to published", buckets=BUCKETS_SECONDS
+)
+NZTAB_FETCH_SECONDS = Histogram("nztab_fetch_seconds", "One request to the feed", buckets=BUCKETS_SECONDS)
+TRANSFORM_SECONDS = Histogram("transform_seconds", "Parse and transform of one answer", buckets=BUCKETS_SECONDS)
+DB_WRITE_SECONDS = Histogram("db_write_seconds", "One poll's transaction", buckets=BUCKETS_SECONDS)
+POLLS = Counter("raceday_polls", "Poll attempts by what became of them", ["outcome"])
+CACHE_REQUESTS = Counter("raceday_cache_requests", "Answers from kept bodies (hit) or not (miss)", ["route", "outcome"])

@@ -1,0 +1,57 @@
+"""What happened at the feed's door: one PollRun a poll attempt, and the answers that could not be read."""
+
+from typing import ClassVar
+
+from django.db import models
+
+
+class PollRun(models.Model):
+    """One poll attempt and what became of it. Milliseconds are measured; None where a room was not reached."""
+
+    class Outcome(models.TextChoices):
+        CHANGED = "changed"
+        UNCHANGED = "unchanged"
+        LATE = "late", "late: written behind a newer poll"
+        FEED_ERROR = "feed_error"
+        PARSE_ERROR = "parse_error"
+        NO_PARTITION = "no_partition"
+
+    race_id = models.TextField(null=True)
+    polled_at = models.DateTimeField()
+    generated_at = models.DateTimeField(null=True, help_text="the feed's own time")
+    outcome = models.TextField(choices=Outcome)
+    reason = models.TextField(null=True, help_text="what went wrong; for an unreadable answer its JSON path first")
+    http_status = models.IntegerField(null=True)
+    body_bytes = models.IntegerField(null=True, help_text="on the wire")
+    fetch_ms = models.FloatField(null=True)
+    transform_ms = models.FloatField(null=True, help_text="parse and transform")
+
+    class Meta:
+        db_table = "poll_runs"
+        ordering: ClassVar = ["-polled_at"]
+        indexes: ClassVar = [
+            models.Index(fields=["polled_at"], name="poll_runs_polled_at"),
+            models.Index(fields=["race_id", "polled_at"], name="poll_runs_race"),
+            models.Index(
+                fields=["outcome", "polled_at"],
+                name="poll_runs_fault",
+                condition=~models.Q(outcome__in=["changed", "unchanged"]),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.race_id} {self.outcome} {self.polled_at}"
+
+
+class FeedPayload(models.Model):
+    """An answer that could not be read, kept whole, so that nothing is lost while the reader is mended."""
+
+    poll_run = models.OneToOneField(PollRun, on_delete=models.CASCADE, primary_key=True, related_name="payload")
+    body = models.BinaryField()
+    encoding = models.TextField(help_text="gzip or identity, as it came")
+
+    class Meta:
+        db_table = "feed_payloads"
+
+    def __str__(self) -> str:
+        return f"payload of poll run {self.pk}"

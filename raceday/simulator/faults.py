@@ -1,0 +1,100 @@
+"""The simulator's controls: which misbehaviour is switched on, for which race, and how many times more."""
+
+import json
+from datetime import datetime
+
+import msgspec
+
+from raceday.simulator.envelope import ROOT, Answer, RefusedError, Request, refusal
+
+MISTYPED = ("data.race.race_number", "data.runners", "data.meetings", "data.races")
+REFUSALS = {
+    "429": RefusedError(429, "RESOURCE_EXHAUSTED", "requesting data too fast"),
+    "500": RefusedError(500, "INTERNAL", "internal server error"),
+    "503": RefusedError(503, "UNAVAILABLE", "down for maintenance"),
+}
+FAULTS = {*REFUSALS, "latency", "hang", "truncate", "wrong_types", "unknown_fields", "freeze"}
+
+
+class Fault(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """One switched-on misbehaviour, as POST /_control names it; `fault` null switches off what holds for `race_id`."""
+
+    fault: str | None
+    race_id: str | None = None  # None: every answer of the feed
+    seconds: float = 1.0  # of latency, on the wall's clock
+    retry_after: int | None = None
+    times: int | None = None  # answers left; None: until switched off
+    path: str | None = None  # wrong_types: the one field to spoil, as data.race.race_number
+    at: datetime | None = None  # freeze: the instant the answers stay at
+
+    def __post_init__(self) -> None:
+        if self.fault is not None and self.fault not in FAULTS:
+            raise ValueError(f"fault must be one of {', '.join(sorted(FAULTS))} or null")
+
+
+Controls = dict[str | None, Fault]
+
+
+def switch(controls: Controls, body: bytes, now: datetime) -> None:
+    """This function will switch a fault on or off; msgspec.ValidationError when the body names none."""
+    fault = msgspec.json.decode(body, type=Fault)
+    if fault.fault is None and fault.race_id is None:
+        controls.clear()
+    elif fault.fault is None:
+        controls.pop(fault.race_id, None)
+    else:
+        fault.at = fault.at or now
+        controls[fault.race_id] = fault
+
+
+def take(controls: Controls, request: Request) -> Fault | None:
+    """This function will return the fault that holds for a request, and count it down; its race's own comes first."""
+    race_id = request.path.rsplit("/", 1)[1] if request.path.startswith(f"{ROOT}/events/") else None
+    fault = controls.get(race_id) or controls.get(None)
+    if fault is not None and fault.times is not None:
+        fault.times -= 1
+        if fault.times <= 0:
+            del controls[fault.race_id]
+    return fault
+
+
+def refused(fault: Fault | None, request: Request, now: datetime) -> Answer | None:
+    """This function will return the error a fault stands for, or None."""
+    if fault is None or fault.fault not in REFUSALS:
+        return None
+    return refusal("Affiliates API", request, now, REFUSALS[fault.fault])
+
+
+def spoiled(fault: Fault | None, answer: Answer) -> Answer:
+    """This function will give an answer wrong types or unknown fields if the fault says so."""
+    if fault is None or fault.fault not in ("wrong_types", "unknown_fields"):
+        return answer
+    body = json.loads(answer.body)
+    if fault.fault == "unknown_fields":
+        _surprise(body)
+    else:
+        for path in (fault.path,) if fault.path else MISTYPED:
+            _mistype(body, path.split("."))
+    return Answer(answer.status, json.dumps(body).encode())
+
+
+def _mistype(body: object, path: list[str]) -> None:
+    """This function will turn the field at a path into what it should not be; nothing if it is not there."""
+    for name in path[:-1]:
+        body = _inside(body, name)
+    if isinstance(body, dict) and path[-1] in body:
+        body[path[-1]] = ["wrong"] if isinstance(body[path[-1]], str) else "wrong"
+
+
+def _inside(body: object, name: str) -> object:
+    if isinstance(body, list):
+        return body[int(name)] if name.isdecimal() and int(name) < len(body) else None
+    return body.get(name) if isinstance(body, dict) else None
+
+
+def _surprise(body: object) -> None:
+    """This function will add a field nobody knows to every object, at any depth."""
+    for child in list(body.values() if isinstance(body, dict) else body if isinstance(body, list) else ()):
+        _surprise(child)
+    if isinstance(body, dict):
+        body["not_seen_before"] = {"since": "today"}

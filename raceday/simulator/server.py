@@ -1,0 +1,141 @@
+"""The simulator's door: raw ASGI in front of a source of answers, with the controls and the truth beside it."""
+
+import asyncio
+import gzip
+from collections.abc import Awaitable, Callable, MutableMapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from urllib.parse import parse_qsl
+
+import msgspec
+
+from raceday.racing_day import racing_day
+from raceday.simulator.day import Simulation
+from raceday.simulator.envelope import ROOT, Answer, RefusedError, Request, refusal
+from raceday.simulator.faults import Controls, refused, spoiled, switch, take
+from raceday.simulator.truth import informed_races
+from raceday.simulator.wire import answer
+
+GZIP_LEVEL = 3
+GZIP_FROM_BYTES = 500
+
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+App = Callable[[Message, Receive, Send], Awaitable[None]]
+Source = Callable[[Request, datetime], Answer]
+Now = Callable[[], datetime]
+
+
+@dataclass(frozen=True, slots=True)
+class Feed:
+    """What an app serves from: the feed's answers, the time, the truth if there is any, and what is switched on."""
+
+    source: Source
+    now: Now
+    truth: Source | None
+    controls: Controls
+
+
+def simulated_app(simulation: Simulation, now: Now) -> App:
+    """This function will make the ASGI app of a simulated TAB, with its truth at /_truth."""
+
+    def source(request: Request, at: datetime) -> Answer:
+        return answer(simulation, request, at)
+
+    def truth(request: Request, at: datetime) -> Answer:
+        began = racing_day(simulation.first_start)
+        so_far = range(max((racing_day(at) - began).days, 0) + 1)
+        days = [began + timedelta(days=offset) for offset in so_far]
+        return _json({"informed": informed_races(simulation, days, request.query.get("race_id"))})
+
+    return feed_app(source, now, truth)
+
+
+def feed_app(source: Source, now: Now, truth: Source | None = None) -> App:
+    """This function will put a source of feed answers behind HTTP: GET of the feed, /_health, /_control, /_truth."""
+    feed = Feed(source, now, truth, {})
+
+    async def app(scope: Message, receive: Receive, send: Send) -> None:
+        request = Request(path=scope["path"], query=dict(parse_qsl(scope["query_string"].decode("latin-1"))))
+        if request.path.startswith(f"{ROOT}/"):
+            await _serve_feed(feed, scope, receive, send, request=request)
+        elif request.path == "/_control" and scope["method"] == "POST":
+            await _send(scope, send, _control(feed.controls, await _body(receive), now()))
+        else:
+            await _send(scope, send, _own(feed, request))
+
+    return app
+
+
+async def _serve_feed(feed: Feed, scope: Message, receive: Receive, send: Send, *, request: Request) -> None:
+    fault = take(feed.controls, request)
+    kind = fault.fault if fault else None
+    if fault and kind == "latency":
+        await asyncio.sleep(fault.seconds)
+    if kind == "hang":
+        await _hang(receive)
+        return
+    at = fault.at if fault and fault.at and kind == "freeze" else feed.now()
+    reply = refused(fault, request, at) or spoiled(fault, _answered(scope, feed.source, request, at))
+    retry_after = None if fault is None else fault.retry_after or (2 if kind == "429" else None)
+    await _send(scope, send, reply, retry_after=retry_after, is_cut=kind == "truncate")
+
+
+def _own(feed: Feed, request: Request) -> Answer:
+    at = feed.now()
+    if request.path == "/_health":
+        return _json({"status": "healthy", "now": at.isoformat()})
+    if request.path == "/_control":
+        return _json(list(feed.controls.values()))
+    if request.path == "/_truth" and feed.truth is not None:
+        return feed.truth(request, at)
+    return refusal("Affiliates API", request, at, RefusedError(404, "NOT_FOUND", "404 page not found"))
+
+
+def _answered(scope: Message, source: Source, request: Request, at: datetime) -> Answer:
+    if scope["method"] == "GET":
+        return source(request, at)
+    return refusal("Affiliates API", request, at, RefusedError(405, "METHOD_NOT_ALLOWED", "method not allowed"))
+
+
+def _control(controls: Controls, body: bytes, now: datetime) -> Answer:
+    try:
+        switch(controls, body, now)
+    except msgspec.DecodeError as wrong:
+        return _json({"error": str(wrong)}, 400)
+    return _json(list(controls.values()))
+
+
+def _json(value: object, status: int = 200) -> Answer:
+    return Answer(status, msgspec.json.encode(value))
+
+
+async def _body(receive: Receive) -> bytes:
+    body, has_more = b"", True
+    while has_more:
+        message = await receive()
+        body, has_more = body + message.get("body", b""), message.get("more_body", False)
+    return body
+
+
+async def _hang(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+async def _send(
+    scope: Message, send: Send, reply: Answer, *, retry_after: int | None = None, is_cut: bool = False
+) -> None:
+    """This function will send an answer, gzipped if asked; a cut one stops half-way and closes the connection."""
+    headers = [(b"content-type", b"application/json"), (b"vary", b"Accept-Encoding")]
+    body = reply.body
+    if len(body) >= GZIP_FROM_BYTES and b"gzip" in dict(scope["headers"]).get(b"accept-encoding", b""):
+        body = gzip.compress(body, GZIP_LEVEL, mtime=0)
+        headers.append((b"content-encoding", b"gzip"))
+    if retry_after is not None:
+        headers.append((b"retry-after", str(retry_after).encode()))
+    headers.append((b"content-length", str(len(body)).encode()))
+    await send({"type": "http.response.start", "status": reply.status, "headers": headers})
+    await send({"type": "http.response.body", "body": body[: len(body) // 2] if is_cut else body, "more_body": is_cut})

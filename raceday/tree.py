@@ -1,0 +1,256 @@
+"""The process tree of `./run demo` and `./run live`: what is started in which order, and what keeps it going."""
+
+import http.client
+import os
+import select
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+
+import redis
+
+from raceday import home
+from raceday.demo_day import start_simulator
+from raceday.embedded import addresses, start_servers
+from raceday.process import Child, ProcessTree, Program, StartError, StoppedError, pause, run, say
+from raceday.running import announce, environment, lock
+from raceday.server_files import make_home
+
+PYTHON = sys.executable
+CLUSTERS = ("control", "default")
+SPARE_CONNECTIONS = 15  # for psql, migrations and the supervisor, beside DB_POOL_MAX
+READY_SECONDS = 30.0
+HEALTHY_SECONDS = 10.0
+BEAT_SECONDS = 15.0
+GRACE_SECONDS = 30.0
+MIGRATED_MARK = "database ready"  # what manage.py prepare says
+LOGIN_MARK = "admin login: "
+WEB = ["-m", "granian", "--interface", "wsgi", "--host", "127.0.0.1", "--no-ws", "--workers", "1"]
+WEB += ["--blocking-threads", "3", "--workers-kill-timeout", "1"]
+LIVE_SETTINGS = {
+    "NZTAB_FROM": "your e-mail address",
+    "NZTAB_PARTNER": "the name the feed knows you by",
+    "NZTAB_PARTNER_ID": "your number at the feed",
+}
+
+
+def demo(*, port: int, speed: float) -> int:
+    """This function will run a race day of our own until a signal ends it."""
+    return run_tree("demo", port=port, speed=speed)
+
+
+def live(*, port: int) -> int:
+    """This function will run Raceday on the real feed until a signal ends it."""
+    missing = [name for name in LIVE_SETTINGS if not os.environ.get(name)]
+    for name in missing:
+        say(f"setting {name} is missing: {LIVE_SETTINGS[name]}, sent with each question to the feed.")
+    return 2 if missing else run_tree("live", port=port, speed=None)
+
+
+def run_tree(command: str, *, port: int, speed: float | None) -> int:
+    """This function will start the whole tree, say what is where and keep it going; `speed` None is the real clock."""
+    root = home.home()
+    make_home(root)
+    with lock(root, command):
+        keep_apart(root, command)
+        check_port(port)
+        check_settings(root)
+        progress("starting PostgreSQL and Valkey")
+        try:
+            with ProcessTree() as tree:
+                env = environment(root, start_servers(tree, root, connections=connections())) | make_metrics(root)
+                logs = None if speed is None else root / "logs"
+                if speed is not None:
+                    env |= start_simulator(tree, root, env=env, speed=speed)
+                announce(root, env)
+                clusters = start_programs(tree, env, logs=logs, port=port)
+                watch(tree, clusters, env["REDIS_URL"])
+        except StoppedError:
+            sys.stdout.write("\nRaceday has stopped.\n")
+    return 0
+
+
+# ── Before anything is started ──────────────────────────────────────────────────────────────────
+
+
+def keep_apart(root: Path, command: str) -> None:
+    """This function will refuse to mix the demo's invented races with real ones in the home's own database."""
+    other = "live" if command == "demo" else "demo"
+    if os.environ.get("DATABASE_URL"):
+        return
+    if (root / f"{other}.json").exists():
+        raise StartError(f"{root} holds the races of `./run {other}`: set RACEDAY_HOME to another folder.")
+    if command == "live":
+        (root / "live.json").touch()
+
+
+def check_port(port: int) -> None:
+    """This function will refuse a port that something else listens on."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError as fault:
+            raise StartError(f"port {port} cannot be used ({fault.strerror}): choose another with --port.") from None
+
+
+def check_settings(root: Path) -> None:
+    """This function will let the settings tell their faults, and end as they end."""
+    program = Program(
+        name="settings", argv=[PYTHON, "-c", "import config.settings"], env=environment(root, addresses(root))
+    )
+    if code := run(program)[0]:
+        raise SystemExit(code)
+
+
+def connections() -> int:
+    """This function will return how many connections the embedded PostgreSQL admits."""
+    limit = os.environ.get("DB_POOL_MAX", "")
+    return (int(limit) if limit.isdecimal() else 10) + SPARE_CONNECTIONS
+
+
+def make_metrics(root: Path) -> dict[str, str]:
+    """This function will empty the folder in which the processes of this tree add up their metrics."""
+    folder = root / "metrics"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    return {"PROMETHEUS_MULTIPROC_DIR": str(folder)}
+
+
+# ── Starting ────────────────────────────────────────────────────────────────────────────────────
+
+
+def start_programs(tree: ProcessTree, env: Mapping[str, str], *, logs: Path | None, port: int) -> dict[str, Child]:
+    """This function will start all programs, say what is where, and return the clusters by name."""
+
+    def program(name: str, *arguments: str) -> Program:
+        own = {"Q_CLUSTER_NAME": name} if name in CLUSTERS else {}
+        log = logs / f"{name}.log" if logs else None
+        return Program(name=name, argv=[PYTHON, *arguments], env={**env, **own}, log=log)
+
+    clusters: dict[str, Child] = {}
+    login = "as before (./run manage changepassword admin)"
+    tree.start(program("web", *WEB, "--port", str(port), "config.wsgi:application"))
+    progress("preparing the database")
+    for line in follow(tree, program("prepare", "manage.py", "prepare")):
+        if line.startswith(LOGIN_MARK):
+            login = line.removeprefix(LOGIN_MARK) + " (shown only now)"
+            continue
+        if line == MIGRATED_MARK:
+            clusters = {name: tree.start(program(name, "manage.py", "qcluster")) for name in CLUSTERS}
+        progress(line)
+    await_web(tree, port)
+    show(port, login=login, root=Path(env["RACEDAY_HOME"]), logs=logs)
+    return clusters
+
+
+def follow(tree: ProcessTree, program: Program) -> Iterator[str]:
+    """This function will run a program with an end, yield what it says by lines, and raise StartError if it fails."""
+    child = tree.start(replace(program, stdout=subprocess.PIPE, restarts=False))
+    assert child.process.stdout is not None  # noqa: S101 asked for above
+    pipe, rest = child.process.stdout.fileno(), b""
+    while True:
+        if select.select([pipe], [], [], 0)[0]:
+            if not (chunk := os.read(pipe, 65536)):
+                break
+            *lines, rest = (rest + chunk).split(b"\n")
+            yield from (line.decode(errors="replace") for line in lines)
+        tree.tend()
+        pause(0.02)
+    code = child.process.wait()
+    tree.forget(child)
+    if code:
+        where = f"log: {program.log}" if program.log else "see above"
+        raise StartError(f"the database could not be prepared ({where}).", code=1)
+
+
+def await_web(tree: ProcessTree, port: int) -> None:
+    """This function will wait until the web server answers, and a little longer for the answer to be good."""
+    progress("waiting for the web server")
+    began = time.monotonic()
+    while (status := health_status(port)) in {None, 503}:
+        waited = time.monotonic() - began
+        if status is None and waited > READY_SECONDS:
+            raise StartError(f"the web server did not answer within {READY_SECONDS:.0f} s.", code=1)
+        if status is not None and waited > HEALTHY_SECONDS:
+            return
+        tree.tend()
+        pause(0.1)
+
+
+def health_status(port: int) -> int | None:
+    """This function will ask the web server how it is and return the status, None when there is no answer."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=2)
+    try:
+        connection.request("GET", "/api/health")
+        return connection.getresponse().status
+    except (OSError, http.client.HTTPException):
+        return None
+    finally:
+        connection.close()
+
+
+# ── What the person at the terminal sees ────────────────────────────────────────────────────────
+
+
+def progress(text: str) -> None:
+    """This function will show how far the start is: in one line that changes on a terminal, else line by line."""
+    sys.stdout.write(f"\r\x1b[K{text} …" if sys.stdout.isatty() else f"{text}\n")
+    sys.stdout.flush()
+
+
+def show(port: int, *, login: str, root: Path, logs: Path | None) -> None:
+    """This function will print what is where."""
+    web = f"http://127.0.0.1:{port}"
+    rows = {
+        "API": f"{web}/api/meetings",
+        "API docs": f"{web}/api/docs",
+        "health": f"{web}/api/health",
+        "admin": f"{web}/admin/",
+        "login": login,
+        "data": str(root),
+        "logs": str(logs) if logs else "here",
+    }
+    lines = [f"  {name:<9} {where}\n" for name, where in rows.items()]
+    start = "\r\x1b[K" if sys.stdout.isatty() else ""
+    sys.stdout.write(f"{start}\nRaceday is ready.\n\n{''.join(lines)}\nCtrl-C stops it; the data stays.\n")
+    sys.stdout.flush()
+
+
+# ── Keeping it going ────────────────────────────────────────────────────────────────────────────
+
+
+def watch(tree: ProcessTree, clusters: Mapping[str, Child], redis_url: str) -> None:
+    """This function will restart what crashes or falls silent until a signal raises StoppedError."""
+    beats = redis.Redis.from_url(redis_url, socket_connect_timeout=1, socket_timeout=1, decode_responses=True)
+    while True:
+        for _ in range(10):
+            tree.tend()
+            pause(0.2)
+        with suppress(redis.RedisError):  # Valkey itself is being restarted: judge nobody
+            for name in silent_clusters(beat_ages(beats, clusters)):
+                say(f"cluster {name} has not beaten for {BEAT_SECONDS:.0f} s: starting it anew")
+                tree.revive(clusters[name])
+
+
+def beat_ages(beats: redis.Redis, clusters: Mapping[str, Child]) -> dict[str, float]:
+    """This function will return the seconds since each cluster's last beat; 0 while it is young."""
+    ages = {}
+    for name, child in clusters.items():
+        running = time.monotonic() - child.started
+        last = float(beats.get(f"raceday:beat:{name}") or 0)
+        ages[name] = min(running, time.time() - last) if running > GRACE_SECONDS else 0.0
+    return ages
+
+
+def silent_clusters(ages: Mapping[str, float]) -> list[str]:
+    """This function will choose the clusters to restart; `default` beats only while `control` sends it beats to do."""
+    if ages["control"] > BEAT_SECONDS:
+        return ["control"]
+    return [name for name, age in ages.items() if age > BEAT_SECONDS]

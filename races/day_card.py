@@ -1,0 +1,131 @@
+"""Imports the card of a racing day: its meetings and races. Entrants come with each race's first poll."""
+
+from collections.abc import Iterable, Sequence
+from datetime import date, datetime, timedelta
+
+import msgspec
+from django.conf import settings
+from django.db import connection, transaction
+from msgspec import Struct
+
+from meetings.store import settle_meetings, write_meetings
+from raceday import published
+from raceday.feed.client import PAGE, FeedAnswer, FeedClient, FeedError
+from raceday.feed.parse import ParseFault, parse_meetings
+from raceday.feed.records import MeetingCard
+from raceday.models import PollRun
+from raceday.racing_day import day_bounds, racing_day
+
+# Once a race is polled its status is the poll's: the list of meetings lags behind.
+WRITE_RACES = """
+INSERT INTO races AS race (race_id, name, race_number, start_time, status, meeting_id, race_date_nz, distance,
+    track_condition, weather)
+SELECT race_id, name, race_number, advertised_start, status, meeting_id, race_date_nz, distance,
+    track_condition, weather
+FROM json_to_recordset(%s::json) AS card (race_id text, name text, race_number integer, advertised_start timestamptz,
+    status text, meeting_id text, race_date_nz date, distance integer, track_condition text, weather text)
+ON CONFLICT (race_id) DO UPDATE SET
+    name = excluded.name, race_number = excluded.race_number, start_time = excluded.start_time,
+    status = excluded.status, meeting_id = excluded.meeting_id, race_date_nz = excluded.race_date_nz,
+    distance = excluded.distance, track_condition = excluded.track_condition, weather = excluded.weather
+WHERE NOT EXISTS (SELECT FROM poll_marks AS mark WHERE mark.race_id = race.race_id)
+    AND (race.name, race.race_number, race.start_time, race.status, race.meeting_id, race.race_date_nz, race.distance,
+        race.track_condition, race.weather)
+    IS DISTINCT FROM (excluded.name, excluded.race_number, excluded.start_time, excluded.status, excluded.meeting_id,
+        excluded.race_date_nz, excluded.distance, excluded.track_condition, excluded.weather)
+"""
+WRITE_PROTESTS = """
+UPDATE race_results AS result SET protest_lodged = card.protest_lodged
+FROM json_to_recordset(%s::json) AS card (race_id text, protest_lodged boolean)
+WHERE result.race_id = card.race_id AND result.protest_lodged IS DISTINCT FROM card.protest_lodged
+    AND card.protest_lodged IS NOT NULL
+"""
+_json = msgspec.json.Encoder()
+
+
+class DayCard(Struct, frozen=True, kw_only=True):
+    """What an import saw: meetings in our countries and codes, unreadable parts, and why the feed gave no more."""
+
+    day: date
+    meetings: tuple[MeetingCard, ...]
+    faults: tuple[ParseFault, ...]
+    error: FeedError | None
+
+    @property
+    def race_ids(self) -> list[str]:
+        return [race.race_id for meeting in self.meetings for race in meeting.races]
+
+
+async def fetch_day_card(feed: FeedClient, day: date) -> DayCard:
+    """This function will fetch and read the card of an NZ racing day, page by page.
+
+    A meeting is dated by its own track's calendar, and its last races may start past the NZ midnight: meetings
+    dated the day before belong to this card when a race of theirs starts on this racing day.
+    """
+    cards: list[MeetingCard] = []
+    faults: list[ParseFault] = []
+    offset = 0
+    while True:
+        answer = await feed.fetch_meetings(date_from=day - timedelta(days=1), date_to=day, offset=offset)
+        if isinstance(answer, FeedError):
+            return DayCard(day=day, meetings=_of_day(cards, day), faults=tuple(faults), error=answer)
+        page, page_faults = _read(answer)
+        cards += page
+        faults += page_faults
+        offset += PAGE
+        if len(page) + len(page_faults) < PAGE:
+            return DayCard(day=day, meetings=_of_day(cards, day), faults=tuple(faults), error=None)
+
+
+def write_day_card(card: DayCard) -> None:
+    """This function will store a card's meetings and races in one transaction, and tell the client API."""
+    races = [
+        {
+            **msgspec.structs.asdict(race),
+            "meeting_id": meeting.meeting_id,
+            "race_date_nz": racing_day(race.advertised_start),
+        }
+        for meeting in card.meetings
+        for race in meeting.races
+    ]
+    parameter = [_json.encode(races).decode()]
+    with transaction.atomic(), connection.cursor() as cursor:
+        write_meetings(card.meetings)
+        cursor.execute(WRITE_RACES, parameter)
+        cursor.execute(WRITE_PROTESTS, parameter)
+        settle_meetings([meeting.meeting_id for meeting in card.meetings])
+    published.publish(["card", *(f"meeting:{meeting.meeting_id}" for meeting in card.meetings)])
+
+
+def record_faults(card: DayCard, at: datetime) -> None:
+    """This function will leave a PollRun for each part of a card that could not be had or read; the day goes on."""
+    runs = [PollRun(polled_at=at, outcome=PollRun.Outcome.PARSE_ERROR, reason=str(fault)) for fault in card.faults]
+    if error := card.error:
+        runs.append(
+            PollRun(
+                polled_at=error.polled_at,
+                outcome=PollRun.Outcome.FEED_ERROR,
+                reason=f"meetings of {card.day}: {error.reason}",
+                http_status=error.http_status,
+                fetch_ms=error.fetch_ms,
+            )
+        )
+    PollRun.objects.bulk_create(runs)
+
+
+def _read(answer: FeedAnswer) -> tuple[Sequence[MeetingCard], Sequence[ParseFault]]:
+    try:
+        return parse_meetings(answer.content())
+    except ValueError as error:
+        return (), (ParseFault("$", str(error)),)
+
+
+def _of_day(cards: Iterable[MeetingCard], day: date) -> tuple[MeetingCard, ...]:
+    start, end = day_bounds(day)
+    return tuple(
+        card
+        for card in cards
+        if card.country in settings.COUNTRIES
+        and card.race_type in settings.RACE_TYPES
+        and (card.date == day or any(start <= race.advertised_start < end for race in card.races))
+    )

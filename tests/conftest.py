@@ -1,0 +1,29 @@
+"""What many tests stand on: the real samples where they lie beside the project, and partitions for past days."""
+
+from collections.abc import Callable
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from moneyflow import partitions
+
+SAMPLES = Path(__file__).resolve().parents[2] / "shared" / "nztab" / "samples"
+
+
+@pytest.fixture
+def samples() -> Path:
+    """The feed's recorded answers; they are not ours to ship."""
+    if not SAMPLES.is_dir():
+        pytest.skip("the feed's recorded answers (../shared/nztab/samples) are not on this machine")
+    return SAMPLES
+
+
+@pytest.fixture
+def make_partitions(db: None) -> Callable[..., None]:
+    """Gives history a place on days that lie behind the runway."""
+
+    def make(*days: date) -> None:
+        partitions.apply(partitions.plan(partitions.existing(), days, oldest=date.min))
+
+    return make

@@ -1,7 +1,6 @@
 """Writes meetings: their cards as imported, and their status once their races have ended."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import msgspec
 from django.db import connection
@@ -34,7 +33,6 @@ FROM (
         ELSE 'active' END AS status
     FROM races WHERE meeting_id = ANY(%s) GROUP BY meeting_id) AS settled
 WHERE meeting.meeting_id = settled.meeting_id AND meeting.status <> settled.status
-RETURNING meeting.meeting_id
 """
 
 
@@ -44,9 +42,7 @@ def write_meetings(cards: Sequence[MeetingCard]) -> None:
         cursor.execute(WRITE_MEETINGS, [_json.encode(cards).decode()])
 
 
-def settle_meetings(meeting_ids: Sequence[str]) -> list[str]:
-    """This function will set meetings' status from their races': completed once all ended; returns those it moved."""
+def settle_meetings(meeting_ids: Sequence[str]) -> None:
+    """This function will set meetings' status from their races': completed once all have ended."""
     with connection.cursor() as cursor:
         cursor.execute(SETTLE_MEETING, [list(meeting_ids)])
-        rows: list[tuple[Any, ...]] = cursor.fetchall()
-    return [row[0] for row in rows]

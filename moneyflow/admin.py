@@ -4,19 +4,34 @@ from datetime import timedelta
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import Count, Max, QuerySet
+from django.contrib.auth.models import Group, User
+from django.db.models import Count, Max, Model, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
-from django_q.models import Failure
+from django.urls import reverse
+from django_q.models import Failure, Schedule, Success
 from unfold.admin import ModelAdmin
 from unfold.decorators import display
 
+from meetings.models import Meeting
 from moneyflow.race_page import next_races_table, race_page
 from raceday.clock import now
-from raceday.models import PollRun
+from raceday.models import FeedPayload, PollRun
 from raceday.staff import ReadOnly, enqueue, link, nz_time
 from races.admin import EntrantInline, RaceDayFilter
 from races.models import PollMark, Race
+
+PAGES: dict[str, tuple[tuple[str, str, type[Model] | None], ...]] = {
+    "Racing": (("Meetings", "stadium", Meeting), ("Races", "sports_score", Race)),
+    "Feed": (("Poll runs", "sync", PollRun), ("Kept answers", "draft", FeedPayload)),
+    "Tasks": (
+        ("Queues", "stacks", None),
+        ("Failures", "error", Failure),
+        ("Successes", "task_alt", Success),
+        ("Schedules", "schedule", Schedule),
+    ),
+    "Staff": (("Users", "person", User), ("Groups", "group", Group)),
+}
 
 admin.site.index_template = "moneyflow/dashboard.html"
 
@@ -30,13 +45,18 @@ class RaceAdmin(ReadOnly, ModelAdmin):  # type: ignore[misc]  # unfold has no ty
     list_select_related = ("meeting", "mark", "pool", "result")
     ordering = ("start_time", "race_id")
     fields = (
-        "name", "race_number", "track", "shown_status", "start", "jumped", "distance", "track_condition", "weather",
-        "last_polled", "race_id",
-    )  # fmt: skip
+        ("name", "track"),
+        ("race_number", "shown_status"),
+        ("start", "jumped"),
+        ("distance", "track_condition"),
+        ("weather", "last_polled"),
+        "race_id",
+    )
     readonly_fields = ("track", "shown_status", "start", "jumped", "last_polled")
     inlines = (EntrantInline,)
     actions = ("poll_now",)
-    change_form_outer_after_template = "moneyflow/race.html"
+    change_form_outer_before_template = "moneyflow/race_chart.html"
+    change_form_outer_after_template = "moneyflow/race_tables.html"
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Race]:
         return Race.objects.select_related(*self.list_select_related)
@@ -92,3 +112,20 @@ def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
         "failures": Failure.objects.count(),
         "clock": nz_time(at),
     }
+
+
+def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
+    """This function will list the admin's pages that the user may see, as unfold's sidebar wants them."""
+    return [
+        {"title": group, "items": [_entry(*page) for page in pages if _is_seen(request, page[2])]}
+        for group, pages in PAGES.items()
+    ]
+
+
+def _is_seen(request: HttpRequest, model: type[Model] | None) -> bool:
+    return model is None or admin.site.get_model_admin(model).has_view_permission(request)
+
+
+def _entry(title: str, icon: str, model: type[Model] | None) -> dict[str, str]:
+    name = f"{model._meta.app_label}_{model._meta.model_name}_changelist" if model else "queues"
+    return {"title": title, "icon": icon, "link": reverse(f"admin:{name}")}

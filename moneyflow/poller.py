@@ -5,7 +5,8 @@ import os
 import select
 import time
 from collections.abc import Awaitable, Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from datetime import time as clock_time
 from functools import partial
@@ -33,19 +34,16 @@ LIVE = (
 )
 SESSION = "-c statement_timeout=2000 -c tcp_keepalives_idle=5 -c tcp_keepalives_interval=1 -c tcp_keepalives_count=3"
 DAILY = "moneyflow.tasks.daily"
+PROCESS_POLL = "moneyflow.tasks.process_poll"
 DAILY_AT = clock_time(6)
 
-# Wall seconds
-STAND_BY_SECONDS = 0.2
-WATCH_SECONDS = 0.2
+TICK_SECONDS = 0.2
 READ_SECONDS = 1.0
-PAUSE_SECONDS = 1.0
+SPREAD_SECONDS = 0.02  # between races that come at once, or their grids would fall together for ever
 HAND_OVER_SECONDS = 5.0
 POLITE_SECONDS = 5.0  # where the feed says 429 or 503 and names no time
 LONGEST_POLITE_SECONDS = 300.0
-# Raceday seconds
-SET_ASIDE_SECONDS = 300.0
-
+SET_ASIDE_SECONDS = 300.0  # of Raceday; the others are the wall's
 HAND_OVER_THREADS = 4
 BACKLOG_LIMIT = 1000  # polls waiting to be written: 30 MB of Valkey, a minute of work
 
@@ -56,8 +54,16 @@ class LiveRace(NamedTuple):
     """What decides when a race is polled."""
 
     race_id: str
-    advertised_start: datetime
+    start: datetime  # as advertised
     status: str
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What the leader asks of the cluster `default`: each remembers its last task, and asks anew once that is done."""
+
+    beat: StreamBroker = field(default_factory=partial(StreamBroker, list_key="default"))
+    daily: StreamBroker = field(default_factory=partial(StreamBroker, list_key="default"))
 
 
 class Over(Exception):  # noqa: N818
@@ -69,15 +75,15 @@ def run() -> None:
 
     The task of a worker of the cluster `control`, for as long as that lives.
     """
-    duties = StreamBroker(list_key="default")
+    asked = Asked()
     while not cluster.is_stopping():
         try:
             with _connect() as connection:
-                if _wins_leadership(connection) and _has_runway(duties):
-                    asyncio.run(_lead(connection, duties))
+                if _wins_leadership(connection) and _has_runway(asked):
+                    asyncio.run(_lead(connection, asked))
         except (psycopg.OperationalError, DatabaseError) as fault:
             log.warning("poller_without_database", fault=str(fault))
-            _wait_without_leader()
+            _wait_without_leader(asked)
 
 
 def _connect() -> psycopg.Connection[Any]:
@@ -95,40 +101,44 @@ def _wins_leadership(connection: psycopg.Connection[Any]) -> bool:
     while not cluster.is_stopping():
         if connection.execute("SELECT pg_try_advisory_lock(%s)", [LOCK]).fetchone() == (True,):
             return True
-        time.sleep(STAND_BY_SECONDS)
+        time.sleep(TICK_SECONDS)
     return False
 
 
-def _has_runway(duties: StreamBroker) -> bool:
+def _has_runway(asked: Asked) -> bool:
     """Polls without a partition to write to would be lost, so none are made until the day's duty has made some."""
     runway = runway_days(racing_day(clock.now()))
     connections.close_all()  # a poller holds one connection, its own
     if runway >= LEAST_RUNWAY_DAYS:
         return True
     log.error("poller_refuses_to_start", runway_days=runway, needed_days=LEAST_RUNWAY_DAYS)
-    _wait_without_leader(partial(cluster.enqueue_once, duties, DAILY))
+    _wait_without_leader(asked, partial(cluster.enqueue_once, asked.daily, DAILY))
     return False
 
 
-def _wait_without_leader(duty: Callable[[], None] | None = None) -> None:
-    """A cluster that cannot poll for reasons beyond it is alive: to start it anew would not help."""
+def _wait_without_leader(asked: Asked, duty: Callable[[], None] = lambda: None) -> None:
+    """Clusters that cannot poll for reasons beyond them are alive: to start them anew would not help."""
     try:
-        cluster.beat("control")
-        if duty:
-            duty()
+        _show_life(asked)
+        duty()
     except RedisError as fault:
         log.warning("poller_without_valkey", fault=str(fault))
-    time.sleep(PAUSE_SECONDS)
+    time.sleep(READ_SECONDS)
 
 
-async def _lead(connection: psycopg.Connection[Any], duties: StreamBroker) -> None:
+def _show_life(asked: Asked) -> None:
+    cluster.beat("control")
+    cluster.ask_for_beat(asked.beat)
+
+
+async def _lead(connection: psycopg.Connection[Any], asked: Asked) -> None:
     log.info("poller_leads", pid=os.getpid())
     try:
         with ThreadPoolExecutor(HAND_OVER_THREADS, "hand-over") as threads:
             async with FeedClient.from_settings() as feed, asyncio.TaskGroup() as group:
-                leader = Leader(feed, group, threads)
+                leader = Leader(feed, group, threads, asked)
                 group.create_task(_every(READ_SECONDS, partial(leader.read, connection)))
-                group.create_task(_every(READ_SECONDS, partial(leader.ask_for_daily, duties)))
+                group.create_task(_every(READ_SECONDS, leader.ask_for_daily))
                 group.create_task(_every(cluster.BEAT_SECONDS, leader.show_life))
                 await _until_over(connection)
                 raise Over
@@ -147,7 +157,7 @@ async def _until_over(connection: psycopg.Connection[Any]) -> None:
     cut = select.poll()
     cut.register(connection.fileno(), select.POLLRDHUP)
     while not cut.poll(0) and not await asyncio.to_thread(cluster.is_stopping):
-        await asyncio.sleep(WATCH_SECONDS)
+        await asyncio.sleep(TICK_SECONDS)
 
 
 def read_live(connection: psycopg.Connection[Any], now: datetime) -> list[LiveRace]:
@@ -164,17 +174,17 @@ def next_daily(now: datetime) -> datetime:
 class Leader:
     """Follows each live race with a coroutine of its own, so that the polls of a race never overlap."""
 
-    def __init__(self, feed: FeedClient, group: asyncio.TaskGroup, threads: ThreadPoolExecutor) -> None:
+    def __init__(self, feed: FeedClient, group: asyncio.TaskGroup, threads: Executor, asked: Asked) -> None:
         self._feed = feed
         self._group = group
         self._threads = threads
+        self._asked = asked
         self._gate = asyncio.Semaphore(settings.FEED_CONCURRENCY)
         self._seconds = CadenceSeconds(**settings.CADENCE_SECONDS)
         self._races: dict[str, LiveRace] = {}
         self._changed: dict[str, asyncio.Event] = {}  # one a coroutine
         self._resume_at = 0.0  # the loop's seconds; no poll before
         self._daily_at: datetime | None = None
-        self._beats = StreamBroker(list_key="default")
 
     async def read(self, connection: psycopg.Connection[Any]) -> None:
         """This function will follow what the database calls live; psycopg.OperationalError when it does not answer."""
@@ -184,19 +194,20 @@ class Leader:
         """This function will follow these races and no others; a race that left is polled no more."""
         before, now = self._races, clock.now()
         self._races = {race.race_id: race for race in races if self._cadence(race, now) is not None}
-        for race_id in self._races.keys() - self._changed.keys():
+        spread = timedelta(seconds=SPREAD_SECONDS / clock.real_seconds(1))
+        for place, race_id in enumerate(self._races.keys() - self._changed.keys()):
             self._changed[race_id] = asyncio.Event()
-            self._group.create_task(self._follow(race_id))
+            self._group.create_task(self._follow(race_id, now + place * spread))
         for race_id, changed in self._changed.items():
             if self._races.get(race_id) != before.get(race_id):
                 changed.set()
 
     def _cadence(self, race: LiveRace, now: datetime) -> timedelta | None:
-        return cadence(race.status, race.advertised_start - now, self._seconds)
+        return cadence(race.status, race.start - now, self._seconds)
 
-    async def _follow(self, race_id: str) -> None:
-        last, failures = clock.now(), 0
-        due: datetime | None = last
+    async def _follow(self, race_id: str, first: datetime) -> None:
+        last, failures = first, 0
+        due: datetime | None = first
         while due is not None:
             if await self._reaches(due, race_id):
                 failures = await self._poll_or_set_aside(race_id, due, failures)
@@ -218,8 +229,7 @@ class Leader:
     def _next(self, race_id: str, last: datetime) -> datetime | None:
         if (race := self._races.get(race_id)) is None:
             return None
-        start = race.advertised_start
-        return next_poll(last, clock.now(), status=race.status, advertised_start=start, seconds=self._seconds)
+        return next_poll(last, clock.now(), status=race.status, advertised_start=race.start, seconds=self._seconds)
 
     async def _poll_or_set_aside(self, race_id: str, due: datetime, failures: int) -> int:
         """A race that raises twice is set aside for a while, never the whole round."""
@@ -234,24 +244,21 @@ class Leader:
         return 0
 
     async def _poll(self, race_id: str, due: datetime) -> None:
-        loop = asyncio.get_running_loop()
         async with self._gate:
-            while (wait := self._resume_at - loop.time()) > 0:
+            while (wait := self._resume_at - asyncio.get_running_loop().time()) > 0:
                 await asyncio.sleep(wait)
             late_ms = clock.real_seconds((clock.now() - due).total_seconds()) * 1000
             log.debug("poll", race_id=race_id, late_ms=round(late_ms, 1))
             outcome = await self._feed.fetch_event(race_id)
-        if isinstance(outcome, FeedError):
-            self._back_off(outcome)
+        self._back_off(outcome)
         await self._hand_over(race_id, outcome)
 
-    def _back_off(self, error: FeedError) -> None:
+    def _back_off(self, outcome: FeedAnswer | FeedError) -> None:
         """Who is asked to stay away stays away with all polls, not only with the one that was told."""
-        seconds = error.retry_after
-        if seconds is None and error.http_status in {429, 503}:
-            seconds = POLITE_SECONDS
-        if seconds is not None:
-            self._hold(min(seconds, LONGEST_POLITE_SECONDS), reason=error.reason)
+        if isinstance(outcome, FeedAnswer) or (outcome.retry_after is None and outcome.http_status not in {429, 503}):
+            return
+        seconds = POLITE_SECONDS if outcome.retry_after is None else outcome.retry_after
+        self._hold(min(seconds, LONGEST_POLITE_SECONDS), reason=outcome.reason)
 
     def _hold(self, seconds: float, *, reason: str) -> None:
         log.warning("polls_held", seconds=seconds, reason=reason)
@@ -265,38 +272,33 @@ class Leader:
         deadline = loop.time() + HAND_OVER_SECONDS + clock.real_seconds(beat.total_seconds() if beat else 0)
         while True:
             try:
-                await loop.run_in_executor(self._threads, _enqueue_poll, race_id, outcome)
+                options = {"cluster": "default", "save": False, "task_name": "poll"}
+                enqueue = partial(async_task, PROCESS_POLL, race_id, outcome, q_options=options)
+                await loop.run_in_executor(self._threads, enqueue)
                 return
             except RedisError as fault:
                 if loop.time() > deadline:
                     log.error("poll_lost", race_id=race_id, fault=str(fault))
                     return
-            await asyncio.sleep(STAND_BY_SECONDS)
+            await asyncio.sleep(TICK_SECONDS)
 
     async def show_life(self) -> None:
         """This function will beat for `control`, ask `default` for its beat, and hold the polls when that is behind."""
         try:
-            await asyncio.to_thread(cluster.beat, "control")
-            await asyncio.to_thread(cluster.ask_for_beat, self._beats)
-            waiting = await asyncio.to_thread(self._beats.queue_size)
+            await asyncio.to_thread(_show_life, self._asked)
+            waiting = await asyncio.to_thread(self._asked.beat.queue_size)
+            if waiting > BACKLOG_LIMIT:
+                self._hold(cluster.BEAT_SECONDS, reason=f"{waiting} polls wait to be written")
         except RedisError as fault:
             log.warning("poller_without_valkey", fault=str(fault))
-            return
-        if waiting > BACKLOG_LIMIT:
-            self._hold(cluster.BEAT_SECONDS, reason=f"{waiting} polls wait to be written")
 
-    async def ask_for_daily(self, duties: StreamBroker) -> None:
+    async def ask_for_daily(self) -> None:
         """This function will ask for the day's import and partitions: on taking over, and at 06:00 NZ each day."""
         now = clock.now()
         if self._daily_at and now < self._daily_at:
             return
         try:
-            await asyncio.to_thread(cluster.enqueue_once, duties, DAILY)
+            await asyncio.to_thread(cluster.enqueue_once, self._asked.daily, DAILY)
             self._daily_at = next_daily(now)
         except RedisError as fault:
             log.warning("poller_without_valkey", fault=str(fault))
-
-
-def _enqueue_poll(race_id: str, outcome: FeedAnswer | FeedError) -> None:
-    options = {"cluster": "default", "save": False, "task_name": "poll"}
-    async_task("moneyflow.tasks.process_poll", race_id, outcome, q_options=options)

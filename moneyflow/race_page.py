@@ -8,13 +8,12 @@ from typing import Any, TypedDict
 from moneyflow.models import MoneyFlowHistory
 from raceday.chart import Chart, Series, lay_out
 from raceday.models import PollRun
-from raceday.staff import link, nz_time
+from raceday.staff import link, nz_time, told
 from races.models import Entrant, Race
 
 CHART_SPAN = timedelta(minutes=60)
 POLL_RUNS_SHOWN = 20
 POOLS = ("win", "place", "quinella", "trifecta", "exacta", "first4")
-UNKNOWN = "–"
 
 
 class Table(TypedDict):
@@ -75,34 +74,27 @@ def share_chart(race: Race, names: Mapping[str, str], flow: Mapping[str, MoneyFl
     return lay_out(series, mark=race.start_time)
 
 
-def told(value: object, unit: str = "") -> str:
-    """This function will write a value for a cell; what is not known is never shown as 0."""
-    return UNKNOWN if value is None else f"{value}{unit}"
-
-
 def dollars(cents: int | None) -> str:
     """This function will write cents as dollars, `$9,151.38`, and a loss of them as `−$1.00`."""
-    return UNKNOWN if cents is None else f"{'−' if cents < 0 else ''}${Decimal(abs(cents)) / 100:,.2f}"
+    return told(None) if cents is None else f"{'−' if cents < 0 else ''}${Decimal(abs(cents)) / 100:,.2f}"
 
 
 def flow_table(names: Mapping[str, str], flow: Mapping[str, MoneyFlowHistory]) -> Table:
     """This function will show the newest reading of each entrant in the order of `names`."""
     headers = ["Runner", "Read", "Basis", "Hold", "Win share", "Win money", "Win increment", "Place share"]
-    headers += ["Place money", "Place increment", "Tote win", "Fixed win"]
+    headers += ["Place money", "Place increment"]
     rows = [
         [
             name,
             told(nz_time(reading.event_timestamp)),
             reading.type,
-            told(reading.hold_percentage, " %"),
-            told(reading.win_pool_percentage, " %"),
+            told(reading.hold_percentage, "%"),
+            told(reading.win_pool_percentage, "%"),
             dollars(reading.win_pool_amount),
             dollars(reading.incremental_win_amount),
-            told(reading.place_pool_percentage, " %"),
+            told(reading.place_pool_percentage, "%"),
             dollars(reading.place_pool_amount),
             dollars(reading.incremental_place_amount),
-            told(reading.pool_win_odds),
-            told(reading.fixed_win_odds),
         ]
         for entrant_id, name in names.items()
         if (reading := flow.get(entrant_id))
@@ -115,7 +107,7 @@ def pools_table(race: Race) -> Table | None:
     if not hasattr(race, "pool"):
         return None
     amounts = [getattr(race.pool, f"{name}_pool_total") for name in POOLS] + [race.pool.total_race_pool]
-    cells = [UNKNOWN if amount is None else f"${amount:,.2f}" for amount in amounts]
+    cells = [told(None) if amount is None else f"${amount:,.2f}" for amount in amounts]
     return {
         "headers": [*(name.capitalize() for name in POOLS), "All", "Quality", "Changed"],
         "rows": [[*cells, told(race.pool.data_quality_score), told(nz_time(race.pool.last_updated))]],
@@ -153,8 +145,8 @@ def poll_runs_table(poll_runs: Iterable[PollRun]) -> Table:
             run.outcome,
             told(run.reason),
             told(run.http_status),
-            told(run.fetch_ms and round(run.fetch_ms, 1), " ms"),
-            told(run.transform_ms and round(run.transform_ms, 1), " ms"),
+            told(run.fetch_ms and round(run.fetch_ms, 1), "ms"),
+            told(run.transform_ms and round(run.transform_ms, 1), "ms"),
         ]
         for run in poll_runs
     ]

@@ -9,6 +9,7 @@ from django.contrib.auth.admin import GroupAdmin, UserAdmin
 from django.contrib.auth.models import Group, User
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.urls import path
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django_q.models import Failure, OrmQ, Schedule, Success
@@ -20,13 +21,17 @@ from unfold.paginator import InfinitePaginator
 from raceday.clock import now
 from raceday.login import LoginForm
 from raceday.models import FeedPayload, PollRun
-from raceday.queues import FailureAdmin, ScheduleAdmin, TaskAdmin
-from raceday.staff import ReadOnly, link, nz_time
+from raceday.queues import FailureAdmin, ScheduleAdmin, TaskAdmin, queues_page
+from raceday.staff import ReadOnly, link, nz_time, told
 
 PAYLOAD_SHOWN_BYTES = 64 * 1024
 FAULTS = (PollRun.Outcome.FEED_ERROR, PollRun.Outcome.PARSE_ERROR, PollRun.Outcome.NO_PARTITION)
 
 admin.site.login_form = LoginForm
+admin.site.index_title = "Race day"
+admin.site.extra_urls = lambda: [  # type: ignore[attr-defined]  # unfold's door for pages of no model
+    path("queues/", admin.site.admin_view(queues_page), name="queues")
+]
 admin.site.unregister([User, Group, Success, Failure, Schedule])
 if admin.site.is_registered(OrmQ):  # the queue of a broker that is not ours
     admin.site.unregister(OrmQ)
@@ -60,7 +65,8 @@ class PollRunAdmin(ReadOnly, ModelAdmin):  # type: ignore[misc]  # unfold has no
     search_fields = ("reason", "race_id")
     search_help_text = "part of a reason, or of a race's id"
     fields = (
-        "polled", "race", "outcome", "reason", "generated", "http_status", "body_bytes", "fetch", "transform", "answer",
+        "polled", "race", "race_id", "outcome", "reason", "generated", "http_status", "body_bytes",
+        "fetch", "transform", "answer",
     )  # fmt: skip
     readonly_fields = ("polled", "race", "generated", "fetch", "transform", "answer")
     list_per_page = 50
@@ -80,15 +86,16 @@ class PollRunAdmin(ReadOnly, ModelAdmin):  # type: ignore[misc]  # unfold has no
 
     @admin.display(description="fetch", ordering="fetch_ms")
     def fetch(self, run: PollRun) -> str | None:
-        return None if run.fetch_ms is None else f"{run.fetch_ms:.1f} ms"
+        return None if run.fetch_ms is None else told(round(run.fetch_ms, 1), "ms")
 
     @admin.display(description="parse and transform", ordering="transform_ms")
     def transform(self, run: PollRun) -> str | None:
-        return None if run.transform_ms is None else f"{run.transform_ms:.1f} ms"
+        return None if run.transform_ms is None else told(round(run.transform_ms, 1), "ms")
 
     @admin.display(description="race")
     def race(self, run: PollRun) -> str | None:
-        return link(run.race_id, "races_race_change", run.race_id) if run.race_id else None
+        """This function will name the race by the start of its id; its name is known a floor higher."""
+        return link(run.race_id[:8], "races_race_change", run.race_id) if run.race_id else None
 
     @display(  # type: ignore[untyped-decorator]
         description="outcome",
@@ -116,19 +123,28 @@ def payload_text(payload: FeedPayload) -> str:
 
 @admin.register(FeedPayload)
 class FeedPayloadAdmin(ReadOnly, ModelAdmin):  # type: ignore[misc]
-    """Reached from its poll run."""
+    """What could not be read, as it came."""
 
-    list_display = ("poll_run", "encoding")
-    list_select_related = ("poll_run",)
+    ordering = ("-poll_run__polled_at",)
+    list_display = ("polled", "reason", "encoding")
+    search_fields = ("poll_run__reason", "poll_run__race_id")
     fields = ("run", "encoding", "size", "text")
     readonly_fields = ("run", "size", "text")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[FeedPayload]:
-        return FeedPayload.objects.defer("body")
+        return FeedPayload.objects.select_related("poll_run").defer("body")
+
+    @admin.display(description="polled", ordering="poll_run__polled_at")
+    def polled(self, payload: FeedPayload) -> str | None:
+        return nz_time(payload.poll_run.polled_at)
+
+    @admin.display(description="reason")
+    def reason(self, payload: FeedPayload) -> str | None:
+        return payload.poll_run.reason
 
     @admin.display(description="poll run")
     def run(self, payload: FeedPayload) -> str:
-        return link(str(payload.poll_run), "raceday_pollrun_change", payload.pk)
+        return link(told(nz_time(payload.poll_run.polled_at)), "raceday_pollrun_change", payload.pk)
 
     @admin.display(description="bytes kept")
     def size(self, payload: FeedPayload) -> int:

@@ -27,9 +27,9 @@ log = structlog.get_logger(__name__)
 
 @cache
 def _client(url: str) -> Redis:
-    return Redis.from_url(
-        url, socket_connect_timeout=1, socket_timeout=2, retry=Retry(ConstantBackoff(PAUSE_SECONDS), TRIES)
-    )
+    # A server that is away is tried again; one that hangs is not, or ten time-outs would follow each other.
+    retry = Retry(ConstantBackoff(PAUSE_SECONDS), TRIES, supported_errors=(Unreachable,))
+    return Redis.from_url(url, socket_connect_timeout=1, socket_timeout=2, retry=retry)
 
 
 def valkey() -> Redis:

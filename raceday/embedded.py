@@ -24,16 +24,16 @@ def start_servers(tree: ProcessTree, root: Path, *, connections: int, is_durable
 
     Raises StartError with one sentence when a server cannot be started or reached.
     """
-    valkey = None if os.environ.get("REDIS_URL") else start_valkey(tree, root)
-    postgres = None if os.environ.get("DATABASE_URL") else start_postgres(tree, root, connections, is_durable)
-    if postgres:
-        await_postgres(tree, postgres, root)
-    else:
+    has_own_postgres, has_own_valkey = not os.environ.get("DATABASE_URL"), not os.environ.get("REDIS_URL")
+    if not has_own_postgres:
         await_external("DATABASE_URL", "PostgreSQL", check_postgres)
-    if valkey:
-        await_valkey(tree, valkey, root)
-    else:
+    if not has_own_valkey:
         await_external("REDIS_URL", "Valkey", check_valkey)
+    valkey = start_valkey(tree, root) if has_own_valkey else None
+    if has_own_postgres:
+        await_postgres(tree, start_postgres(tree, root, connections, is_durable), root)
+    if valkey:
+        await_valkey(valkey, root)
     return addresses(root)
 
 
@@ -94,7 +94,7 @@ def start_valkey(tree: ProcessTree, root: Path) -> Child:
     )
 
 
-def await_valkey(tree: ProcessTree, child: Child, root: Path) -> None:
+def await_valkey(child: Child, root: Path) -> None:
     """This function will wait until Valkey has read its journal and answers."""
     give_up = time.monotonic() + START_SECONDS
     while time.monotonic() < give_up and child.process.poll() is None:

@@ -34,8 +34,8 @@ def logging_config(level: str) -> None:
             },
             "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "json"}},
             "root": {"handlers": ["stderr"], "level": level},
-            "loggers": {name: {"level": "WARNING"} for name in ("httpx", "httpcore", "asyncio")}
-            | {"django-q": {"handlers": [], "propagate": True}},
+            # At INFO these tell each request and each task once more: ours is the one line a poll.
+            "loggers": {name: {"level": "WARNING"} for name in ("httpx", "httpcore", "asyncio", "django-q")},
         }
     )
     structlog.configure(

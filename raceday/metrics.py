@@ -9,6 +9,10 @@ RACE_PROCESSING_SECONDS = Histogram(
 )
 NZTAB_FETCH_SECONDS = Histogram("nztab_fetch_seconds", "One request to the feed", buckets=BUCKETS_SECONDS)
 TRANSFORM_SECONDS = Histogram("transform_seconds", "Parse and transform of one answer", buckets=BUCKETS_SECONDS)
-DB_WRITE_SECONDS = Histogram("db_write_seconds", "One poll's transaction", buckets=BUCKETS_SECONDS)
+DB_WRITE_SECONDS = Histogram(
+    "db_write_seconds",
+    "Reading what is stored of a race, and writing and committing what a poll changes",
+    buckets=BUCKETS_SECONDS,
+)
 POLLS = Counter("raceday_polls", "Poll attempts by what became of them", ["outcome"])
 CACHE_REQUESTS = Counter("raceday_cache_requests", "Answers from kept bodies (hit) or not (miss)", ["route", "outcome"])

@@ -13,7 +13,7 @@ from signal import SIGINT
 import psycopg
 
 from raceday import home
-from raceday.process import Account, Child, ProcessTree, Program, StartError, kill, pause, run
+from raceday.process import Account, Child, ProcessTree, Program, StartError, is_running, pause, run
 from raceday.server_files import SERVER_ENV, START_SECONDS, last_words, make_folder, server_fault
 
 ACCOUNTS = ("raceday", "postgres", "nobody")  # PostgreSQL refuses uid 0; the first of these that exists
@@ -102,10 +102,11 @@ def start_postgres(tree: ProcessTree, root: Path, connections: int, is_durable: 
     install = runnable_install(root, account)
     if data.exists():
         check_major(data)
-        forget_stale_pid(data)
+        for mark in (data / "postmaster.pid", sockets / "postgres" / ".s.PGSQL.5432.lock"):
+            forget_stale_pid(mark)
     else:
-        initialise(root, install, account)
-    durability = {} if is_durable else {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+        initialise(root, install, account, is_durable=is_durable)
+    durability = {} if is_durable else {"fsync": "off", "full_page_writes": "off"}
     settings = POSTGRES_SETTINGS | durability | {"max_connections": str(connections)}
     socket_list = f'"{sockets / "postgres"}"'
     argv = [str(install / "bin" / "postgres"), "-D", str(data), "-p", "5432", "-k", socket_list]
@@ -138,24 +139,23 @@ def check_major(data: Path) -> None:
         )
 
 
-def forget_stale_pid(data: Path) -> None:
-    """This function will remove a postmaster.pid whose number now belongs to some other program, as after a reboot."""
-    mark = data / "postmaster.pid"
+def forget_stale_pid(mark: Path) -> None:
+    """This function will remove a pid file whose number is some other program's now, as after a reboot, or nobody's."""
     if not mark.exists():
         return
-    pid = mark.read_text().split("\n", 1)[0]
-    command = Path("/proc") / pid / "cmdline"
-    if kill(int(pid), 0) and command.exists() and b"postgres" not in command.read_bytes():
-        mark.unlink()
+    pid = int(mark.read_text().split("\n", 1)[0] or 0)
+    command = Path(f"/proc/{pid}/cmdline")
+    if not is_running(pid) or (command.exists() and b"postgres" not in command.read_bytes()):
+        mark.unlink(missing_ok=True)
 
 
-def initialise(root: Path, install: Path, account: Account | None) -> None:
+def initialise(root: Path, install: Path, account: Account | None, *, is_durable: bool) -> None:
     """This function will run initdb beside the data folder and move it there whole: a broken one never stays."""
     scratch = root / "postgres.new"
     shutil.rmtree(scratch, ignore_errors=True)
     make_folder(scratch, account=account)
     argv = [str(install / "bin" / "initdb"), "-D", str(scratch), "-U", "raceday", "-A", "trust", "-E", "UTF8"]
-    argv += ["--locale=C.UTF-8", "--locale-provider=builtin", "-k"]
+    argv += ["--locale=C.UTF-8", "--locale-provider=builtin", "-k", *([] if is_durable else ["--no-sync"])]
     program = postgres_program(root, account, argv)
     code, _ = run(program)
     if code:

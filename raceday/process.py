@@ -164,6 +164,15 @@ def kill(target: int, number: int) -> bool:
     return True
 
 
+def is_running(pid: int) -> bool:
+    """This function will tell whether a process is there and more than a zombie."""
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return sys.platform != "linux" and kill(pid, 0)
+    return state != "Z"
+
+
 def start_reaper(scratch: Path | None) -> int:
     """This function will fork a process that ends the tree when this one dies; returns the pipe to it.
 
@@ -195,8 +204,11 @@ def reap(read_end: int, scratch: Path | None) -> None:
     for target in targets:
         if living[target] == "program":
             kill(target, signal.SIGKILL)
-    give_up = time.monotonic() + ORPHAN_SECONDS
-    while time.monotonic() < give_up and any(kill(target, 0) for target in targets):
+    began = time.monotonic()
+    while (waited := time.monotonic() - began) < ORPHAN_SECONDS:
+        has_servers = any(is_running(abs(target)) for target in targets)
+        if not has_servers and (waited > 1 or not any(kill(target, 0) for target in targets)):
+            break
         time.sleep(0.05)
     for target in targets:
         kill(target, signal.SIGKILL)

@@ -53,7 +53,7 @@ def publish(topics: Iterable[str]) -> None:
     body under a word nobody asks for again. One round trip; Valkey being away is logged, not raised.
     """
     try:
-        cache.delete_many([_topic_key(topic) for topic in topics])
+        cache.delete_many([f"topic:{topic}" for topic in topics])
     except VALKEY_FAULTS as fault:
         _tell(fault)
 
@@ -69,20 +69,17 @@ def answer(
     kept, versions = _look_up(key, topics)
     outcome = "hit" if kept else "miss"
     if kept is None:
-        kept, keep_seconds = _render(body(), versions)
-        if keep_seconds and versions:
-            _keep(key, kept, keep_seconds)
+        fresh = body()
+        kept = _rendered(fresh, versions)
+        if fresh.keep_seconds and versions:
+            _keep(key, kept, fresh.keep_seconds)
     route = getattr(request.resolver_match, "url_name", None)
     metrics.CACHE_REQUESTS.labels(route=route, outcome=outcome).inc()
     return HttpResponse(kept.content, content_type="application/json", headers=_headers(kept, outcome))
 
 
-def _topic_key(topic: str) -> str:
-    return f"topic:{topic}"
-
-
 def _look_up(key: str, topics: Sequence[str]) -> tuple[Kept | None, list[str | None]]:
-    names = [_topic_key(topic) for topic in topics]
+    names = [f"topic:{topic}" for topic in topics]
     try:
         found = cache.get_many([key, *names])
         versions = [found.get(name) or _new_version(name) for name in names]
@@ -99,10 +96,9 @@ def _new_version(name: str) -> str | None:
     return version if cache.add(name, version, TOPIC_SECONDS) else cache.get(name)
 
 
-def _render(body: Body, versions: list[str | None]) -> tuple[Kept, int]:
+def _rendered(body: Body, versions: list[str | None]) -> Kept:
     content = JSONRenderer().render(body.data)
-    etag = f'"{blake2b(content, digest_size=16).hexdigest()}"'
-    return Kept(versions, content, etag, body.polled_at), body.keep_seconds
+    return Kept(versions, content, f'"{blake2b(content, digest_size=16).hexdigest()}"', body.polled_at)
 
 
 def _keep(key: str, kept: Kept, keep_seconds: int) -> None:

@@ -7,7 +7,6 @@ from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
-from django.urls import URLPattern, path
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django_q.models import Schedule, Task
@@ -107,19 +106,6 @@ class FailureAdmin(TaskAdmin):
         else:
             messages.success(request, "Queued anew.")
 
-    def get_urls(self) -> list[URLPattern]:
-        queues_page = path("queues/", self.admin_site.admin_view(self.queues_page), name="queues")
-        return [queues_page, *super().get_urls()]
-
-    def queues_page(self, request: HttpRequest) -> HttpResponse:
-        """This function will show each cluster's heartbeat, queue and workers."""
-        context: dict[str, Any] = {**self.admin_site.each_context(request), "title": "Queues"}
-        try:
-            context |= {"queues": queues(), "clusters": Stat.get_all(broker=StreamBroker())}
-        except RedisError:
-            messages.error(request, "Valkey cannot be reached, and with it the queues.")
-        return TemplateResponse(request, "raceday/queues.html", context)
-
 
 class ScheduleAdmin(ModelAdmin):  # type: ignore[misc]
     list_display = ("name", "func", "schedule_type", "minutes", "repeats", "cluster", "due")
@@ -129,3 +115,13 @@ class ScheduleAdmin(ModelAdmin):  # type: ignore[misc]
     @admin.display(description="next run", ordering="next_run")
     def due(self, schedule: Schedule) -> str | None:
         return nz_time(schedule.next_run)
+
+
+def queues_page(request: HttpRequest) -> HttpResponse:
+    """This function will show each cluster's heartbeat, queue and workers."""
+    context: dict[str, Any] = {**admin.site.each_context(request), "title": "Queues"}
+    try:
+        context |= {"queues": queues(), "clusters": Stat.get_all(broker=StreamBroker())}
+    except RedisError:
+        messages.error(request, "Valkey cannot be reached, and with it the queues.")
+    return TemplateResponse(request, "raceday/queues.html", context)

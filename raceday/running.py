@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import IO
 
 from raceday.postgres import postgres_install
-from raceday.process import ORPHAN_SECONDS, StartError, kill, pause
+from raceday.process import ORPHAN_SECONDS, StartError, is_running, pause
 
 SHARED = ("RACEDAY_CLOCK", "NZTAB_API_URL")  # what `./run manage` takes over from the tree that is up
 START_SECONDS = 20.0
@@ -46,7 +46,7 @@ def take_lock(file: IO[str], root: Path) -> None:
             return fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             pid, command = holder(root)
-            if (pid and kill(pid, 0)) or time.monotonic() > give_up:
+            if (pid and is_running(pid)) or time.monotonic() > give_up:
                 raise StartError(f"{root} is already running `./run {command}` (pid {pid}).") from None
         pause(0.1)
 

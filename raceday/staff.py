@@ -18,6 +18,8 @@ from redis.exceptions import RedisError
 from raceday.clock import now
 from raceday.racing_day import NZ, racing_day
 
+NO_BREAK = "\N{NO-BREAK SPACE}"
+
 
 class ReadOnly:
     """Rules for what the machine owns: all staff may read it, nobody may write it, actions need the change right."""
@@ -60,8 +62,13 @@ def enqueue(request: HttpRequest, tasks: Iterable[tuple[Any, ...]], *, said: str
 
 
 def nz_time(at: datetime | None) -> str | None:
-    """This function will write an instant as staff read it, `Sat 21 Nov 15:30:05`, by the NZ clock."""
-    return f"{at.astimezone(NZ):%a %-d %b %H:%M:%S}" if at else None
+    """This function will write an instant as staff read it, `Sat 21 Nov 15:30:05` on one line, by the NZ clock."""
+    return f"{at.astimezone(NZ):%a %-d %b %H:%M:%S}".replace(" ", NO_BREAK) if at else None
+
+
+def told(value: object, unit: str = "") -> str:
+    """This function will write a value and its unit on one line; what is not known is a dash, never 0."""
+    return "–" if value is None else f"{value}{NO_BREAK}{unit}".rstrip(NO_BREAK)
 
 
 def link(text: str, name: str, *args: Any) -> SafeString:

@@ -94,7 +94,8 @@ def write_day_card(card: DayCard) -> None:
         cursor.execute(WRITE_RACES, parameter)
         cursor.execute(WRITE_PROTESTS, parameter)
         settle_meetings([meeting.meeting_id for meeting in card.meetings])
-    published.publish(["card", *(f"meeting:{meeting.meeting_id}" for meeting in card.meetings)])
+    meetings = (f"meeting:{meeting.meeting_id}" for meeting in card.meetings)
+    published.publish(["card", *meetings, *(f"race:{race_id}" for race_id in card.race_ids)])
 
 
 def record_faults(card: DayCard, at: datetime) -> None:

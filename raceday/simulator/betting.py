@@ -4,6 +4,7 @@ import math
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from statistics import NormalDist
 
 from raceday.simulator.world import RacePlan, World, along, dice, normalised, scratched_by
 
@@ -31,9 +32,20 @@ class Informed:
     bets: tuple[Bet, ...]
 
 
+def _mean_bet(world: World) -> float:
+    """This function will return the mean, in dollars, of a lognormal bet cut at the cap.
+
+    >>> round(_mean_bet(World(bet_median=20.0, bet_sigma=1.6, bet_cap=2_500.0)))
+    69
+    """
+    normal, cap = NormalDist(), math.log(world.bet_cap / world.bet_median) / world.bet_sigma
+    below = world.bet_median * math.exp(world.bet_sigma**2 / 2) * normal.cdf(cap - world.bet_sigma)
+    return below + world.bet_cap * (1 - normal.cdf(cap))
+
+
 def _bet_count(world: World, cents: float, rng: random.Random) -> int:
-    mean = 100 * world.bet_median * math.exp(world.bet_sigma**2 / 2) * 0.93  # the cap takes about 7 % off the mean
-    return max(20, round(rng.gauss(cents / mean, math.sqrt(cents / mean))))
+    expected = cents / 100 / _mean_bet(world)
+    return max(20, round(rng.gauss(expected, math.sqrt(expected))))
 
 
 def _bet_cents(world: World, rng: random.Random) -> int:

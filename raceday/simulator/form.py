@@ -10,6 +10,21 @@ from raceday.simulator.field import Runner, animal, person
 from raceday.simulator.world import dice
 
 LAST_STARTS = 7
+BLANK: dict[str, object] = {
+    "form_comment": None,
+    "class_level": "",
+    "apprentice_indicator": "",
+    "allowance_weight": "",
+    "rating": "",
+    "form_indicators": None,
+    "past_performances": None,
+    "jockey_past_performances": None,
+    "meta": None,
+    "competitor_id": "",
+    "ride_guide_exists": False,
+    "ride_guide_thumbnail": "",
+    "ride_guide_file": "",
+}
 _STANDINGS = (
     "first_up second_up third_up fourth_up track distance track_distance good soft heavy turf synthetic overall "
     "left_handed right_handed hurdle steeple fresh_30 fresh_90 weight_for_age slow firm"
@@ -34,7 +49,7 @@ def _static(meeting: Meeting, race: Race, runner: Runner, rng: random.Random) ->
     sire, dam = animal(rng), animal(rng)
     slug = runner.name.lower().replace(" ", "_")
     silk = "" if is_dog else f"https://silks.example/{race.race_id}/{slug}"
-    return {
+    return BLANK | {
         "entrant_id": runner.entrant_id,
         "market_name": "Final Field",
         "primary_market": True,
@@ -52,11 +67,7 @@ def _static(meeting: Meeting, race: Race, runner: Runner, rng: random.Random) ->
         "silk_colours": runner.silks,
         "silk_url_64x64": silk and f"{silk}_64x64.png",
         "silk_url_128x128": silk and f"{silk}_128x128.png",
-        "form_comment": None,
-        "class_level": "",
         "jockey": runner.jockey,
-        "apprentice_indicator": "",
-        "allowance_weight": "",
         "owners": f"{person(rng)} & {person(rng)}",
         "country": meeting.country,
         "trainer_name": runner.trainer,
@@ -66,18 +77,9 @@ def _static(meeting: Meeting, race: Race, runner: Runner, rng: random.Random) ->
         "dam": dam,
         "breeding": f"{rng.randint(1, 9)}  {sire}-{dam}",
         "weight": {"allocated": runner.weight, "total": runner.weight},
-        "rating": "",
         "handicap_rating": str(rng.randint(45, 90)) if meeting.code == "T" else "",
         "speedmap": {"settling_lengths": rng.randint(1, 9), "entrant_id": runner.entrant_id, "label": "Midfield"},
-        "form_indicators": None,
-        "past_performances": None,
-        "jockey_past_performances": None,
         "horse_id": rng.randrange(100_000, 2_500_000),
-        "meta": None,
-        "competitor_id": "",
-        "ride_guide_exists": False,
-        "ride_guide_thumbnail": "",
-        "ride_guide_file": "",
         "last_starts": [_last_start(race, number, rng) for number in range(LAST_STARTS)],
         **{name: _standing(rng) for name in _STANDINGS.split() if not is_dog},
     }

@@ -18,7 +18,8 @@ KEEP_ALIVE_SECONDS = 75  # longer than the client's, so that it is always the cl
 
 def listening(port: int) -> socket.socket:
     """This function will bind loopback on a port, 0 for a free one; OSError when it is taken."""
-    door = socket.socket()
+    # Named TCP, or asyncio leaves Nagle's algorithm on and every answer waits 40 ms for an acknowledgement.
+    door = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     door.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     door.bind((HOST, port))
     return door

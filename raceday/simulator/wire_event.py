@@ -6,10 +6,11 @@ from functools import lru_cache
 import msgspec
 
 from raceday.racing_day import NZ, nz_instant, racing_day
+from raceday.simulator.betting import Bet
 from raceday.simulator.day import Meeting, Race, Simulation
 from raceday.simulator.fixed_odds import PriceChange, place_price
 from raceday.simulator.form import static_parts
-from raceday.simulator.market import Bet, Market, MarketState, market_of, places_paid, shown_at, state_at
+from raceday.simulator.market import Market, MarketState, market_of, places_paid, shown_at, state_at
 from raceday.simulator.wire_pools import Json, dividends, dollars, money_tracker, plain, results, tote_pools
 
 NEVER = {"timestamp": "0001-01-01T00:00:00Z", "fluc": 0}
@@ -26,7 +27,7 @@ def event_data(simulation: Simulation, meeting: Meeting, race: Race, at: float, 
     return _event_data(simulation, meeting, race, shown_at(race.plan, simulation.world, at), flags)
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=64)
 def _event_data(simulation: Simulation, meeting: Meeting, race: Race, shown: float, flags: frozenset[str]) -> bytes:
     market = market_of(race.plan, simulation.world)
     state = state_at(market, shown)

@@ -128,25 +128,25 @@ def results(meeting: Meeting, race: Race, market: Market, status: str) -> list[J
 def dividends(race: Race, market: Market, state: MarketState) -> list[Json]:
     """This function will list what each product pays: Interim rows, and at Final the Final rows beside them."""
     at_interim = state_at(market, market.plan.interim_at)
-    rows = _dividend_rows(race, market, at_interim, "Interim")
+    rows = _dividend_rows(race, market, at_interim)
     if state.status == "Final":
-        rows += _dividend_rows(race, market, state, "Final")
+        rows += _dividend_rows(race, market, state)
     dice(race.race_id, "dividends").shuffle(rows)
     return rows
 
 
-def _dividend_rows(race: Race, market: Market, state: MarketState, status: str) -> list[Json]:
+def _dividend_rows(race: Race, market: Market, state: MarketState) -> list[Json]:
     finish = market.finish
     paid = places_paid(len(finish))
     singles = [("Win", state.win_dividends, 0)] + [("Place", state.place_dividends, place) for place in range(paid)]
     rows = [
-        _dividend(race, state, status, name, ((finish[place], place + 1),), tenths[finish[place]])
+        _dividend(race, state, name, ((finish[place], place + 1),), tenths[finish[place]])
         for name, tenths, place in singles
     ]
     for name, places in EXOTIC_PLACES.items():
         tenths = int(10 * (1 - market.world.takeout) / _order_chance(state, finish[:places], name == "Quinella"))
         positions = tuple((runner, place) for place, runner in enumerate(finish[:places], 1))
-        rows.append(_dividend(race, state, status, name, positions, max(tenths, 10)))
+        rows.append(_dividend(race, state, name, positions, max(tenths, 10)))
     return rows
 
 
@@ -162,16 +162,16 @@ def _order_chance(state: MarketState, order: tuple[int, ...], is_any_order: bool
 
 
 def _dividend(
-    race: Race, state: MarketState, status: str, pool: str, positions: tuple[tuple[int, int], ...], tenths: int | None
+    race: Race, state: MarketState, pool: str, positions: tuple[tuple[int, int], ...], tenths: int | None
 ) -> Json:
     numbers = [race.runners[runner].number for runner, _ in positions]
     product = f"Pool {PRODUCT_NAMES.get(pool, pool)}"
     description = ":".join(map(str, sorted(numbers) if pool == "Quinella" else numbers))
     return {
-        "id": str(uuid5(NAMESPACE_URL, f"{race.race_id}/{product}/{status}/{description}")),
+        "id": str(uuid5(NAMESPACE_URL, f"{race.race_id}/{product}/{state.status}/{description}")),
         "tote": "NZ",
         "product_name": product,
-        "status": status,
+        "status": state.status,
         "dividend": plain((tenths or 0) / 10),
         "pool_size": dollars(state.pools[pool]),
         "jackpot_size": 0,

@@ -11,7 +11,8 @@ from redis.exceptions import RedisError
 
 from moneyflow.partitions import LEAST_RUNWAY_DAYS, runway_days
 from raceday import clock
-from raceday.cluster import beat_ages, valkey
+from raceday.broker import valkey
+from raceday.cluster import beat_ages
 from raceday.feed.client import FeedAnswer, FeedClient, FeedError
 from raceday.feed.parse import ParseFault, parse_generated_at
 from raceday.health import STALE_SECONDS
@@ -36,7 +37,8 @@ class Command(BaseCommand):
             "runway": runway,
             "clusters": clusters,
         }
-        if not all([self.tell(name, check) for name, check in checks.items()]):
+        told = [self.tell(name, check) for name, check in checks.items()]
+        if not all(told):
             raise SystemExit(1)
 
     def tell(self, name: str, check: Callable[[], str]) -> bool:

@@ -1,0 +1,31 @@
+import os
+from pathlib import Path
+
+import pytest
+
+from raceday import home
+
+
+def test_the_secret_key_is_made_once_and_is_its_owners_alone(tmp_path: Path) -> None:
+    key = home.secret_key(tmp_path / "new")
+    assert home.secret_key(tmp_path / "new") == key
+    assert len(key) > 50
+    assert (tmp_path / "new" / "secret_key").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_secret_key_others_can_read_is_refused(tmp_path: Path) -> None:
+    home.secret_key(tmp_path)
+    (tmp_path / "secret_key").chmod(0o644)
+    with pytest.raises(PermissionError, match="chmod 600"):
+        home.secret_key(tmp_path)
+
+
+def test_raceday_home_moves_everything(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RACEDAY_HOME", str(tmp_path))
+    assert home.home() == tmp_path
+    assert str(tmp_path) in home.database_url(home.home())
+
+
+def test_a_long_home_keeps_its_sockets_where_the_kernel_can_reach_them(tmp_path: Path) -> None:
+    folder = home.socket_folder(tmp_path / ("long" * 30))
+    assert len(os.fsencode(folder / "postgres" / ".s.PGSQL.5432.lock")) <= home.SOCKET_PATH_LIMIT

@@ -1,0 +1,295 @@
+"""The admin as staff meet it: what everyone of them sees, what only those with the change right can do."""
+
+import gzip
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from django.contrib.auth.models import Permission, User
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+from django_q.models import Failure, Success, Task
+from django_q.signing import SignedPackage
+from pytest_django import DjangoAssertNumQueries, Settings
+
+from moneyflow.models import MoneyFlowHistory
+from raceday import clock
+from raceday.broker import FIELD, StreamBroker
+from raceday.models import FeedPayload, PollRun
+from raceday.racing_day import racing_day
+from races.models import Race, RacePool, RaceResult
+from tests.card import POLLED, START, make_entrant, make_meeting, make_race
+
+pytestmark = pytest.mark.django_db
+RACES, FAILURES = "admin:races_race_changelist", "admin:django_q_failure_changelist"
+PAGES = [
+    "index", "meetings_meeting_changelist", "races_race_changelist", "raceday_pollrun_changelist",
+    "raceday_feedpayload_changelist", "queues", "django_q_failure_changelist", "django_q_success_changelist",
+]  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def quick_passwords(settings: Settings) -> None:
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+
+
+@pytest.fixture
+def reader(client: Client) -> Client:
+    """Staff without any right."""
+    client.force_login(User.objects.create_user("reader", is_staff=True))
+    return client
+
+
+@pytest.fixture
+def race(make_partitions: Callable[..., None]) -> Race:
+    make_partitions(*(racing_day(START) + timedelta(days=offset) for offset in (-1, 0, 1)))
+    return make_race(make_meeting(meeting_id=f"m-{uuid4()}"), race_id=f"r-{uuid4()}")
+
+
+@pytest.fixture
+def queued() -> Iterator[Callable[[object], list[dict[str, Any]]]]:
+    """Gives the tasks waiting on the cluster `default` that have an argument, and takes them off in the end."""
+    queue = StreamBroker(list_key="default")
+    found: list[bytes] = []
+
+    def look(argument: object) -> list[dict[str, Any]]:
+        waiting: Any = queue.connection.xrange(queue.stream)
+        entries = [(entry, SignedPackage.loads(fields[FIELD].decode())) for entry, fields in waiting]
+        mine = [(entry, task) for entry, task in entries if argument in task["args"]]
+        found.extend(entry for entry, _ in mine)
+        return [task for _, task in mine]
+
+    yield look
+    for entry in found:
+        queue.connection.xdel(queue.stream, entry)
+
+
+def add_share(race: Race, entrant_id: str, number: int, share: str) -> None:
+    MoneyFlowHistory.objects.create(
+        id=number,
+        entrant_id=entrant_id,
+        race_id=race.pk,
+        type="pool_win",
+        time_to_start=1,
+        seconds_to_start=60,
+        time_interval=Decimal(1),
+        interval_type="30s",
+        event_timestamp=POLLED + timedelta(seconds=number),
+        polling_timestamp=POLLED,
+        win_pool_amount=915138,
+        win_pool_percentage=Decimal(share),
+    )
+
+
+def race_url(race: Race) -> str:
+    return reverse("admin:races_race_change", args=[race.pk])
+
+
+def make_failure(**columns: Any) -> Task:
+    default: dict[str, Any] = {
+        "id": uuid4().hex,
+        "name": "one",
+        "func": "moneyflow.tasks.poll_now",
+        "cluster": "default",
+    }
+    default |= {"result": "boom : Traceback", "started": timezone.now(), "stopped": timezone.now(), "success": False}
+    return Task.objects.create(**{**default, **columns})
+
+
+def act(client: Client, url: str, action: str, *keys: object) -> Any:
+    return client.post(url, {"action": action, "index": 0, "_selected_action": list(map(str, keys))}, follow=True)
+
+
+@pytest.mark.parametrize("page", [*PAGES, "django_q_schedule_changelist", "auth_user_changelist", "auth_user_add"])
+def test_every_page_answers_a_superuser(admin_client: Client, race: Race, page: str) -> None:
+    make_failure()
+    assert admin_client.get(reverse(f"admin:{page}")).status_code == 200
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_staff_without_rights_see_the_pages_of_the_machine(reader: Client, race: Race, page: str) -> None:
+    make_failure()
+    assert reader.get(reverse(f"admin:{page}")).status_code == 200
+
+
+@pytest.mark.parametrize("page", ["auth_user_changelist", "auth_group_changelist", "django_q_schedule_changelist"])
+def test_staff_without_rights_see_neither_users_nor_schedules(reader: Client, page: str) -> None:
+    assert reader.get(reverse(f"admin:{page}")).status_code == 403
+
+
+def test_the_sidebar_leads_only_where_the_user_may_go(reader: Client) -> None:
+    groups = {
+        group["title"]: group["items"] for group in reader.get(reverse("admin:index")).context["sidebar_navigation"]
+    }
+    assert [page["title"] for page in groups["Tasks"]] == ["Queues", "Failures", "Successes"]
+    assert groups["Staff"] == []
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_visitors_are_sent_to_the_login(client: Client, page: str) -> None:
+    assert "/admin/login/" in client.get(reverse(f"admin:{page}")).headers["Location"]
+
+
+def test_a_race_shows_its_entrants_money_chart_result_and_polls(reader: Client, race: Race) -> None:
+    one, two = (make_entrant(race, number) for number in (1, 2))
+    for number, share in enumerate(["40.0000", "45.0000"]):
+        add_share(race, one.pk, number, share)
+    add_share(race, two.pk, 0, "60.0000")
+    RacePool.objects.create(race=race, win_pool_total=Decimal("9151.38"), last_updated=POLLED)
+    placing = {"position": 1, "runner_number": 2, "name": "Horse 2"}
+    dividend = {"product_name": "Pool Quinella", "positions": [{"runner_number": 2}, {"runner_number": 1}]}
+    RaceResult.objects.create(
+        race=race, results=[placing], dividends=[dividend], result_status="final", result_time=POLLED
+    )
+    PollRun.objects.create(race_id=race.pk, polled_at=POLLED, outcome="feed_error", reason="no answer in 4 s")
+    page = reader.get(race_url(race))
+    for shown in ("Horse 1", "45.0000", "60.0000", "$9,151.38", "Final", "Pool Quinella", "2, 1", "no answer in 4 s"):
+        assert shown.replace(" ", "\N{NO-BREAK SPACE}") in page.content.decode() or shown in page.content.decode()
+    assert "40.0000" not in page.content.decode()  # only the newest reading
+    assert len(page.context["chart"].lines) == 2
+
+
+def test_a_race_without_any_reading_says_so(reader: Client, race: Race) -> None:
+    assert b"No readings yet." in reader.get(race_url(race)).content
+
+
+def test_the_queries_of_a_race_page_do_not_grow_with_the_race(
+    reader: Client, race: Race, django_assert_max_num_queries: DjangoAssertNumQueries
+) -> None:
+    for number in range(1, 21):
+        entrant = make_entrant(race, number)
+        add_share(race, entrant.pk, number, "5.0000")
+        PollRun.objects.create(race_id=race.pk, polled_at=POLLED, outcome="changed")
+    with django_assert_max_num_queries(10):
+        reader.get(race_url(race))
+
+
+def test_the_list_of_races_takes_as_many_queries_for_ten_races_as_for_one(
+    reader: Client, race: Race, django_assert_max_num_queries: DjangoAssertNumQueries
+) -> None:
+    for number in range(2, 11):
+        make_race(race.meeting, race_id=f"{race.pk}-{number}")
+    with django_assert_max_num_queries(9):
+        page = reader.get(reverse(RACES), {"day": "any"})
+    assert page.context["cl"].result_count == 10
+
+
+def test_the_list_of_races_opens_on_the_racing_day_it_is(reader: Client, race: Race) -> None:
+    today = racing_day(clock.now())
+    make_race(race.meeting, race_id=f"{race.pk}-2")
+    Race.objects.filter(pk=race.pk).update(race_date_nz=today - timedelta(days=1))
+    Race.objects.exclude(pk=race.pk).update(race_date_nz=today)
+    assert [found.pk for found in reader.get(reverse(RACES)).context["cl"].result_list] == [f"{race.pk}-2"]
+    yesterday = reader.get(reverse(RACES), {"day": "yesterday"})
+    assert [found.pk for found in yesterday.context["cl"].result_list] == [race.pk]
+
+
+def test_what_the_feed_owns_is_edited_by_nobody(admin_client: Client, race: Race) -> None:
+    assert admin_client.post(race_url(race), {"name": "Another"}).status_code == 403
+    assert admin_client.get(reverse("admin:races_race_add")).status_code == 403
+    assert admin_client.post(reverse("admin:races_race_delete", args=[race.pk]), {"post": "yes"}).status_code == 403
+    race.refresh_from_db()
+    assert race.name == "Maiden"
+
+
+def test_poll_now_queues_a_task_for_the_race(admin_client: Client, race: Race, queued: Any) -> None:
+    answer = act(admin_client, f"{reverse(RACES)}?day=any", "poll_now", race.pk)
+    assert [task["func"] for task in queued(race.pk)] == ["moneyflow.tasks.poll_now"]
+    assert answer.request["PATH_INFO"] == race_url(race)
+    assert b"Queued: 1 poll." in answer.content
+
+
+def test_import_is_queued_once_for_the_day_of_the_chosen_meetings(
+    admin_client: Client, race: Race, queued: Any
+) -> None:
+    day = race.meeting.date + timedelta(days=40_000)  # a day no other test imports
+    meetings = [make_meeting(meeting_id=f"{race.meeting_id}-{number}", date=day) for number in (1, 2)]
+    url = f"{reverse('admin:meetings_meeting_changelist')}?day=any"
+    act(admin_client, url, "reimport_day", *(meeting.pk for meeting in meetings))
+    assert [task["func"] for task in queued(day.isoformat())] == ["moneyflow.tasks.import_day"]
+
+
+def test_staff_without_the_change_right_cannot_act(reader: Client, race: Race, queued: Any) -> None:
+    assert b"Poll now" not in reader.get(race_url(race)).content
+    act(reader, f"{reverse(RACES)}?day=any", "poll_now", race.pk)
+    assert queued(race.pk) == []
+    failure = make_failure(args=(race.pk,))
+    act(reader, reverse(FAILURES), "try_again", failure.pk)
+    assert Failure.objects.filter(pk=failure.pk).exists()
+
+
+def test_staff_with_the_change_right_may_act_and_still_not_edit(reader: Client, race: Race, queued: Any) -> None:
+    User.objects.get(username="reader").user_permissions.add(Permission.objects.get(codename="change_race"))
+    assert b"Poll now" in reader.get(race_url(race)).content
+    act(reader, f"{reverse(RACES)}?day=any", "poll_now", race.pk)
+    assert len(queued(race.pk)) == 1
+    assert reader.post(race_url(race), {"name": "Another"}).status_code == 403
+
+
+def test_an_unreachable_queue_is_told_and_nothing_breaks(admin_client: Client, race: Race, settings: Settings) -> None:
+    settings.REDIS_URL = "redis://127.0.0.1:1/0"  # nothing listens there
+    assert b"Valkey cannot be reached" in act(admin_client, f"{reverse(RACES)}?day=any", "poll_now", race.pk).content
+    failure = make_failure()
+    assert b"Valkey cannot be reached" in act(admin_client, reverse(FAILURES), "try_again", failure.pk).content
+    assert Failure.objects.filter(pk=failure.pk).exists()
+    assert b"Valkey cannot be reached" in admin_client.get(reverse("admin:queues")).content
+
+
+def test_retry_queues_the_same_task_and_forgets_the_failure(admin_client: Client, queued: Any) -> None:
+    argument = uuid4().hex
+    failure = make_failure(args=(argument, 7), kwargs={"deep": True}, group="polls")
+    act(admin_client, reverse(FAILURES), "try_again", failure.pk)
+    (task,) = queued(argument)
+    assert (task["func"], task["args"], task["kwargs"]) == ("moneyflow.tasks.poll_now", (argument, 7), {"deep": True})
+    assert (task["group"], task["name"]) == ("polls", "one")
+    assert not Task.objects.filter(pk=failure.pk).exists()
+
+
+def test_a_failed_task_shows_its_traceback_as_text(reader: Client) -> None:
+    failure = make_failure(result="<b>boom</b> : Traceback (most recent call last)")
+    page = reader.get(reverse("admin:django_q_failure_change", args=[failure.pk]))
+    assert b"&lt;b&gt;boom&lt;/b&gt; : Traceback" in page.content
+    assert Success.objects.count() == 0
+
+
+def test_poll_runs_are_found_by_outcome_reason_and_time(reader: Client) -> None:
+    at = clock.now()
+    old = PollRun.objects.create(polled_at=at - timedelta(hours=2), outcome="parse_error", reason="$.data.race")
+    new = PollRun.objects.create(polled_at=at, outcome="changed")
+    for query, expected in [
+        ({}, [new, old]),
+        ({"outcome__exact": "parse_error"}, [old]),
+        ({"q": "data.race"}, [old]),
+        ({"within": "60"}, [new]),
+        ({"within": "nonsense"}, [new, old]),
+    ]:
+        page = reader.get(reverse("admin:raceday_pollrun_changelist"), query)
+        assert list(page.context["cl"].result_list) == expected
+
+
+@pytest.mark.parametrize(
+    ("body", "encoding", "shown"),
+    [
+        (gzip.compress(b'{"a": "<b>"}'), "gzip", "{&quot;a&quot;: &quot;&lt;b&gt;&quot;}"),
+        (b'{"a": 1}', "identity", "{&quot;a&quot;: 1}"),
+        (gzip.compress(b"half an answer" * 100)[:-20], "gzip", "half an answer"),
+        (b"not gzip", "gzip", "not readable as gzip"),
+        (b"\xff\xfe", "identity", "\N{REPLACEMENT CHARACTER}"),
+    ],
+)
+def test_a_kept_answer_is_shown_as_text(reader: Client, body: bytes, encoding: str, shown: str) -> None:
+    run = PollRun.objects.create(polled_at=POLLED, outcome="parse_error")
+    FeedPayload.objects.create(poll_run=run, body=body, encoding=encoding)
+    page = reader.get(reverse("admin:raceday_feedpayload_change", args=[run.pk]))
+    assert shown in page.content.decode()
+
+
+def test_of_a_large_answer_only_the_first_64_kib_are_unpacked(reader: Client) -> None:
+    run = PollRun.objects.create(polled_at=POLLED, outcome="parse_error")
+    FeedPayload.objects.create(poll_run=run, body=gzip.compress(b"x" * 10_000_000), encoding="gzip")
+    page = reader.get(reverse("admin:raceday_feedpayload_change", args=[run.pk]))
+    assert 65_536 <= page.content.count(b"x") < 67_000

@@ -93,6 +93,14 @@ if not SECRET_KEY:
         )
         raise SystemExit(2) from None
 
+LOOPBACK_HOSTS = {"localhost", "127.0.0.1", "[::1]", "::1"}
+if not NZTAB_LICENCE_ACKNOWLEDGED and not LOOPBACK_HOSTS.issuperset(ALLOWED_HOSTS):
+    sys.stderr.write(
+        "raceday: ALLOWED_HOSTS lets other people in, but the feed's terms allow personal use only without Entain's"
+        " written permission: set NZTAB_LICENCE_ACKNOWLEDGED=true once you have it.\n"
+    )
+    raise SystemExit(2)
+
 # ── Django ──────────────────────────────────────────────────────────────────────────────────────
 DEBUG = False
 ROOT_URLCONF = "config.urls"
@@ -216,8 +224,9 @@ REST_FRAMEWORK = {
 SPECTACULAR_SETTINGS = {
     "TITLE": "Raceday",
     "DESCRIPTION": (
-        "Racing and the money on it, as the NZ TAB feed shows it. Query names may be written in snake_case or camelCase;"
-        " an unknown one is refused. Times carry the New Zealand offset, money is whole cents, odds are per $1,"
+        "Racing and the money on it, as the NZ TAB feed shows it."
+        " Query names may be written in snake_case or camelCase; an unknown one is refused."
+        " Times carry the New Zealand offset, money is whole cents, odds are per $1,"
         " percentages 0–100, what is not known is null. Every error is `{error, details?}`."
     ),
     "VERSION": "1",

@@ -27,7 +27,7 @@ from raceday.racing_day import nz_instant, racing_day
 from races.cadence import STALE, CadenceSeconds, cadence, next_poll
 
 LOCK = 0x7261636564617931  # "raceday1", the advisory lock of the leader
-HORIZON = timedelta(hours=24)
+AHEAD = timedelta(hours=24)
 LIVE = (
     "SELECT race_id, start_time, status FROM races"
     " WHERE status NOT IN ('Final', 'Abandoned') AND start_time BETWEEN %s AND %s"
@@ -36,7 +36,6 @@ SESSION = "-c statement_timeout=2000 -c tcp_keepalives_idle=5 -c tcp_keepalives_
 DAILY = "moneyflow.tasks.daily"
 PROCESS_POLL = "moneyflow.tasks.process_poll"
 DAILY_AT = clock_time(6)
-
 TICK_SECONDS = 0.2
 READ_SECONDS = 1.0
 SPREAD_SECONDS = 0.02  # between races that come at once, or their grids would fall together for ever
@@ -67,7 +66,7 @@ class Asked:
 
 
 class Over(Exception):  # noqa: N818
-    """The leader's time is over: the cluster stops, or the connection that holds the lock is gone."""
+    """The cluster stops, or the connection that holds the lock is gone."""
 
 
 def run() -> None:
@@ -119,16 +118,12 @@ def _has_runway(asked: Asked) -> bool:
 def _wait_without_leader(asked: Asked, duty: Callable[[], None] = lambda: None) -> None:
     """Clusters that cannot poll for reasons beyond them are alive: to start them anew would not help."""
     try:
-        _show_life(asked)
+        cluster.beat("control")
+        cluster.ask_for_beat(asked.beat)
         duty()
     except RedisError as fault:
         log.warning("poller_without_valkey", fault=str(fault))
     time.sleep(READ_SECONDS)
-
-
-def _show_life(asked: Asked) -> None:
-    cluster.beat("control")
-    cluster.ask_for_beat(asked.beat)
 
 
 async def _lead(connection: psycopg.Connection[Any], asked: Asked) -> None:
@@ -162,7 +157,7 @@ async def _until_over(connection: psycopg.Connection[Any]) -> None:
 
 def read_live(connection: psycopg.Connection[Any], now: datetime) -> list[LiveRace]:
     """This function will read the races of the coming day, and of the half day behind, that have not ended."""
-    return [LiveRace(*row) for row in connection.execute(LIVE, [now - STALE, now + HORIZON])]
+    return [LiveRace(*row) for row in connection.execute(LIVE, [now - STALE, now + AHEAD])]
 
 
 def next_daily(now: datetime) -> datetime:
@@ -257,8 +252,8 @@ class Leader:
         """Who is asked to stay away stays away with all polls, not only with the one that was told."""
         if isinstance(outcome, FeedAnswer) or (outcome.retry_after is None and outcome.http_status not in {429, 503}):
             return
-        seconds = POLITE_SECONDS if outcome.retry_after is None else outcome.retry_after
-        self._hold(min(seconds, LONGEST_POLITE_SECONDS), reason=outcome.reason)
+        seconds = min(outcome.retry_after or POLITE_SECONDS, LONGEST_POLITE_SECONDS)
+        self._hold(seconds, reason=outcome.reason)
 
     def _hold(self, seconds: float, *, reason: str) -> None:
         log.warning("polls_held", seconds=seconds, reason=reason)
@@ -285,7 +280,8 @@ class Leader:
     async def show_life(self) -> None:
         """This function will beat for `control`, ask `default` for its beat, and hold the polls when that is behind."""
         try:
-            await asyncio.to_thread(_show_life, self._asked)
+            await asyncio.to_thread(cluster.beat, "control")
+            await asyncio.to_thread(cluster.ask_for_beat, self._asked.beat)
             waiting = await asyncio.to_thread(self._asked.beat.queue_size)
             if waiting > BACKLOG_LIMIT:
                 self._hold(cluster.BEAT_SECONDS, reason=f"{waiting} polls wait to be written")

@@ -118,8 +118,3 @@ def beat_ages() -> dict[str, float | None]:
         cluster: None if beat is None else max(0.0, now - float(beat))
         for cluster, beat in zip(CLUSTERS, beats, strict=True)
     }
-
-
-def queue_lengths() -> dict[str, int]:
-    """This function will count the tasks waiting in each cluster's queue; redis.RedisError when Valkey is away."""
-    return {cluster: StreamBroker(list_key=cluster).queue_size() for cluster in CLUSTERS}

@@ -97,7 +97,9 @@ def throw_away(*, is_durable: bool) -> Iterator[tuple[ProcessTree, dict[str, str
     try:
         with ProcessTree(scratch=root) as tree:
             urls = start_servers(tree, root, connections=TEST_CONNECTIONS, is_durable=is_durable)
-            yield tree, environment(root, urls)
+            (scratch := root / "tmp").mkdir()
+            scratch.chmod(0o711)
+            yield tree, {**environment(root, urls), "TMPDIR": str(scratch)}  # goes with the home, even after kill -9
     finally:
         shutil.rmtree(home.socket_folder(root), ignore_errors=True)
         shutil.rmtree(root, ignore_errors=True)

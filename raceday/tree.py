@@ -61,7 +61,7 @@ def run_tree(command: str, *, port: int, speed: float | None) -> int:
         keep_apart(root, command)
         check_port(port)
         check_settings(root)
-        progress("starting PostgreSQL and Valkey")
+        progress("waiting for PostgreSQL and Valkey")
         try:
             with ProcessTree() as tree:
                 env = environment(root, start_servers(tree, root, connections=connections())) | make_metrics(root)

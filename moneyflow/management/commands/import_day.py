@@ -3,11 +3,13 @@
 import asyncio
 from argparse import ArgumentParser
 from collections.abc import AsyncIterator, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
+from django.db import connections
 
 from moneyflow.pipeline import walk
 from moneyflow.tasks import import_card
@@ -38,14 +40,19 @@ class Command(BaseCommand):
     async def poll_each(self, race_ids: list[str]) -> list[str]:
         """This function will poll races side by side, write each as it comes, and show how far it is."""
         outcomes: list[str] = []
-        async for race_id, found in fetch_each(race_ids):
-            outcomes.append((await asyncio.to_thread(walk, race_id, found)).outcome)
-            if self.stdout.isatty():
-                self.stdout.write(f"\rentrants of {len(outcomes)} of {len(race_ids)} races", ending="")
-                self.stdout.flush()
-        if self.stdout.isatty():
-            self.stdout.write("")
+        loop = asyncio.get_running_loop()
+        with ThreadPoolExecutor(max_workers=1) as writer:  # a thread is a connection: one is enough
+            async for race_id, found in fetch_each(race_ids):
+                outcomes.append((await loop.run_in_executor(writer, walk, race_id, found)).outcome)
+                self.show_progress(len(outcomes), len(race_ids))
+            await loop.run_in_executor(writer, connections.close_all)
         return outcomes
+
+    def show_progress(self, done: int, total: int) -> None:
+        """This function will keep one line up to date on a terminal, and say nothing elsewhere."""
+        if self.stdout.isatty():
+            self.stdout.write(f"\rentrants of {done} of {total} races", ending="\n" if done == total else "")
+            self.stdout.flush()
 
 
 async def fetch_each(race_ids: Iterable[str]) -> AsyncIterator[tuple[str, FeedAnswer | FeedError]]:

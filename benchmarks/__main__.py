@@ -1,0 +1,102 @@
+"""`python -m benchmarks [NAME …] [--json] [--rounds N]`: measures, prints, exits 1 when a mark is missed.
+
+Works in a database and a queue of its own, so that it may be pointed at servers that hold something.
+"""
+
+import argparse
+import json
+import os
+import signal
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from importlib import import_module
+
+import psycopg
+from psycopg.conninfo import make_conninfo
+from psycopg.sql import SQL, Identifier
+
+NAMES = ("write", "transform", "corridor")
+SERVERS = ("DATABASE_URL", "REDIS_URL")
+
+
+def parser() -> argparse.ArgumentParser:
+    """This function will describe the command line."""
+    described = argparse.ArgumentParser(prog="./run bench", allow_abbrev=False)
+    described.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(NAMES)}; none: all of them")
+    described.add_argument("--json", action="store_true", help="print one JSON line last instead of a table")
+    described.add_argument("--rounds", type=int, help="how often each thing is measured; few is only for trying out")
+    return described
+
+
+def complain(sentence: str) -> int:
+    """This function will tell the person why nothing is measured, and return the exit code for that."""
+    sys.stderr.write(f"raceday: {sentence}\n")
+    return 2
+
+
+@contextmanager
+def own_database() -> Iterator[None]:
+    """This function will put a new, empty database into DATABASE_URL, and drop it at the end."""
+    url, name = os.environ["DATABASE_URL"], f"raceday_bench_{os.getpid()}"
+    with psycopg.connect(url, autocommit=True, connect_timeout=2) as server:
+        server.execute(SQL("CREATE DATABASE {}").format(Identifier(name)))
+        os.environ["DATABASE_URL"] = make_conninfo(url, dbname=name)
+        try:
+            yield
+        finally:
+            os.environ["DATABASE_URL"] = url
+            server.execute(SQL("DROP DATABASE {} WITH (FORCE)").format(Identifier(name)))
+
+
+def measure(names: Sequence[str], rounds: int | None, *, is_json: bool) -> int:
+    """This function will migrate, run the benchmarks by name, print what they found and return the exit code."""
+    load_average = os.getloadavg()
+    import django  # noqa: PLC0415 - it reads DATABASE_URL, which is not ours before
+
+    django.setup()
+    from django.core.management import call_command  # noqa: PLC0415
+
+    from benchmarks import figures  # noqa: PLC0415
+
+    call_command("migrate", verbosity=0, interactive=False)
+    conditions = figures.conditions(load_average)
+    found: list[figures.Figure] = []
+    try:
+        for name in names:
+            sys.stderr.write(f"measuring {name}\n")
+            found += import_module(f"benchmarks.{name}").measure(rounds)
+    except figures.BenchmarkError as fault:
+        return complain(str(fault))
+    if is_json:
+        print(json.dumps(figures.record(found, conditions)))
+    else:
+        print(figures.table(found))
+        print("\n" + "\n".join(f"{name}: {value}" for name, value in conditions.items()))
+    return 0 if figures.is_met(found) else 1
+
+
+def main(arguments: Sequence[str]) -> int:
+    """This function will run `./run bench`: 0 when every mark is met, 1 when one is missed, 2 when none was taken."""
+    options = parser().parse_args(arguments)
+    unknown = [name for name in options.names if name not in NAMES]
+    if unknown:
+        return complain(f"there is no benchmark '{unknown[0]}': choose of {', '.join(NAMES)}.")
+    if options.rounds is not None and options.rounds < 1:
+        return complain("--rounds must be 1 or more.")
+    if missing := [name for name in SERVERS if not os.environ.get(name)]:
+        return complain(f"{missing[0]} is not set: `./run bench` sets it.")
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+    try:
+        with own_database():
+            return measure(options.names or NAMES, options.rounds, is_json=options.json)
+    except psycopg.Error as fault:
+        return complain(f"the database failed: {str(fault).splitlines()[0]}")
+
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    try:
+        sys.exit(main(sys.argv[1:]))
+    except KeyboardInterrupt:
+        sys.exit(130)

@@ -1,0 +1,87 @@
+"""A feed for benchmarks: the simulator's racing and wire format, each race at an hour of its own.
+
+Each time a race is asked for, it is answered as the source shows it one change of its pools later, in the last minutes
+before its close: any number of races can be close at once, and no poll finds what the one before it found.
+`python -m benchmarks.feed --port N --first-start INSTANT` serves it as a process of its own.
+"""
+
+import argparse
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+
+from raceday import clock
+from raceday.racing_day import racing_day
+from raceday.simulator.day import Race, Simulation, card_of, find_race
+from raceday.simulator.envelope import ROOT, Answer, RefusedError, Request, refusal
+from raceday.simulator.market import market_of, shown_at, state_at
+from raceday.simulator.running import listening, server_of
+from raceday.simulator.server import Source, feed_app
+from raceday.simulator.wire import answer
+from raceday.simulator.world import World
+
+SPAN_SECONDS = 900
+REFRESH_SECONDS = 5
+DAYS = 3
+
+
+def simulation_from(first_start: datetime) -> Simulation:
+    """This function will return the racing all benchmarks use, beginning at `first_start`."""
+    return Simulation(seed="benchmarks", first_start=first_start, world=World(refresh_seconds=REFRESH_SECONDS))
+
+
+def open_races(simulation: Simulation) -> list[Race]:
+    """This function will list the races of the first days that are run, those with most runners first."""
+    began = racing_day(simulation.first_start)
+    days = [began + timedelta(days=offset) for offset in range(DAYS)]
+    races = [race for day in days for meeting in card_of(simulation, day) for race in meeting.races]
+    return sorted((race for race in races if race.plan.abandoned_at is None), key=lambda race: -len(race.runners))
+
+
+def event_body(simulation: Simulation, race: Race, seconds_before_close: float) -> bytes:
+    """This function will return an event answer of the feed, unpacked, as asked for by the poller."""
+    flags = ("with_money_tracker", "with_big_bets", "with_biggest_bet", "with_live_bets")
+    request = Request(path=f"{ROOT}/events/{race.race_id}", query=dict.fromkeys(flags, "true"))
+    at = race.plan.closes_at - seconds_before_close
+    return answer(simulation, request, datetime.fromtimestamp(at, UTC)).body
+
+
+def changes(race: Race, world: World) -> Iterator[datetime]:
+    """This function will yield the instants before a race's close at which its pools have grown."""
+    pools: dict[str, int] = {}
+    for second in range(-SPAN_SECONDS, 0, REFRESH_SECONDS):
+        at = race.plan.closes_at + second
+        state = state_at(market_of(race.plan, world), shown_at(race.plan, world, at))
+        if state.pools != pools:
+            pools = state.pools
+            yield datetime.fromtimestamp(at, UTC)
+
+
+def source_of(simulation: Simulation) -> Source:
+    """This function will answer each question about a race as of its next change; 404 once it has none left."""
+    instants: dict[str, Iterator[datetime]] = {}
+
+    def source(request: Request, now: datetime) -> Answer:
+        race_id = request.path.rsplit("/", 1)[1]
+        found = find_race(simulation, race_id, racing_day(simulation.first_start))
+        if found is not None and race_id not in instants:
+            instants[race_id] = changes(found[1], simulation.world)
+        at = next(instants.get(race_id, iter(())), None)
+        if at is None:
+            return refusal("Affiliates API", request, now, RefusedError(404, "NOT_FOUND", f"no more of {race_id}"))
+        return answer(simulation, request, at)
+
+    return source
+
+
+def main() -> None:
+    """This function will serve on loopback until a signal ends it."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.feed")
+    parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--first-start", type=datetime.fromisoformat, required=True)
+    options = parser.parse_args()
+    app = feed_app(source_of(simulation_from(options.first_start)), clock.now)
+    server_of(app).run(sockets=[listening(options.port)])
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,101 @@
+"""What a benchmark hands back: figures, some with a mark, and the conditions they were taken under."""
+
+import math
+import os
+import platform
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from django.db import connection
+from msgspec import Struct
+
+from raceday import clock
+from raceday.broker import valkey
+
+SERVER_SETTINGS = ("server_version", "fsync", "synchronous_commit", "full_page_writes", "wal_sync_method")
+
+
+class BenchmarkError(RuntimeError):
+    """What keeps a benchmark from measuring, in one sentence for the person who started it."""
+
+
+class Figure(Struct, frozen=True, kw_only=True):
+    """One measured figure; with `at_least` or `at_most` it has a mark to meet, without it is there to read."""
+
+    name: str
+    what: str
+    figure: float
+    unit: str
+    at_least: float | None = None
+    at_most: float | None = None
+
+    def is_met(self) -> bool | None:
+        """This function will say whether the mark is met; None where there is none."""
+        if self.at_least is None and self.at_most is None:
+            return None
+        return (self.at_least or -math.inf) <= self.figure <= (math.inf if self.at_most is None else self.at_most)
+
+
+def percentile(numbers: Sequence[float], share: float) -> float:
+    """This function will return the nearest-rank percentile, share 0–1, of one number or more.
+
+    >>> percentile([4.0, 1.0, 3.0, 2.0], 0.5)
+    2.0
+    """
+    return sorted(numbers)[max(math.ceil(len(numbers) * share) - 1, 0)]
+
+
+def conditions(load_average: tuple[float, float, float]) -> dict[str, Any]:
+    """This function will tell what the figures depend on; `load_average` is the one before anything was started."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT name, setting FROM pg_settings WHERE name = ANY(%s)", [list(SERVER_SETTINGS)])
+        server = dict(cursor.fetchall())
+    return {
+        "date": clock.now().isoformat(timespec="seconds"),
+        "cores": len(os.sched_getaffinity(0)),
+        "processor": _processor(),
+        "python": platform.python_version(),
+        "postgresql": server.pop("server_version"),
+        **server,
+        "valkey": valkey().info("server")["redis_version"],
+        "load_average_at_start": [round(load, 2) for load in load_average],
+    }
+
+
+def table(figures: Sequence[Figure]) -> str:
+    """This function will lay figures out for a person to read."""
+    rows = [("name", "what", "figure", "mark", "met?")]
+    rows += [(each.name, each.what, f"{each.figure:.4g} {each.unit}", _mark(each), _met(each)) for each in figures]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
+    )
+
+
+def record(figures: Sequence[Figure], told: dict[str, Any]) -> dict[str, Any]:
+    """This function will make the record of a run: {conditions, figures[{name, what, figure, unit, …}], is_met}."""
+    rows = [
+        {name: getattr(each, name) for name in each.__struct_fields__} | {"is_met": each.is_met()} for each in figures
+    ]
+    return {"conditions": told, "figures": rows, "is_met": is_met(figures)}
+
+
+def is_met(figures: Sequence[Figure]) -> bool:
+    """This function will say whether no mark was missed."""
+    return all(each.is_met() is not False for each in figures)
+
+
+def _mark(figure: Figure) -> str:
+    if figure.at_least is not None:
+        return f"≥ {figure.at_least:g}"
+    return "" if figure.at_most is None else f"≤ {figure.at_most:g}"
+
+
+def _met(figure: Figure) -> str:
+    return {None: "", True: "yes", False: "MISSED"}[figure.is_met()]
+
+
+def _processor() -> str:
+    lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
+    return next((line.partition(": ")[2] for line in lines if line.startswith("model name")), platform.machine())

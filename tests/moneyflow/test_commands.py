@@ -1,0 +1,88 @@
+"""manage.py's commands as a person sees them, on a simulated day."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from io import StringIO
+
+import httpx
+import pytest
+from django.core.management import CommandError, call_command
+from pytest_django import Settings
+
+from moneyflow.models import MoneyFlowHistory
+from raceday import broker, clock
+from raceday.models import PollRun
+from raceday.racing_day import nz_instant, racing_day
+from raceday.simulator.day import Simulation
+from raceday.simulator.envelope import ROOT
+from raceday.simulator.running import running
+from raceday.simulator.server import simulated_app
+from races.models import Entrant, Race
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def tab(settings: Settings) -> Iterator[str]:
+    # Well inside the racing day, wherever the test's own clock stands in it.
+    first_start = nz_instant(racing_day(clock.now())) + timedelta(hours=12)
+    with running(simulated_app(Simulation(seed="commands", first_start=first_start), clock.now)) as url:
+        settings.NZTAB_API_URL = f"{url}{ROOT.removesuffix('/racing')}"
+        yield url
+
+
+def said(*command: str) -> str:
+    call_command(*command, stdout=(out := StringIO()), stderr=out)
+    return out.getvalue()
+
+
+def test_import_day_brings_meetings_races_and_entrants(tab: str) -> None:
+    told = said("import_day")
+    live = Race.objects.live().count()
+    assert f"{live} live races polled, 0 without success" in told
+    assert Entrant.objects.values("race").distinct().count() == live
+    assert MoneyFlowHistory.objects.exists()
+
+
+def test_import_day_says_when_the_feed_gives_no_card(tab: str) -> None:
+    httpx.post(f"{tab}/_control", json={"fault": "503"})
+    with pytest.raises(CommandError, match="HTTP 503"):
+        said("import_day")
+
+
+def test_poll_race_prints_what_each_room_saw(tab: str) -> None:
+    said("import_day")
+    told = said("poll_race", Race.objects.live()[0].pk)
+    for room in ("fetch ", "parse ", "transform ", "write ", "publish "):
+        assert room in told
+    assert "Win pool $" in told
+
+
+def test_poll_race_says_when_a_race_is_not_known(tab: str) -> None:
+    with pytest.raises(CommandError, match="feed_error: HTTP 404"):
+        said("poll_race", "nobody")
+
+
+def test_poll_status_shows_races_and_faults(tab: str) -> None:
+    said("import_day")
+    PollRun.objects.create(race_id="r9", polled_at=clock.now(), outcome="parse_error", reason="$.data: gone")
+    told = said("poll_status")
+    assert "parse_error       1 in 15 min" in told
+    assert "r9: parse_error $.data: gone" in told
+    assert f"live races {Race.objects.live().count()}" in told
+
+
+def test_doctor_finds_everything_well_but_absent_clusters(tab: str) -> None:
+    broker.valkey().delete("raceday:beat:default", "raceday:beat:control")
+    with pytest.raises(SystemExit) as ended:
+        call_command("doctor", stdout=(out := StringIO()))
+    lines = {line.split()[0]: line.split()[1] for line in out.getvalue().splitlines()}
+    assert lines == {"database": "ok", "valkey": "ok", "feed": "ok", "runway": "ok", "clusters": "FAIL"}
+    assert ended.value.code == 1
+
+
+def test_doctor_says_what_is_wrong_with_the_feed(settings: Settings) -> None:
+    settings.NZTAB_API_URL = "http://127.0.0.1:9"
+    with pytest.raises(SystemExit):
+        call_command("doctor", stdout=(out := StringIO()))
+    assert "feed      FAIL  http://127.0.0.1:9: ConnectError" in out.getvalue()

@@ -19,7 +19,7 @@ from raceday.simulator.server import Source, feed_app
 from raceday.simulator.wire import answer
 from raceday.simulator.world import World
 
-SPAN_SECONDS = 900
+SPAN_SECONDS = 3600
 REFRESH_SECONDS = 5
 DAYS = 3
 

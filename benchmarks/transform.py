@@ -29,7 +29,9 @@ def measure(rounds: int | None) -> list[Figure]:
     first, second = _parsed(before), _parsed(body)
     state = _state(first, _flow(first, RaceState()))
     flow = _flow(second, state)
-    if flow.outcome is not Outcome.CHANGED or len(flow.points) != len([x for x in second.entrants if not x.is_scratched]):
+    if flow.outcome is not Outcome.CHANGED or len(flow.points) != len(
+        [x for x in second.entrants if not x.is_scratched]
+    ):
         raise BenchmarkError("the answer to measure does not change the race: another seed is needed.")
     packed = gzip.compress(body, GZIP_LEVEL)
     in_hand = FeedAnswer(body=packed, encoding="gzip", polled_at=clock.now(), fetch_ms=1.0)

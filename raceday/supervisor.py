@@ -97,9 +97,7 @@ def throw_away(*, is_durable: bool) -> Iterator[tuple[ProcessTree, dict[str, str
     try:
         with ProcessTree(scratch=root) as tree:
             urls = start_servers(tree, root, connections=TEST_CONNECTIONS, is_durable=is_durable)
-            (scratch := root / "tmp").mkdir()
-            scratch.chmod(0o711)
-            yield tree, {**environment(root, urls), "TMPDIR": str(scratch)}  # goes with the home, even after kill -9
+            yield tree, {**environment(root, urls), "TMPDIR": str(root)}  # so that all of it goes, even after kill -9
     finally:
         shutil.rmtree(home.socket_folder(root), ignore_errors=True)
         shutil.rmtree(root, ignore_errors=True)

@@ -30,6 +30,7 @@ HEALTHY_SECONDS = 10.0
 BEAT_SECONDS = 15.0
 GRACE_SECONDS = 30.0
 MIGRATED_MARK = "database ready"  # what manage.py prepare says
+FAILURE_MARK = "the day was not imported"
 LOGIN_MARK = "admin login: "
 WEB = ["-m", "granian", "--interface", "wsgi", "--host", "127.0.0.1", "--no-ws", "--workers", "1"]
 WEB += ["--blocking-threads", "3", "--workers-kill-timeout", "1"]
@@ -144,7 +145,7 @@ def start_programs(tree: ProcessTree, env: Mapping[str, str], *, logs: Path | No
             continue
         if line == MIGRATED_MARK:
             clusters = {name: tree.start(program(name, "manage.py", "qcluster")) for name in CLUSTERS}
-        progress(line)
+        (say if line.startswith(FAILURE_MARK) else progress)(line)
     await_web(tree, port)
     show(port, login=login, root=Path(env["RACEDAY_HOME"]), logs=logs)
     return clusters

@@ -6,6 +6,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import psutil  # type: ignore[import-untyped]
@@ -21,19 +22,37 @@ from raceday.process import Child, ProcessTree, StartError
 from raceday.server_files import make_home
 
 
-@pytest.fixture(autouse=True)
-def embedded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("DATABASE_URL", raising=False)
-    monkeypatch.delenv("REDIS_URL", raising=False)
-
-
-@pytest.fixture
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+@contextmanager
+def reachable_folder() -> Iterator[Path]:
     """A folder that the account of PostgreSQL can reach, which pytest's own are not."""
     path = Path(tempfile.mkdtemp(prefix="raceday-"))
     path.chmod(0o711)
     yield path
     shutil.rmtree(path)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def embedded() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as environment:
+        environment.delenv("DATABASE_URL", raising=False)
+        environment.delenv("REDIS_URL", raising=False)
+        yield
+
+
+@pytest.fixture(scope="module")
+def running(embedded: None) -> Iterator[tuple[ProcessTree, Path]]:
+    """Both servers, for the tests that only look at them, in a home with a difficult name."""
+    with reachable_folder() as folder, ProcessTree() as tree:
+        root = folder / "a home & 100%"
+        make_home(root)
+        start_servers(tree, root, connections=20, is_durable=False)
+        yield tree, root
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    with reachable_folder() as path:
+        yield path
 
 
 @pytest.fixture
@@ -58,10 +77,8 @@ def child(tree: ProcessTree, name: str) -> Child:
     return next(child for child in tree.children if child.program.name == name)
 
 
-def test_both_servers_listen_on_sockets_that_only_we_can_reach(tree: ProcessTree, folder: Path) -> None:
-    root = folder / "a home & 100%"
-    make_home(root)
-    start_servers(tree, root, connections=20, is_durable=False)
+def test_both_servers_listen_on_sockets_that_only_we_can_reach(running: tuple[ProcessTree, Path]) -> None:
+    tree, root = running
     for child in tree.children:
         processes = [psutil.Process(child.process.pid), *psutil.Process(child.process.pid).children(recursive=True)]
         assert [process.net_connections(kind="inet") for process in processes] == [[]] * len(processes)
@@ -69,9 +86,8 @@ def test_both_servers_listen_on_sockets_that_only_we_can_reach(tree: ProcessTree
         assert (root / "run" / name).stat().st_mode & 0o777 == 0o700
 
 
-def test_the_database_is_ready_for_raceday(tree: ProcessTree, folder: Path) -> None:
-    urls = start_servers(tree, folder, connections=20, is_durable=False)
-    with psycopg.connect(urls["DATABASE_URL"]) as connection:
+def test_the_database_is_ready_for_raceday(running: tuple[ProcessTree, Path]) -> None:
+    with psycopg.connect(addresses(running[1])["DATABASE_URL"]) as connection:
         names = connection.execute("SELECT current_user, current_database()").fetchone()
         settings = {
             name: connection.execute("SELECT current_setting(%s)", [name]).fetchone()
@@ -188,8 +204,8 @@ def test_homes_with_long_paths_have_short_sockets_of_their_own() -> None:
     assert all(len(f"{folder}/postgres/.s.PGSQL.5432") < 107 for folder in folders)
 
 
-def test_the_demos_clock_never_starts_before_what_was_stored(tree: ProcessTree, folder: Path) -> None:
-    url = start_servers(tree, folder, connections=20, is_durable=False)["DATABASE_URL"]
+def test_the_demos_clock_never_starts_before_what_was_stored(running: tuple[ProcessTree, Path]) -> None:
+    url = addresses(running[1])["DATABASE_URL"]
     assert demo_day.shown_at_start(url, 1000.0) == 1000.0
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute("CREATE TABLE poll_marks (polled_at timestamptz)")

@@ -20,10 +20,11 @@ def test_a_secret_key_others_can_read_is_refused(tmp_path: Path) -> None:
         home.secret_key(tmp_path)
 
 
-def test_raceday_home_moves_everything(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("RACEDAY_HOME", str(tmp_path))
-    assert home.home() == tmp_path
-    assert str(tmp_path) in home.database_url(home.home())
+def test_raceday_home_moves_everything(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RACEDAY_HOME", "/srv/day")
+    assert home.home() == Path("/srv/day")
+    assert "host=/srv/day/run" in home.database_url(home.home())
+    assert home.redis_url(home.home()).startswith("unix:///srv/day/run")
 
 
 def test_a_long_home_keeps_its_sockets_where_the_kernel_can_reach_them(tmp_path: Path) -> None:

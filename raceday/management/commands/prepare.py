@@ -1,5 +1,6 @@
 """What a start needs once the servers are up, in one process: migrations, a login for the admin, the day's card."""
 
+import logging
 import secrets
 import socket
 import time
@@ -32,6 +33,7 @@ class Command(BaseCommand):
         try:
             call_command("import_day", stdout=self.stdout)
         except Exception as fault:
+            logging.getLogger(__name__).exception("the day was not imported")
             self.stdout.write(f"the day was not imported: {type(fault).__name__}: {fault}")
         self.stdout.flush()
 

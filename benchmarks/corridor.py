@@ -1,0 +1,235 @@
+"""The whole corridor: races polled at once, from the answer in hand to committed and published, as it is in earnest.
+
+This process stands in for the poller; feed and cluster are processes of their own, over the real broker. When a poll
+is published is what the worker says in its one log line a poll, so that nothing is measured but what always runs.
+"""
+
+import asyncio
+import json
+import os
+import socket
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from datetime import datetime
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import BinaryIO
+
+import httpx
+from django.conf import settings
+from django.db import connection
+from django_q.tasks import async_task
+from msgspec import Struct
+
+from benchmarks.feed import open_races, simulation_from
+from benchmarks.figures import BenchmarkError, Figure, percentile
+from moneyflow.poller import HAND_OVER_THREADS, PROCESS_POLL
+from raceday import clock
+from raceday.broker import StreamBroker
+from raceday.feed.client import FeedClient, FeedError
+from raceday.process import ProcessTree, Program
+
+QUEUE = f"bench-{os.getpid()}"  # settings as of `default`, tasks of nobody else
+WARM_UP = 5  # rounds: connections, plans, and the first rows of each race
+PATIENCE_SECONDS = 30.0
+LOOK_SECONDS = 0.004
+PAUSE_SECONDS = 0.1
+FIVE_RACES_MARK_MS = 40.0
+FIVE_RACES_TARGET_SECONDS = 15.0
+
+
+class Scenario(Struct, frozen=True):
+    """So many races polled at once, so often, from a feed that takes so long."""
+
+    races: int
+    upstream_ms: int
+    rounds: int
+
+    @property
+    def name(self) -> str:
+        return f"{self.races}_races_{self.upstream_ms}_ms"
+
+
+class Poll(Struct):
+    """One poll: wall-clock Unix seconds of question, answer and its publishing, and what the worker said of it."""
+
+    race_id: str
+    asked: float
+    in_hand: float
+    published: float | None = None
+    publish_ms: float = 0.0
+    outcome: str = ""
+
+
+SCENARIOS = (Scenario(5, 0, 60), Scenario(5, 300, 40), Scenario(50, 0, 20), Scenario(50, 300, 20))
+
+
+def measure(rounds: int | None) -> list[Figure]:
+    """This function will poll 5 and 50 races at once, at 0 and 300 ms upstream, and tell how long each poll took."""
+    found: list[Figure] = []
+    with TemporaryDirectory(prefix="raceday-bench-") as folder, ProcessTree() as tree:
+        simulation = simulation_from(clock.now())
+        race_ids = iter([race.race_id for race in open_races(simulation)])
+        _start_feed(tree, simulation.first_start)
+        with _cluster(tree, Path(folder)) as log:
+            for scenario in SCENARIOS:
+                chosen = [race_id for _, race_id in zip(range(scenario.races), race_ids)]
+                polls = asyncio.run(_poll_rounds(scenario, chosen, rounds or scenario.rounds, log))
+                found += _figures(scenario, polls)
+    return found
+
+
+def _figures(scenario: Scenario, rounds: list[list[Poll]]) -> list[Figure]:
+    polls = [poll for of_round in rounds for poll in of_round]
+    published = [(poll, poll.published) for poll in polls if poll.published is not None]
+    to_publish = [(at - poll.in_hand) * 1000 for poll, at in published]
+    to_commit = [(at - poll.in_hand) * 1000 - poll.publish_ms for poll, at in published]
+    if not published:
+        raise BenchmarkError("no poll was written: the cluster does not work.")
+    whole = [
+        max(poll.published or poll.in_hand for poll in of_round) - min(poll.asked for poll in of_round)
+        for of_round in rounds
+    ]
+    changed = sum(poll.outcome == "changed" for poll in polls)
+
+    def told(name: str, what: str, figure: float, unit: str = "ms", **mark: float) -> Figure:
+        return Figure(name=f"corridor.{scenario.name}.{name}", what=what, figure=figure, unit=unit, **mark)
+
+    is_marked = scenario.races == 5
+    of = f"{len(polls)} polls, {changed} changed"
+    return [
+        told("committed_p50", f"answer in hand → committed, {of}", percentile(to_commit, 0.5)),
+        told("committed_p99", "the same", percentile(to_commit, 0.99)),
+        told("published_p50", "answer in hand → published", percentile(to_publish, 0.5)),
+        told(
+            "published_p99",
+            "the same",
+            percentile(to_publish, 0.99),
+            **({"at_most": FIVE_RACES_MARK_MS} if is_marked else {}),
+        ),
+        told(
+            "round_max",
+            f"all {scenario.races} asked → all published, slowest of {len(rounds)}",
+            max(whole),
+            "s",
+            **({"at_most": FIVE_RACES_TARGET_SECONDS} if is_marked else {}),
+        ),
+        told("round_p50", "the same, median", percentile(whole, 0.5), "s"),
+        told("lost", "polls without a trace or without their readings", _lost(polls), "polls", at_most=0.0),
+    ]
+
+
+def _lost(polls: list[Poll]) -> int:
+    """Polls nobody told of or left a PollRun for, and changed ones whose readings are not all there."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT race_id, count(*), count(*) FILTER (WHERE outcome = 'changed' AND NOT EXISTS ("
+            "  SELECT FROM money_flow_history AS reading"
+            "  WHERE reading.race_id = run.race_id AND reading.event_timestamp = run.generated_at))"
+            " FROM poll_runs AS run WHERE race_id = ANY(%s) GROUP BY race_id",
+            [list({poll.race_id for poll in polls})],
+        )
+        runs = {race_id: (count - WARM_UP, bare) for race_id, count, bare in cursor.fetchall()}
+    lost = sum(poll.published is None for poll in polls)
+    for race_id in {poll.race_id for poll in polls}:
+        sent = sum(poll.race_id == race_id for poll in polls)
+        written, bare = runs.get(race_id, (0, 0))
+        lost = max(lost, sent - written) + bare
+    return lost
+
+
+# ── Polling ─────────────────────────────────────────────────────────────────────────────────────
+
+
+async def _poll_rounds(scenario: Scenario, race_ids: Sequence[str], rounds: int, log: BinaryIO) -> list[list[Poll]]:
+    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(HAND_OVER_THREADS))
+    await _set_latency(scenario.upstream_ms)
+    gate = asyncio.Semaphore(settings.FEED_CONCURRENCY)
+    found = []
+    async with FeedClient.from_settings() as feed:
+        for _ in range(WARM_UP + rounds):
+            polls = await asyncio.gather(*(_poll(feed, gate, race_id) for race_id in race_ids))
+            await _await_published({poll.race_id: poll for poll in polls}, log)
+            found.append(polls)
+            await asyncio.sleep(PAUSE_SECONDS)
+    return found[WARM_UP:]
+
+
+async def _poll(feed: FeedClient, gate: asyncio.Semaphore, race_id: str) -> Poll:
+    """As moneyflow.poller does it: fetch, and hand over as soon as the answer is in hand."""
+    async with gate:
+        asked = time.time()
+        found = await feed.fetch_event(race_id)
+    poll = Poll(race_id, asked, time.time())
+    if isinstance(found, FeedError):
+        raise BenchmarkError(f"the feed did not answer: {found.reason}.")
+    options = {"cluster": QUEUE, "save": False, "task_name": "poll"}
+    await asyncio.to_thread(partial(async_task, PROCESS_POLL, race_id, found, q_options=options))
+    return poll
+
+
+async def _await_published(polls: dict[str, Poll], log: BinaryIO) -> None:
+    missing = set(polls)
+    give_up = time.monotonic() + PATIENCE_SECONDS
+    while missing and time.monotonic() < give_up:
+        for line in _whole_lines(log):
+            said = json.loads(line)
+            if said["event"] == "poll" and said["race_id"] in missing:
+                poll = polls[said["race_id"]]
+                poll.published = datetime.fromisoformat(said["timestamp"]).timestamp()
+                poll.publish_ms = said["publish_ms"] or 0.0
+                poll.outcome = said["outcome"]
+                missing.remove(poll.race_id)
+        await asyncio.sleep(LOOK_SECONDS)
+
+
+def _whole_lines(log: BinaryIO) -> Iterator[bytes]:
+    while (line := log.readline()).endswith(b"\n"):
+        if line.startswith(b"{"):
+            yield line
+    log.seek(-len(line), os.SEEK_CUR)
+
+
+# ── The processes ───────────────────────────────────────────────────────────────────────────────
+
+
+def _start_feed(tree: ProcessTree, first_start: datetime) -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    settings.NZTAB_API_URL = f"http://127.0.0.1:{port}/affiliates/v1"
+    argv = [sys.executable, "-m", "benchmarks.feed", "--port", str(port), "--first-start", first_start.isoformat()]
+    tree.start(Program(name="feed", argv=argv, env=os.environ))
+    give_up = time.monotonic() + PATIENCE_SECONDS
+    while time.monotonic() < give_up:
+        try:
+            httpx.get(f"http://127.0.0.1:{port}/_health", trust_env=False)
+            return
+        except httpx.HTTPError:
+            time.sleep(0.05)
+    raise BenchmarkError("the simulated feed did not start.")
+
+
+async def _set_latency(upstream_ms: int) -> None:
+    fault = {"fault": "latency", "seconds": upstream_ms / 1000} if upstream_ms else {"fault": None}
+    async with httpx.AsyncClient(trust_env=False) as client:
+        await client.post(settings.NZTAB_API_URL.removesuffix("/affiliates/v1") + "/_control", json=fault)
+
+
+@contextmanager
+def _cluster(tree: ProcessTree, folder: Path) -> Iterator[BinaryIO]:
+    """A cluster of django-q2 as `./run` starts it, and its log to read."""
+    log = folder / "cluster.log"
+    (folder / "metrics").mkdir()
+    own = {"Q_CLUSTER_NAME": QUEUE, "LOG_LEVEL": "INFO", "PROMETHEUS_MULTIPROC_DIR": str(folder / "metrics")}
+    log.touch()
+    tree.start(Program(name="cluster", argv=[sys.executable, "manage.py", "qcluster"], env=os.environ | own, log=log))
+    try:
+        with log.open("rb") as lines:
+            yield lines
+    finally:
+        StreamBroker(list_key=QUEUE).delete_queue()

@@ -10,12 +10,15 @@ import os
 import socket
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import datetime
 from functools import partial
+from itertools import chain, islice
 from pathlib import Path
+from statistics import median
 from tempfile import TemporaryDirectory
 from typing import BinaryIO
 
@@ -25,7 +28,7 @@ from django.db import connection
 from django_q.tasks import async_task
 from msgspec import Struct
 
-from benchmarks.feed import open_races, simulation_from
+from benchmarks.feed import is_busy, open_races, simulation_from
 from benchmarks.figures import BenchmarkError, Figure, percentile
 from moneyflow.poller import HAND_OVER_THREADS, PROCESS_POLL
 from raceday import clock
@@ -73,73 +76,67 @@ def measure(rounds: int | None) -> list[Figure]:
     found: list[Figure] = []
     with TemporaryDirectory(prefix="raceday-bench-") as folder, ProcessTree() as tree:
         simulation = simulation_from(clock.now())
-        race_ids = iter([race.race_id for race in open_races(simulation)])
+        races = iter(open_races(simulation))
         _start_feed(tree, simulation.first_start)
         with _cluster(tree, Path(folder)) as log:
             for scenario in SCENARIOS:
-                chosen = [race_id for _, race_id in zip(range(scenario.races), race_ids)]
-                polls = asyncio.run(_poll_rounds(scenario, chosen, rounds or scenario.rounds, log))
-                found += _figures(scenario, polls)
+                counted = rounds or scenario.rounds
+                warm_up = min(WARM_UP, counted)
+                busy = (race.race_id for race in races if is_busy(race, simulation.world, warm_up + counted))
+                chosen = list(islice(busy, scenario.races))
+                if len(chosen) < scenario.races:
+                    raise BenchmarkError(f"the simulated races do not change {counted} times: take fewer --rounds.")
+                polls = asyncio.run(_poll_rounds(scenario, chosen, warm_up + counted, log))
+                found += _figures(scenario, polls[warm_up:], lost_polls(list(chain(*polls))))
     return found
 
 
-def _figures(scenario: Scenario, rounds: list[list[Poll]]) -> list[Figure]:
+def _figures(scenario: Scenario, rounds: list[list[Poll]], lost: int) -> list[Figure]:
     polls = [poll for of_round in rounds for poll in of_round]
     published = [(poll, poll.published) for poll in polls if poll.published is not None]
+    if not published:
+        raise BenchmarkError("no poll was published: the cluster does not work.")
     to_publish = [(at - poll.in_hand) * 1000 for poll, at in published]
     to_commit = [(at - poll.in_hand) * 1000 - poll.publish_ms for poll, at in published]
-    if not published:
-        raise BenchmarkError("no poll was written: the cluster does not work.")
-    whole = [
-        max(poll.published or poll.in_hand for poll in of_round) - min(poll.asked for poll in of_round)
-        for of_round in rounds
-    ]
+    whole = [_seconds(of_round) for of_round in rounds]
     changed = sum(poll.outcome == "changed" for poll in polls)
 
-    def told(name: str, what: str, figure: float, unit: str = "ms", **mark: float) -> Figure:
-        return Figure(name=f"corridor.{scenario.name}.{name}", what=what, figure=figure, unit=unit, **mark)
+    def told(name: str, what: str, figure: float, unit: str = "ms", *, at_most: float | None = None) -> Figure:
+        name = f"corridor.{scenario.name}.{name}"
+        return Figure(name=name, what=what, figure=figure, unit=unit, at_most=at_most)
 
-    is_marked = scenario.races == 5
-    of = f"{len(polls)} polls, {changed} changed"
+    limit_ms, limit_seconds = (FIVE_RACES_MARK_MS, FIVE_RACES_TARGET_SECONDS) if scenario.races == 5 else (None, None)
     return [
-        told("committed_p50", f"answer in hand → committed, {of}", percentile(to_commit, 0.5)),
+        told("committed_p50", f"answer in hand → committed: {changed} of {len(polls)} changed", median(to_commit)),
         told("committed_p99", "the same", percentile(to_commit, 0.99)),
-        told("published_p50", "answer in hand → published", percentile(to_publish, 0.5)),
-        told(
-            "published_p99",
-            "the same",
-            percentile(to_publish, 0.99),
-            **({"at_most": FIVE_RACES_MARK_MS} if is_marked else {}),
-        ),
-        told(
-            "round_max",
-            f"all {scenario.races} asked → all published, slowest of {len(rounds)}",
-            max(whole),
-            "s",
-            **({"at_most": FIVE_RACES_TARGET_SECONDS} if is_marked else {}),
-        ),
-        told("round_p50", "the same, median", percentile(whole, 0.5), "s"),
-        told("lost", "polls without a trace or without their readings", _lost(polls), "polls", at_most=0.0),
+        told("published_p50", "answer in hand → published", median(to_publish)),
+        told("published_p99", "the same", percentile(to_publish, 0.99), at_most=limit_ms),
+        told("round_p50", f"all {scenario.races} asked → all published, {len(rounds)} rounds", median(whole), "s"),
+        told("round_max", "the same, slowest", max(whole), "s", at_most=limit_seconds),
+        told("lost", "polls without a trace or readings, warm-up too", lost, "polls", at_most=0.0),
     ]
 
 
-def _lost(polls: list[Poll]) -> int:
-    """Polls nobody told of or left a PollRun for, and changed ones whose readings are not all there."""
+def _seconds(polls: list[Poll]) -> float:
+    ends = [poll.in_hand + PATIENCE_SECONDS if poll.published is None else poll.published for poll in polls]
+    return max(ends) - min(poll.asked for poll in polls)
+
+
+def lost_polls(polls: Sequence[Poll]) -> int:
+    """This function will count polls nobody told of or left a PollRun for, and changed ones without their readings."""
+    sent = Counter(poll.race_id for poll in polls)
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT race_id, count(*), count(*) FILTER (WHERE outcome = 'changed' AND NOT EXISTS ("
             "  SELECT FROM money_flow_history AS reading"
             "  WHERE reading.race_id = run.race_id AND reading.event_timestamp = run.generated_at))"
             " FROM poll_runs AS run WHERE race_id = ANY(%s) GROUP BY race_id",
-            [list({poll.race_id for poll in polls})],
+            [list(sent)],
         )
-        runs = {race_id: (count - WARM_UP, bare) for race_id, count, bare in cursor.fetchall()}
-    lost = sum(poll.published is None for poll in polls)
-    for race_id in {poll.race_id for poll in polls}:
-        sent = sum(poll.race_id == race_id for poll in polls)
-        written, bare = runs.get(race_id, (0, 0))
-        lost = max(lost, sent - written) + bare
-    return lost
+        runs: dict[str, tuple[int, int]] = {race_id: (count, bare) for race_id, count, bare in cursor.fetchall()}
+    untold = sum(poll.published is None for poll in polls)
+    unwritten = sum(max(count - runs.get(race_id, (0, 0))[0], 0) for race_id, count in sent.items())
+    return max(untold, unwritten) + sum(bare for _, bare in runs.values())
 
 
 # ── Polling ─────────────────────────────────────────────────────────────────────────────────────
@@ -151,12 +148,12 @@ async def _poll_rounds(scenario: Scenario, race_ids: Sequence[str], rounds: int,
     gate = asyncio.Semaphore(settings.FEED_CONCURRENCY)
     found = []
     async with FeedClient.from_settings() as feed:
-        for _ in range(WARM_UP + rounds):
+        for _ in range(rounds):
             polls = await asyncio.gather(*(_poll(feed, gate, race_id) for race_id in race_ids))
             await _await_published({poll.race_id: poll for poll in polls}, log)
             found.append(polls)
             await asyncio.sleep(PAUSE_SECONDS)
-    return found[WARM_UP:]
+    return found
 
 
 async def _poll(feed: FeedClient, gate: asyncio.Semaphore, race_id: str) -> Poll:

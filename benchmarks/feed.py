@@ -8,6 +8,7 @@ before its close: any number of races can be close at once, and no poll finds wh
 import argparse
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 
 from raceday import clock
 from raceday.racing_day import racing_day
@@ -54,6 +55,11 @@ def changes(race: Race, world: World) -> Iterator[datetime]:
         if state.pools != pools:
             pools = state.pools
             yield datetime.fromtimestamp(at, UTC)
+
+
+def is_busy(race: Race, world: World, polls: int) -> bool:
+    """This function will say whether a race changes often enough to be polled so many times."""
+    return len(list(islice(changes(race, world), polls))) == polls
 
 
 def source_of(simulation: Simulation) -> Source:

@@ -5,9 +5,10 @@ import gzip
 import time
 from collections.abc import Callable
 from datetime import timedelta
+from statistics import median
 
 from benchmarks.feed import event_body, open_races, simulation_from
-from benchmarks.figures import BenchmarkError, Figure, percentile
+from benchmarks.figures import BenchmarkError, Figure
 from moneyflow.partitions import PAST_DAYS
 from moneyflow.records import MoneyFlow, Outcome, RaceState, Reading
 from moneyflow.transform import money_flow
@@ -99,4 +100,4 @@ def _cpu_ms(work: Callable[[], object], blocks: int) -> float:
         for _ in range(RUNS):
             work()
         found.append((time.process_time() - began) * 1000 / RUNS)
-    return percentile(found, 0.5)
+    return median(found)

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from datetime import timedelta
 from decimal import Decimal
 from itertools import cycle, permutations
+from statistics import median
 from typing import Any
 
 import msgspec
@@ -61,10 +62,10 @@ def measure(rounds: int | None) -> list[Figure]:
 
 
 def _figures(costs: Costs) -> list[Figure]:
-    wall = {name: percentile([cost.wall_ms for cost in found], 0.5) for name, found in costs.items()}
-    cpu = {name: percentile([cost.cpu_ms for cost in found], 0.5) for name, found in costs.items()}
+    wall = {name: median(cost.wall_ms for cost in found) for name, found in costs.items()}
+    cpu = {name: median(cost.cpu_ms for cost in found) for name, found in costs.items()}
     # In an open transaction the write waits for the server alone: what of that is not the way there is its work.
-    backend = percentile([cost.wall_ms - cost.cpu_ms for cost in costs["open"]], 0.5) - wall["round_trip"]
+    backend = median(cost.wall_ms - cost.cpu_ms for cost in costs["open"]) - wall["round_trip"]
     commit = wall["commit"] - wall["round_trip"]
     floor = wall["round_trip"] + backend + commit
 

@@ -31,7 +31,7 @@ def is_database_url(url: str) -> None:
 
 def is_redis_url(url: str) -> None:
     """This function will refuse what is not an address of Valkey or Redis."""
-    if urlsplit(url).scheme not in {"redis", "rediss", "unix"}:
+    if url and urlsplit(url).scheme not in {"redis", "rediss", "unix"}:
         raise ValidationError("must read redis://host:port/0 or unix:///path/to/socket?db=0")
 
 
@@ -68,8 +68,8 @@ CADENCE_SECONDS: dict[str, int] = {
 HISTORY_RETENTION_DAYS: int = env.int("HISTORY_RETENTION_DAYS", 30, validate=Range(2, 3650))
 
 # ── Servers ─────────────────────────────────────────────────────────────────────────────────────
-DATABASE_URL: str = env.str("DATABASE_URL", home.database_url(HOME), validate=is_database_url)
-REDIS_URL: str = env.str("REDIS_URL", home.redis_url(HOME), validate=is_redis_url)
+DATABASE_URL: str = env.str("DATABASE_URL", "", validate=is_database_url) or home.database_url(HOME)
+REDIS_URL: str = env.str("REDIS_URL", "", validate=is_redis_url) or home.redis_url(HOME)
 DB_POOL_MAX: int = env.int("DB_POOL_MAX", 10, validate=Range(8, 200))
 ALLOWED_HOSTS: list[str] = env.list("ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"])
 CSRF_TRUSTED_ORIGINS: list[str] = env.list("CSRF_TRUSTED_ORIGINS", [])

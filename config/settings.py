@@ -16,7 +16,6 @@ from raceday.feed.records import RaceType
 from raceday.log import LEVELS, logging_config
 
 BASE_DIR = Path(__file__).resolve().parent.parent
-HOME = home.home()
 
 
 def is_database_url(url: str) -> None:
@@ -43,6 +42,7 @@ def is_http_url(url: str) -> None:
 
 env = Env(eager=False)
 env.read_env(str(BASE_DIR / ".env"), recurse=False)
+HOME = home.home()
 
 # ── The feed ────────────────────────────────────────────────────────────────────────────────────
 NZTAB_API_URL: str = env.str("NZTAB_API_URL", "https://api.tab.co.nz/affiliates/v1", validate=is_http_url)

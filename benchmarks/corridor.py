@@ -224,9 +224,11 @@ def _cluster(tree: ProcessTree, folder: Path) -> Iterator[BinaryIO]:
     (folder / "metrics").mkdir()
     own = {"Q_CLUSTER_NAME": QUEUE, "LOG_LEVEL": "INFO", "PROMETHEUS_MULTIPROC_DIR": str(folder / "metrics")}
     log.touch()
-    tree.start(Program(name="cluster", argv=[sys.executable, "manage.py", "qcluster"], env=os.environ | own, log=log))
+    program = Program(name="cluster", argv=[sys.executable, "manage.py", "qcluster"], env=os.environ | own, log=log)
+    cluster = tree.start(program)
     try:
         with log.open("rb") as lines:
             yield lines
     finally:
+        tree.forget(cluster)  # it would make its queue anew
         StreamBroker(list_key=QUEUE).delete_queue()

@@ -1,5 +1,7 @@
 """Every setting of Raceday, read once from the environment or `.env`; a fault is told in a sentence, exit 2."""
 
+import os
+import socket
 import sys
 from pathlib import Path
 from typing import Any, cast
@@ -9,6 +11,8 @@ import psycopg
 from environs import Env, EnvValidationError
 from marshmallow import ValidationError
 from marshmallow.validate import OneOf, Range
+from prometheus_client import values
+from prometheus_client.values import MultiProcessValue
 from psycopg.conninfo import conninfo_to_dict
 
 from raceday import home
@@ -39,6 +43,9 @@ def is_http_url(url: str) -> None:
     if urlsplit(url).scheme not in {"http", "https"} or not urlsplit(url).hostname:
         raise ValidationError("must read http://host/path or https://host/path")
 
+
+if "PROMETHEUS_MULTIPROC_DIR" in os.environ:  # containers that share this folder count their processes alike
+    values.ValueClass = MultiProcessValue(lambda: f"{socket.gethostname()}-{os.getpid()}")  # type: ignore[no-untyped-call]
 
 env = Env(eager=False)
 env.read_env(str(BASE_DIR / ".env"), recurse=False)
@@ -199,7 +206,7 @@ Q_CLUSTER = {
     "timeout": 20,  # above statement_timeout, so that its kill never fires
     "retry": 30,  # above timeout, so that no task runs twice at once
     "max_attempts": 3,
-    "recycle": 5000,
+    "recycle": 100_000,  # each worker that ever was leaves its metrics behind, read at every scrape
     "queue_limit": 50,  # what waits inside a cluster is overdue after `retry`; the rest waits in Valkey
     "catch_up": False,
     "scheduler": False,  # it would hold a connection; what Raceday does daily, the poller asks for by Raceday's clock

@@ -9,7 +9,7 @@ from django.db.models import Count, Max, Model, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
-from django_q.models import Failure, Schedule, Success
+from django_q.models import Failure, Success
 from unfold.admin import ModelAdmin
 from unfold.decorators import display
 
@@ -28,7 +28,6 @@ PAGES: dict[str, tuple[tuple[str, str, type[Model] | None], ...]] = {
         ("Queues", "stacks", None),
         ("Failures", "error", Failure),
         ("Successes", "task_alt", Success),
-        ("Schedules", "schedule", Schedule),
     ),
     "Staff": (("Users", "person", User), ("Groups", "group", Group)),
 }

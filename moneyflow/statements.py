@@ -185,14 +185,6 @@ WITH poll AS MATERIALIZED (
     FROM newest, json_to_recordset(newest.odds) AS row (
         entrant_id text, odds numeric, type text, event_timestamp timestamptz)
     ON CONFLICT DO NOTHING
-), correction AS (
-    UPDATE money_flow_history AS reading SET
-        incremental_amount = row.incremental_win_amount,
-        incremental_win_amount = row.incremental_win_amount,
-        incremental_place_amount = row.incremental_place_amount
-    FROM poll JOIN mark USING (race_id), json_to_recordset(poll.corrections) AS row (
-        entrant_id text, event_timestamp timestamptz, incremental_win_amount bigint, incremental_place_amount bigint)
-    WHERE reading.entrant_id = row.entrant_id AND reading.event_timestamp = row.event_timestamp
 ), run AS (
     INSERT INTO poll_runs (race_id, polled_at, generated_at, outcome, http_status, body_bytes, fetch_ms, transform_ms)
     SELECT race_id, polled_at, generated_at, outcome, 200, body_bytes, fetch_ms, transform_ms
@@ -200,3 +192,18 @@ WITH poll AS MATERIALIZED (
 )
 SELECT EXISTS (SELECT FROM race) FROM mark
 """
+
+# Only a late poll corrects: named in every write, this update would have each of them look at every partition.
+# All its corrections are of one instant, the next reading's, which leaves one partition to look at.
+WRITE_LATE_POLL = WRITE_POLL.replace(
+    "), run AS (",
+    """), correction AS (
+    UPDATE money_flow_history AS reading SET
+        incremental_amount = row.incremental_win_amount,
+        incremental_win_amount = row.incremental_win_amount,
+        incremental_place_amount = row.incremental_place_amount
+    FROM poll JOIN mark USING (race_id), json_to_recordset(poll.corrections) AS row (
+        entrant_id text, incremental_win_amount bigint, incremental_place_amount bigint)
+    WHERE reading.entrant_id = row.entrant_id AND reading.event_timestamp = %(corrected_at)s
+), run AS (""",
+)

@@ -22,7 +22,7 @@ from moneyflow.records import (
     Reading,
     RecordedOdds,
 )
-from moneyflow.statements import MARK_UNCHANGED, READ_STATE, WRITE_POLL
+from moneyflow.statements import MARK_UNCHANGED, READ_STATE, WRITE_LATE_POLL, WRITE_POLL
 from raceday.feed.client import FeedAnswer
 from raceday.feed.records import Dividend, PoolTotals, RaceSnapshot
 
@@ -109,8 +109,11 @@ def write_poll(
         mark = {"race_id": snapshot.race_id, "generated_at": snapshot.generated_at, "version": version}
         row = _execute(MARK_UNCHANGED, {**mark, **measured})
     else:
-        poll = {**_poll(snapshot, flow), **measured, "version": version}
-        row = _execute(WRITE_POLL, {"poll": _json.encode(poll).decode()})
+        poll = _json.encode({**_poll(snapshot, flow), **measured, "version": version}).decode()
+        if flow.corrections:
+            row = _execute(WRITE_LATE_POLL, {"poll": poll, "corrected_at": flow.corrections[0].event_timestamp})
+        else:
+            row = _execute(WRITE_POLL, {"poll": poll})
     return Written(False) if row is None else Written(True, is_race_changed=row[0])
 
 

@@ -21,7 +21,7 @@ from unfold.paginator import InfinitePaginator
 from raceday.clock import now
 from raceday.login import LoginForm
 from raceday.models import FeedPayload, PollRun
-from raceday.queues import FailureAdmin, ScheduleAdmin, TaskAdmin, queues_page
+from raceday.queues import FailureAdmin, TaskAdmin, queues_page
 from raceday.staff import ReadOnly, link, nz_time, told
 
 PAYLOAD_SHOWN_BYTES = 64 * 1024
@@ -35,9 +35,9 @@ admin.site.extra_urls = lambda: [  # type: ignore[attr-defined]  # unfold's door
 admin.site.unregister([User, Group, Success, Failure, Schedule])
 if admin.site.is_registered(OrmQ):  # the queue of a broker that is not ours
     admin.site.unregister(OrmQ)
+# Schedule stays away: the poller asks for what is daily, by Raceday's clock, and q2's scheduler is off.
 admin.site.register(Success, TaskAdmin)
 admin.site.register(Failure, FailureAdmin)
-admin.site.register(Schedule, ScheduleAdmin)
 
 
 class PolledWithinFilter(admin.SimpleListFilter):

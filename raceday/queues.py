@@ -9,7 +9,7 @@ from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from django_q.models import Schedule, Task
+from django_q.models import Task
 from django_q.status import Stat
 from django_q.tasks import async_task
 from redis.exceptions import RedisError
@@ -105,16 +105,6 @@ class FailureAdmin(TaskAdmin):
             messages.error(request, "Not all were queued: Valkey cannot be reached.")
         else:
             messages.success(request, "Queued anew.")
-
-
-class ScheduleAdmin(ModelAdmin):  # type: ignore[misc]
-    list_display = ("name", "func", "schedule_type", "minutes", "repeats", "cluster", "due")
-    list_filter = ("schedule_type", "cluster")
-    search_fields = ("name", "func")
-
-    @admin.display(description="next run", ordering="next_run")
-    def due(self, schedule: Schedule) -> str | None:
-        return nz_time(schedule.next_run)
 
 
 def queues_page(request: HttpRequest) -> HttpResponse:

@@ -1,8 +1,12 @@
 """The WSGI callable the web server runs; wiring only."""
 
 import os
+import signal
 
 from django.core.wsgi import get_wsgi_application
 
+from raceday.process import tie_to_parent
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+tie_to_parent(signal.SIGKILL)  # a web worker whose server was killed would keep the port
 application = get_wsgi_application()

@@ -1,6 +1,5 @@
 """What every process of a django-q2 cluster does: it dies with its parent, sees its cluster stop, shows a heartbeat."""
 
-import ctypes
 import multiprocessing
 import os
 import signal
@@ -17,10 +16,10 @@ from django_q.tasks import async_task
 from redis.exceptions import RedisError
 
 from raceday.broker import StreamBroker, valkey
+from raceday.process import tie_to_parent
 
 CLUSTERS = ("default", "control")
 BEAT_SECONDS = 5.0
-PR_SET_PDEATHSIG = 1
 
 
 def connect(poller: str) -> None:
@@ -30,7 +29,7 @@ def connect(poller: str) -> None:
     """
     for moment, receiver in ((post_spawn, _ask_for_poller), (pre_execute, _acknowledge_poller)):
         moment.connect(partial(receiver, poller), weak=False, dispatch_uid=receiver.__name__)
-    if "qcluster" in sys.argv and sys.platform == "linux":
+    if "qcluster" in sys.argv:
         _bind_children()
 
 
@@ -39,14 +38,13 @@ def _bind_children() -> None:
 
     q2's leader, killed, would leave its sentinel guarding the workers for ever.
     """
-    libc = ctypes.CDLL(None)
     parent = {"pid": 0}
 
     def remember() -> None:
         parent["pid"] = os.getpid()
 
     def bind() -> None:
-        libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        tie_to_parent(signal.SIGKILL)
         if os.getppid() != parent["pid"]:  # it ended before the kernel knew
             os._exit(1)
 

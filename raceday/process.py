@@ -116,12 +116,17 @@ def die_with_parent(number: signal.Signals) -> Callable[[], None]:
     parent = os.getpid()
 
     def tie() -> None:
-        if sys.platform == "linux":
-            LIBC.prctl(PR_SET_PDEATHSIG, int(number))
+        tie_to_parent(number)
         if os.getppid() != parent:
             os._exit(1)
 
     return tie
+
+
+def tie_to_parent(number: signal.Signals) -> None:
+    """This function will have the kernel send this process `number` when its parent dies."""
+    if sys.platform == "linux":
+        LIBC.prctl(PR_SET_PDEATHSIG, int(number))
 
 
 def spawn(program: Program) -> subprocess.Popen[bytes]:

@@ -137,6 +137,16 @@ def test_a_killed_demo_leaves_nothing_and_the_next_keeps_the_data(folder: Path) 
     assert again.returncode == 0
 
 
+def test_a_demo_killed_together_with_its_reaper_leaves_nothing(folder: Path) -> None:
+    demo = start(folder, "demo", "--port", str(free_port()))
+    await_ready(demo)
+    family = descendants(demo)
+    find(family, "raceday.supervisor").kill()  # as `pkill -9 -f raceday` would
+    demo.kill()
+    demo.wait()
+    assert left_over(family, seconds=12) == []
+
+
 def test_manage_starts_the_servers_it_needs_and_stops_them(folder: Path) -> None:
     shell = "from django.db import connection as c; k = c.cursor(); k.execute('SELECT 40 + 2'); print(k.fetchone())"
     assert said_by(folder, "manage", "shell", "--no-imports", "-c", shell) == (0, "(42,)\n")

@@ -181,6 +181,7 @@ def _tell(walked: Walk, seconds: float) -> None:
         outcome=str(walked.outcome),
         reason=walked.reason,
         status=walked.snapshot.status if walked.snapshot else None,
+        money_tracker=walked.snapshot.has_money_tracker if walked.snapshot else None,
         points=walked.points,
         fetch_ms=walked.fetch_ms,
         transform_ms=walked.transform_ms,

@@ -189,7 +189,8 @@ def _snapshot(event: wire.Event) -> RaceSnapshot:
         results=tuple(_result(row) for row in sorted(data.results or [], key=lambda row: row.position)),
         dividends=tuple(_dividend(row) for row in data.dividends or []),
         generated_at=event.header.generated_time.astimezone(UTC),
-        has_money_tracker=data.money_tracker is not None,
+        # The feed ignores what it does not know and answers 200: only the echo shows that it understood.
+        has_money_tracker=data.money_tracker is not None and bool(event.params and event.params.with_money_tracker),
     )
 
 

@@ -13,7 +13,8 @@ from raceday.api import describe, read_query
 from raceday.published import Body
 
 
-def _meetings() -> QuerySet[Meeting]:
+def with_first_race_time() -> QuerySet[Meeting]:
+    """This function will return the meetings, each with the advertised start of its first race."""
     return Meeting.objects.annotate(first_race_time=Min("races__start_time"))
 
 
@@ -23,7 +24,7 @@ class MeetingViewSet(ViewSet):
         query = read_query(request, MeetingsQuery)
 
         def body() -> Body:
-            meetings = _meetings().filter(**query).order_by("date", "meeting_name", "meeting_id")
+            meetings = with_first_race_time().filter(**query).order_by("date", "meeting_name", "meeting_id")
             return Body(data=MeetingSerializer(meetings, many=True).data, keep_seconds=published.CARD_SECONDS)
 
         return published.answer(request, query, topics=["card"], body=body)
@@ -33,7 +34,7 @@ class MeetingViewSet(ViewSet):
         query = read_query(request)
 
         def body() -> Body:
-            if (meeting := _meetings().filter(meeting_id=meeting_id).first()) is None:
+            if (meeting := with_first_race_time().filter(meeting_id=meeting_id).first()) is None:
                 raise NotFound("no such meeting")
             return Body(data=MeetingDetailSerializer(meeting).data, keep_seconds=published.CARD_SECONDS)
 

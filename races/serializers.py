@@ -5,10 +5,14 @@ from typing import Any, ClassVar
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from raceday.api import BodySerializer, CentsField
+from meetings.serializers import MeetingDetailSerializer
+from raceday.api import BodySerializer, CentsField, InstantField
+from races import examples
+from races.examples import example
 from races.models import Entrant, Race, RacePool, RaceResult
 
 POOLS = ["win", "place", "quinella", "trifecta", "exacta", "first4"]
+BATCH = 50
 
 
 class RacesQuery(serializers.Serializer[Any]):
@@ -19,6 +23,24 @@ class RaceQuery(serializers.Serializer[Any]):
     race_id = serializers.CharField(max_length=100)
 
 
+class UpcomingQuery(serializers.Serializer[Any]):
+    window_minutes = serializers.IntegerField(default=120, min_value=0, max_value=480, help_text="from now on")
+    lookback_minutes = serializers.IntegerField(default=5, min_value=0, max_value=120, help_text="before now")
+    limit = serializers.IntegerField(default=50, min_value=1, max_value=100)
+
+
+class BatchQuery(serializers.Serializer[Any]):
+    ids = serializers.CharField(max_length=101 * BATCH, help_text=f"race ids, a comma list of 1 to {BATCH}")
+
+    def validate_ids(self, ids: str) -> str:
+        """This function will return the list as every spelling of it is kept: no blanks, each id once, in order."""
+        asked = dict.fromkeys(race_id.strip() for race_id in ids.split(",") if race_id.strip())
+        if not 1 <= len(asked) <= BATCH:
+            raise serializers.ValidationError(f"ask for 1 to {BATCH} races, not {len(asked)}")
+        return ",".join(asked)
+
+
+@example(examples.RACE)
 class RaceSerializer(BodySerializer):
     meeting_id = serializers.CharField(read_only=True)
 
@@ -28,6 +50,7 @@ class RaceSerializer(BodySerializer):
         read_only_fields = fields
 
 
+@example(examples.RACE_DETAIL)
 class RaceDetailSerializer(BodySerializer):
     meeting_id = serializers.CharField(read_only=True)
     race_type = serializers.CharField(source="meeting.race_type", read_only=True)
@@ -54,6 +77,7 @@ class RaceDetailSerializer(BodySerializer):
         read_only_fields = fields
 
 
+@example(examples.POOLS)
 class RacePoolSerializer(BodySerializer):
     """Totals in cents."""
 
@@ -117,6 +141,7 @@ class FinalPriceSerializer(BodySerializer):
         read_only_fields = fields
 
 
+@example(examples.RESULT)
 class RaceResultSerializer(BodySerializer):
     race_id = serializers.CharField(read_only=True)
     results_available = serializers.SerializerMethodField()
@@ -147,8 +172,117 @@ class RaceResultSerializer(BodySerializer):
 
     @extend_schema_field(serializers.DictField(child=FinalPriceSerializer()))
     def get_fixed_odds_data(self, result: RaceResult) -> dict[str, Any]:
-        entrants = result.race.entrants.order_by("runner_number")
+        entrants = result.race.entrants.all()  # by runner number, as the model orders them
         return {
             str(entrant.runner_number): price
             for entrant, price in zip(entrants, FinalPriceSerializer(entrants, many=True).data, strict=True)
         }
+
+
+@example(examples.MEETING_RACES)
+class MeetingRacesSerializer(serializers.Serializer[Any]):
+    races = RaceSerializer(many=True)
+    total = serializers.IntegerField()
+    timestamp = InstantField(help_text="when this body was made")
+
+
+# Here and in NavigationSerializer the client's names are camelCase.
+@example(examples.MEETING_STATUS)
+class MeetingStatusSerializer(serializers.Serializer[Any]):
+    isCompleted = serializers.SerializerMethodField()  # noqa: N815
+    totalRaces = serializers.IntegerField(source="total_races")  # noqa: N815
+    finalizedRaces = serializers.IntegerField(source="finalized_races", help_text="Final or Abandoned")  # noqa: N815
+
+    def get_isCompleted(self, meeting: Any) -> bool:  # noqa: N802
+        return bool(0 < meeting.total_races == meeting.finalized_races)
+
+
+class NeighbourSerializer(BodySerializer):
+    meeting_name = serializers.CharField(read_only=True)
+
+    class Meta:
+        model = Race
+        fields: ClassVar = ["race_id", "name", "start_time", "meeting_name"]
+        read_only_fields = fields
+
+
+@example(examples.NAVIGATION)
+class NavigationSerializer(serializers.Serializer[Any]):
+    previousRace = NeighbourSerializer(source="previous", allow_null=True)  # noqa: N815
+    nextRace = NeighbourSerializer(source="next", allow_null=True)  # noqa: N815
+    nextScheduledRace = NeighbourSerializer(source="scheduled", allow_null=True)  # noqa: N815
+
+
+@example(examples.UPCOMING_RACE)
+class UpcomingRaceSerializer(RaceSerializer):
+    meeting_name = serializers.CharField(source="meeting.meeting_name", read_only=True)
+    country = serializers.CharField(source="meeting.country", read_only=True)
+    race_type = serializers.CharField(source="meeting.race_type", read_only=True)
+
+    class Meta(RaceSerializer.Meta):
+        fields: ClassVar = [*RaceSerializer.Meta.fields, "meeting_name", "country", "race_type"]
+        read_only_fields = fields
+
+
+class WindowSerializer(serializers.Serializer[Any]):
+    lower_bound = InstantField()
+    upper_bound = InstantField()
+    window_minutes = serializers.IntegerField()
+    lookback_minutes = serializers.IntegerField()
+
+
+@example(examples.UPCOMING)
+class UpcomingSerializer(serializers.Serializer[Any]):
+    races = UpcomingRaceSerializer(many=True)
+    total = serializers.IntegerField(help_text="in the window, those beyond `limit` too")
+    timestamp = InstantField(help_text="when this body was made")
+    window = WindowSerializer()
+
+
+@example(examples.BATCH)
+class BatchSerializer(serializers.Serializer[Any]):
+    races = RaceDetailSerializer(many=True, help_text="in the order asked")
+    missing = serializers.ListField(child=serializers.CharField(), help_text="ids of no race, in the order asked")
+
+
+class LiveEntrantSerializer(BodySerializer):
+    class Meta:
+        model = Entrant
+        fields: ClassVar = [
+            "entrant_id",
+            "name",
+            "runner_number",
+            "win_odds",
+            "place_odds",
+            "hold_percentage",
+            "is_scratched",
+            "jockey",
+            "trainer_name",
+            "barrier",
+            "weight",
+            "silk_colours",
+            "silk_url_64",
+            "silk_url_128",
+            "fixed_win_odds",
+            "fixed_place_odds",
+            "pool_win_odds",
+            "pool_place_odds",
+        ]
+        read_only_fields = fields
+
+
+class FreshnessSerializer(serializers.Serializer[Any]):
+    polled_at = InstantField(allow_null=True, help_text="null before the first poll")
+    feed_age_seconds = serializers.FloatField(allow_null=True, help_text="since polled_at when this body was made")
+    refresh_seconds = serializers.IntegerField(allow_null=True, help_text="between polls; null: polled no more")
+
+
+@example(examples.LIVE)
+class LiveSerializer(serializers.Serializer[Any]):
+    race = RaceDetailSerializer()
+    meeting = MeetingDetailSerializer()
+    entrants = LiveEntrantSerializer(many=True)
+    pools = RacePoolSerializer(allow_null=True)
+    results = RaceResultSerializer(required=False, help_text="left out until there are any")
+    navigation = NavigationSerializer()
+    freshness = FreshnessSerializer()

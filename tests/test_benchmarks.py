@@ -42,7 +42,7 @@ def test_every_benchmark_measures_and_says_it_in_one_json_line() -> None:
     assert done.returncode in (0, 1), done.stderr
     record = json.loads(done.stdout.splitlines()[-1])
     figures = {figure["name"]: figure for figure in record["figures"]}
-    assert {name.split(".")[0] for name in figures} == {"write", "transform", "corridor"}
+    assert {name.split(".")[0] for name in figures} == {"write", "transform", "corridor", "history"}
     assert all(math.isfinite(figure["figure"]) for figure in figures.values())
     assert [figures[f"corridor.{scenario}.lost"]["figure"] for scenario in scenarios()] == [0, 0, 0, 0]
     assert {"date", "cores", "python", "postgresql", "fsync", "load_average_at_start"} <= record["conditions"].keys()
@@ -66,7 +66,7 @@ def test_a_table_is_printed_for_people_and_names_the_conditions() -> None:
 @pytest.mark.parametrize(
     ("arguments", "environment", "sentence"),
     [
-        (["speed"], {}, "there is no benchmark 'speed': choose of write, transform, corridor."),
+        (["speed"], {}, "there is no benchmark 'speed': choose of write, transform, corridor, history."),
         (["--rounds", "0"], {}, "--rounds must be 1 or more."),
         (["write"], {"DATABASE_URL": ""}, "DATABASE_URL is not set: `./run bench` sets it."),
         (["write"], {"DATABASE_URL": "postgresql://u@127.0.0.1:1/d"}, "the database failed: "),

@@ -44,6 +44,14 @@ def is_http_url(url: str) -> None:
         raise ValidationError("must read http://host/path or https://host/path")
 
 
+def are_origins(origins: list[str]) -> None:
+    """This function will refuse what no browser sends as its Origin."""
+    for origin in origins:
+        parts = urlsplit(origin)
+        if parts.scheme not in {"http", "https"} or not parts.hostname or origin != f"{parts.scheme}://{parts.netloc}":
+            raise ValidationError("must read https://host or http://host:port, without a path")
+
+
 if "PROMETHEUS_MULTIPROC_DIR" in os.environ:  # containers that share this folder count their processes alike
     values.ValueClass = MultiProcessValue(lambda: f"{socket.gethostname()}-{os.getpid()}")  # type: ignore[no-untyped-call]
 
@@ -79,6 +87,13 @@ DATABASE_URL: str = env.str("DATABASE_URL", "", validate=is_database_url) or hom
 REDIS_URL: str = env.str("REDIS_URL", "", validate=is_redis_url) or home.redis_url(HOME)
 DB_POOL_MAX: int = env.int("DB_POOL_MAX", 10, validate=Range(8, 200))
 ALLOWED_HOSTS: list[str] = env.list("ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"])
+CORS_ALLOWED_ORIGINS: list[str] = env.list("CORS_ALLOWED_ORIGINS", [], validate=are_origins)
+# 0 is no limit: as long as only this machine is served, its own user would be all there is to limit.
+IS_PRIVATE = {"localhost", "127.0.0.1", "[::1]", "::1"}.issuperset(ALLOWED_HOSTS)
+RATE_LIMIT_PER_MINUTE: int = env.int("RATE_LIMIT_PER_MINUTE", 0 if IS_PRIVATE else 100, validate=Range(0, 1_000_000))
+RATE_LIMIT_EXPENSIVE_PER_5_MINUTES: int = env.int(
+    "RATE_LIMIT_EXPENSIVE_PER_5_MINUTES", 0 if IS_PRIVATE else 10, validate=Range(0, 1_000_000)
+)
 CSRF_TRUSTED_ORIGINS: list[str] = env.list("CSRF_TRUSTED_ORIGINS", [])
 HTTPS: bool = env.bool("HTTPS", False)
 SECRET_KEY: str = env.str("SECRET_KEY", "")
@@ -100,8 +115,7 @@ if not SECRET_KEY:
         )
         raise SystemExit(2) from None
 
-LOOPBACK_HOSTS = {"localhost", "127.0.0.1", "[::1]", "::1"}
-if not NZTAB_LICENCE_ACKNOWLEDGED and not LOOPBACK_HOSTS.issuperset(ALLOWED_HOSTS):
+if not NZTAB_LICENCE_ACKNOWLEDGED and not IS_PRIVATE:
     sys.stderr.write(
         "raceday: ALLOWED_HOSTS lets other people in, but the feed's terms allow personal use only without Entain's"
         " written permission: set NZTAB_LICENCE_ACKNOWLEDGED=true once you have it.\n"
@@ -126,6 +140,7 @@ INSTALLED_APPS = [
     "drf_spectacular_sidecar",
     "django_prometheus",
     "django_q",
+    "corsheaders",
     "raceday",
     "meetings",
     "races",
@@ -133,12 +148,15 @@ INSTALLED_APPS = [
 ]
 MIDDLEWARE = [
     "django_prometheus.middleware.PrometheusBeforeMiddleware",
+    *(["corsheaders.middleware.CorsMiddleware"] if CORS_ALLOWED_ORIGINS else []),  # else Vary would name Origin
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.middleware.gzip.GZipMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "raceday.api.ConditionalGet",
+    "raceday.limits.rate_limit",
+    "raceday.query_count.query_count",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
@@ -228,6 +246,11 @@ REST_FRAMEWORK = {
     "COERCE_DECIMAL_TO_STRING": False,
     "URL_FORMAT_OVERRIDE": None,
 }
+CORS_URLS_REGEX = "^/api/"
+CORS_ALLOW_METHODS = ["GET", "HEAD", "OPTIONS", "POST", "PUT"]
+CORS_ALLOW_HEADERS = ["accept", "content-type", "if-none-match", "last-event-id", "x-race-polling", "x-requested-with"]
+CORS_EXPOSE_HEADERS = ["Age", "ETag", "Retry-After", "X-Cache", "X-Polled-At"]
+CORS_EXPOSE_HEADERS += ["X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset"]
 SPECTACULAR_SETTINGS = {
     "TITLE": "Raceday",
     "DESCRIPTION": (
@@ -238,6 +261,7 @@ SPECTACULAR_SETTINGS = {
     ),
     "VERSION": "1",
     "SERVE_INCLUDE_SCHEMA": False,
+    "COMPONENT_SPLIT_REQUEST": True,  # what is sent is described apart from what comes back
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "SWAGGER_UI_SETTINGS": {"deepLinking": True, "validatorUrl": None},  # None: no badge from a foreign host

@@ -58,3 +58,20 @@ class OddsHistory(models.Model):
 
     class Meta:
         db_table = "odds_history"
+
+
+class UserAlertConfig(models.Model):
+    """One user's six indicators as the client sent them: ranges of percentage points, each with its colour."""
+
+    user_id = models.TextField(primary_key=True)
+    indicators = models.JSONField()
+    toggle_all = models.BooleanField()
+    audible_alerts_enabled = models.BooleanField()
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+    updated_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    class Meta:
+        db_table = "user_alert_configs"
+
+    def __str__(self) -> str:
+        return self.user_id

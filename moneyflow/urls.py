@@ -1,11 +1,25 @@
-"""Addresses of entrants with their histories, and of the metrics."""
+"""Addresses of entrants with their histories, of alert settings, and of the metrics."""
 
 from django.urls import path, re_path
 
+from moneyflow.alert_views import AlertConfigViewSet
 from moneyflow.metrics import scrape
-from moneyflow.views import EntrantViewSet
+from moneyflow.views import EntrantViewSet, HistoryViewSet, TimelineViewSet
+from races.urls import RACE
 
 urlpatterns = [
     re_path(r"^api/entrants/?$", EntrantViewSet.as_view({"get": "list"}), name="entrants"),
+    re_path(rf"{RACE}/history/?$", HistoryViewSet.as_view({"get": "retrieve"}), name="race-history"),
+    re_path(r"^api/money-flow-timeline/?$", TimelineViewSet.as_view({"get": "retrieve"}), name="money-flow-timeline"),
+    re_path(
+        r"^api/user-alert-configs/?$",
+        AlertConfigViewSet.as_view({"get": "retrieve", "post": "create"}),
+        name="user-alert-configs",
+    ),
+    re_path(
+        r"^api/user-alert-configs/reset/?$",
+        AlertConfigViewSet.as_view({"put": "reset"}),
+        name="user-alert-configs-reset",
+    ),
     path("metrics", scrape, name="metrics"),
 ]

@@ -1,26 +1,31 @@
-"""SERVE: what all views share — query names, field kinds, errors, headers. No view of its own, no query."""
+"""SERVE: what all views share — query names, bodies, field kinds, errors, headers. No view of its own, no query."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, ClassVar, TypeVar
+from typing import IO, Any, ClassVar, TypeVar
 
+import msgspec
 from django.db import InterfaceError, OperationalError, models
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.http.response import HttpResponseBase
 from django.middleware.http import ConditionalGetMiddleware
 from django.utils.cache import patch_vary_headers
 from django.views import defaults
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import OpenApiExample, extend_schema
 from rest_framework import serializers
 from rest_framework.exceptions import ValidationError
+from rest_framework.parsers import BaseParser
 from rest_framework.request import Request
 from rest_framework.views import exception_handler
 
 from raceday.racing_day import nz_iso
 
-KEPT_ON_304 = ("X-Cache", "X-Polled-At", "Age")
+RATE_LIMIT_HEADERS = ("X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset")
+QUERY_HEADERS = ("X-Query-Count", "X-Query-Time", "X-Query-Avg")
+KEPT_ON_304 = ("X-Cache", "X-Polled-At", "Age", *RATE_LIMIT_HEADERS, *QUERY_HEADERS)
+MAX_PAYLOAD_BYTES = 16_384
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -84,6 +89,80 @@ def read_query(request: Request, shape: type[serializers.Serializer[Any]] = NoQu
     return dict(query.validated_data)
 
 
+# ── Bodies that are sent in: JSON of the exact types, nothing turned into another ────────────────
+class BadPayloadError(ValidationError):
+    """A body that is not as described, by field."""
+
+
+class JSONPayload(BaseParser):
+    """JSON of at most 16 KiB, in UTF-8 whatever charset is claimed; DRF's own would read any amount."""
+
+    media_type = "application/json"
+
+    def parse(
+        self, stream: IO[Any], media_type: str | None = None, parser_context: Mapping[str, Any] | None = None
+    ) -> Any:
+        content = stream.read(MAX_PAYLOAD_BYTES + 1)
+        if len(content) > MAX_PAYLOAD_BYTES:
+            raise BadPayloadError({"body": [f"is larger than {MAX_PAYLOAD_BYTES} bytes"]})
+        try:
+            return msgspec.json.decode(content)
+        except (ValueError, RecursionError):
+            raise BadPayloadError({"body": ["is not JSON"]}) from None
+
+
+class TextField(serializers.CharField):
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(trim_whitespace=False, **kwargs)
+
+    def to_internal_value(self, data: Any) -> str:
+        if not isinstance(data, str):
+            self.fail("invalid")
+        return super().to_internal_value(data)
+
+
+class WholeNumberField(serializers.IntegerField):
+    def to_internal_value(self, data: Any) -> int:
+        if type(data) is not int:
+            self.fail("invalid")
+        return data
+
+
+class PercentageField(serializers.FloatField):
+    """A number as it was sent: 5 stays 5."""
+
+    def to_internal_value(self, data: Any) -> float:
+        if type(data) not in {int, float}:
+            self.fail("invalid")
+        return data  # type: ignore[no-any-return]
+
+    def to_representation(self, value: float) -> float:  # type: ignore[override]  # the stubs say str
+        return value
+
+
+class YesNoField(serializers.BooleanField):
+    def to_internal_value(self, data: Any) -> bool:
+        if type(data) is not bool:
+            self.fail("invalid", input=data)
+        return data
+
+
+# No docstring: the API's description would repeat it under every body.
+class PayloadSerializer(serializers.Serializer[Any]):
+    def to_internal_value(self, data: Any) -> Any:
+        if isinstance(data, Mapping) and (unknown := set(data) - set(self.fields)):
+            raise ValidationError({name: ["unknown field"] for name in sorted(unknown)})
+        return super().to_internal_value(data)
+
+
+def read_payload(request: Request, shape: type[serializers.Serializer[Any]]) -> dict[str, Any]:
+    """This function will return the checked body of a POST or PUT, or raise BadPayloadError by field."""
+    payload = shape(data=request.data)
+    if not payload.is_valid():
+        raise BadPayloadError(payload.errors)
+    return dict(payload.validated_data)
+
+
 # ── Errors ──────────────────────────────────────────────────────────────────────────────────────
 def error_response(fault: Exception, context: dict[str, Any]) -> HttpResponse | None:
     """This function will answer what a view raised as `{error, details?}`; None leaves it to the 500 page."""
@@ -93,7 +172,8 @@ def error_response(fault: Exception, context: dict[str, Any]) -> HttpResponse | 
         return None
     body = {"error": str(response.data.get("detail"))}
     if isinstance(fault, ValidationError):
-        body = {"error": f"bad query: {', '.join(response.data)}", "details": response.data}
+        where = "body" if isinstance(fault, BadPayloadError) else "query"
+        body = {"error": f"bad {where}: {', '.join(response.data)}", "details": response.data}
     answer = JsonResponse(body, status=response.status_code)
     for name, value in response.headers.items():
         answer.headers.setdefault(name, value)
@@ -132,14 +212,23 @@ class ConditionalGet(ConditionalGetMiddleware):
 
 # ── The API's own description ───────────────────────────────────────────────────────────────────
 def describe(
-    summary: str, body: Any, *, query: type[serializers.Serializer[Any]] = NoQuery, missing: str = ""
+    summary: str,
+    body: Any,
+    *,
+    query: type[serializers.Serializer[Any]] = NoQuery,
+    missing: str = "",
+    payload: Any = None,
+    examples: Sequence[OpenApiExample] = (),
 ) -> Callable[[F], F]:
-    """This function will describe a GET in the OpenAPI schema; `missing` says when it is a 404."""
-    faults = {400: ErrorSerializer, 503: ErrorSerializer} | ({404: ErrorSerializer} if missing else {})
-    description = f"404 {missing}." if missing else ""
-    parameters = [] if query is NoQuery else [query]
+    """This function will describe a route in the OpenAPI schema; `missing` says when it is a 404."""
+    statuses = [400, *([404] if missing else []), *([415] if payload else []), 429, 503]
     return extend_schema(
-        summary=summary, description=description, parameters=parameters, responses={200: body, **faults}
+        summary=summary,
+        description=f"404 {missing}." if missing else "",
+        parameters=[] if query is NoQuery else [query],
+        request=payload,
+        responses={200: body, **dict.fromkeys(statuses, ErrorSerializer)},
+        examples=examples,
     )
 
 

@@ -30,7 +30,7 @@ _told: set[str] = set()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Body:
-    """What a view answers with: data to render, seconds it may be kept (0: not), and the race's last poll."""
+    """What a view answers with: data to render, or bytes; seconds it may be kept (0: not); the race's last poll."""
 
     data: object
     keep_seconds: int
@@ -97,7 +97,7 @@ def _new_version(name: str) -> str | None:
 
 
 def _rendered(body: Body, versions: list[str | None]) -> Kept:
-    content = JSONRenderer().render(body.data)
+    content = body.data if isinstance(body.data, bytes) else JSONRenderer().render(body.data) or b"null"
     return Kept(versions, content, f'"{blake2b(content, digest_size=16).hexdigest()}"', body.polled_at)
 
 

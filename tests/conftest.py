@@ -5,10 +5,17 @@ from datetime import date
 from pathlib import Path
 
 import pytest
+from pytest_django import Settings
 
 from moneyflow import partitions
 
 SAMPLES = Path(__file__).resolve().parents[2] / "shared" / "nztab" / "samples"
+
+
+@pytest.fixture(autouse=True)
+def no_rate_limits(settings: Settings) -> None:
+    """Many tests are one client; those of the limits set their own."""
+    settings.RATE_LIMIT_PER_MINUTE = settings.RATE_LIMIT_EXPENSIVE_PER_5_MINUTES = 0
 
 
 @pytest.fixture

@@ -150,8 +150,14 @@ def test_the_schema_is_valid_and_describes_every_address(tmp_path: Path, client:
     assert set(paths) == {
         *["/api/meetings", "/api/meetings/{meeting_id}", "/api/races", "/api/races/{race_id}", "/api/entrants"],
         *["/api/race-pools", "/api/race-results", "/api/health"],
+        *["/api/meetings/{meeting_id}/races", "/api/meetings/{meeting_id}/status"],
+        *["/api/races/navigation", "/api/races/upcoming", "/api/races/next-scheduled", "/api/races/batch"],
+        *["/api/races/{race_id}/live", "/api/races/{race_id}/history", "/api/money-flow-timeline"],
+        *["/api/user-alert-configs", "/api/user-alert-configs/reset"],
     }
-    assert all(set(methods) == {"get"} and methods["get"]["summary"] for methods in paths.values())
+    writing = {path: set(methods) for path, methods in paths.items() if set(methods) != {"get"}}
+    assert writing == {"/api/user-alert-configs": {"get", "post"}, "/api/user-alert-configs/reset": {"put"}}
+    assert all(method["summary"] for methods in paths.values() for method in methods.values())
     assert [parameter["name"] for parameter in paths["/api/entrants"]["get"]["parameters"]] == ["history", "race_id"]
 
 

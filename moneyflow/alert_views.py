@@ -1,0 +1,92 @@
+"""SERVE: a user's alert settings, the one thing the client writes."""
+
+from typing import Any
+
+from django.http import HttpResponse
+from drf_spectacular.utils import OpenApiExample
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.viewsets import ViewSet
+
+from moneyflow.alert_configs import (
+    DEFAULT_USER,
+    DEFAULTS,
+    AlertConfigPayload,
+    AlertConfigSerializer,
+    ResetPayload,
+    UserQuery,
+    WriterQuery,
+    WrittenAlertConfigSerializer,
+    read_config,
+    write_config,
+)
+from raceday import published
+from raceday.api import BadPayloadError, JSONPayload, describe, read_payload, read_query
+from raceday.published import Body
+
+EXAMPLE: dict[str, Any] = {"user_id": DEFAULT_USER, **DEFAULTS}
+READ = OpenApiExample("the defaults", EXAMPLE, response_only=True, status_codes=[200])
+SENT = OpenApiExample("the defaults", EXAMPLE, request_only=True)
+WRITTEN = OpenApiExample("the defaults", {"success": True, **EXAMPLE}, response_only=True, status_codes=[200])
+
+
+# No authentication and no cookie, so no CSRF token either; a body must be JSON, which no foreign page can send unasked.
+class AlertConfigViewSet(ViewSet):
+    parser_classes = (JSONPayload,)
+
+    @describe(
+        "A user's alert settings; the first look creates the defaults",
+        AlertConfigSerializer,
+        query=UserQuery,
+        examples=[READ],
+    )
+    def retrieve(self, request: Request) -> HttpResponse:
+        query = read_query(request, UserQuery)
+
+        def body() -> Body:
+            data = AlertConfigSerializer(read_config(**query)).data
+            return Body(data=data, keep_seconds=published.CARD_SECONDS)
+
+        return published.answer(request, query, topics=[_topic(**query)], body=body)
+
+    @describe(
+        "Store a user's alert settings",
+        WrittenAlertConfigSerializer,
+        query=WriterQuery,
+        payload=AlertConfigPayload,
+        examples=[SENT, WRITTEN],
+    )
+    def create(self, request: Request) -> Response:
+        config = read_payload(request, AlertConfigPayload)
+        return _written(_user_id(request, config), config)
+
+    @describe(
+        "Give a user the default alert settings; of the body only `user_id` is used, none is needed",
+        WrittenAlertConfigSerializer,
+        query=WriterQuery,
+        payload=ResetPayload,
+        examples=[WRITTEN],
+    )
+    def reset(self, request: Request) -> Response:
+        payload = read_payload(request, ResetPayload)
+        return _written(_user_id(request, payload), DEFAULTS)
+
+
+def _user_id(request: Request, payload: dict[str, Any]) -> str:
+    """The user a body is for, taken out of it; named in the query or in the body, and alike if in both."""
+    query = read_query(request, WriterQuery)
+    named = {**query, **payload}.get("user_id", DEFAULT_USER)
+    if query.get("user_id", named) != named:
+        raise BadPayloadError({"user_id": ["is not the one in the query"]})
+    payload.pop("user_id", None)
+    return str(named)
+
+
+def _written(user_id: str, config: dict[str, Any]) -> Response:
+    stored = write_config(user_id, config)
+    published.publish([_topic(user_id)])
+    return Response({"success": True, **AlertConfigSerializer(stored).data})
+
+
+def _topic(user_id: str) -> str:
+    return f"alerts:{user_id}"

@@ -1,0 +1,137 @@
+"""SERVE: how many requests a client may make, counted in Valkey; asked by Django's middleware or before Django."""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from hashlib import blake2b
+from time import monotonic
+from typing import Any
+from urllib.parse import parse_qs
+
+import structlog
+from django.conf import settings
+from django.core.cache import caches
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from redis.exceptions import RedisError
+
+from raceday.api import RATE_LIMIT_HEADERS
+from raceday.login import client_address
+
+VALKEY_FAULTS = (RedisError, OSError)
+UNLIMITED = ("/api/health",)
+WHOLE_HISTORY = re.compile(r"^/api/races/[^/]+/history$")
+FEW_POINTS = re.compile(r"0*(1?\d?\d|200)")
+REST_SECONDS = 5.0  # between questions to a Valkey that did not answer: each may take its whole timeout
+
+log = structlog.get_logger(__name__)
+_away: dict[str, float] = {}  # while Valkey does not answer: "until" when it is left alone
+
+
+class Scope(StrEnum):
+    """What a request is counted as; each has a limit of its own."""
+
+    ORDINARY = "ordinary"
+    EXPENSIVE = "expensive"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Allowance:
+    """What a client may still do in its window of machine seconds, which began with its first request."""
+
+    limit: int
+    used: int
+    window_seconds: int
+    reset_seconds: int
+
+    @property
+    def is_refused(self) -> bool:
+        return self.used > self.limit
+
+    @property
+    def headers(self) -> dict[str, str]:
+        numbers = (self.limit, max(0, self.limit - self.used), self.reset_seconds)
+        told = dict(zip(RATE_LIMIT_HEADERS, map(str, numbers), strict=True))
+        return told | ({"Retry-After": str(self.reset_seconds)} if self.is_refused else {})
+
+    @property
+    def error(self) -> dict[str, Any]:
+        """The body of a 429."""
+        details = {
+            "limit": self.limit,
+            "window_seconds": self.window_seconds,
+            "retry_after_seconds": self.reset_seconds,
+        }
+        return {"error": f"too many requests; try again in {self.reset_seconds} s", "details": details}
+
+
+def scope_of(path: str, query: str) -> Scope | None:
+    """This function will tell what a request counts as by its path and raw query, None for what is not limited.
+
+    >>> scope_of("/api/races/r1/history/", ""), scope_of("/api/races/r1/history", "since=x"), scope_of("/metrics", "")
+    (<Scope.EXPENSIVE: 'expensive'>, <Scope.ORDINARY: 'ordinary'>, None)
+    """
+    path = path.rstrip("/")
+    if not path.startswith("/api/") or path in UNLIMITED:
+        return None
+    asked = parse_qs(query)
+    many_points = path == "/api/entrants" and not all(map(FEW_POINTS.fullmatch, asked.get("history", [])))
+    whole_history = WHOLE_HISTORY.match(path) and "since" not in asked
+    return Scope.EXPENSIVE if many_points or whole_history else Scope.ORDINARY
+
+
+def count(client: str, scope: Scope) -> Allowance | None:
+    """This function will count a request of `client`, an address, and return what is left, `is_refused` if nothing.
+
+    None where there is no limit, or no Valkey to count in. One round trip; those it refuses do not lengthen the wait.
+    """
+    limit, window_seconds = _limits()[scope]
+    if not limit or monotonic() < _away.get("until", 0):
+        return None
+    name = f"limit:{scope}:{blake2b(client.encode(errors='replace'), digest_size=8).hexdigest()}"
+    try:
+        used, left_ms = _add_one(name, window_seconds)
+        _away.clear()
+    except VALKEY_FAULTS as fault:
+        _tell(fault)
+        return None
+    return Allowance(limit=limit, used=used, window_seconds=window_seconds, reset_seconds=max(1, -(-left_ms // 1000)))
+
+
+def _limits() -> dict[Scope, tuple[int, int]]:
+    """Requests and the machine's seconds they are counted over; 0 requests mean no limit."""
+    return {
+        Scope.ORDINARY: (settings.RATE_LIMIT_PER_MINUTE, 60),
+        Scope.EXPENSIVE: (settings.RATE_LIMIT_EXPENSIVE_PER_5_MINUTES, 300),
+    }
+
+
+def _add_one(name: str, window_seconds: int) -> tuple[int, int]:
+    cache: Any = caches["default"]  # django-redis; its methods would take a round trip each
+    key = cache.make_key(name)
+    with cache.client.get_client(write=True).pipeline(transaction=True) as steps:
+        steps.set(key, 0, ex=window_seconds, nx=True).incr(key).pttl(key)
+        _, used, left_ms = steps.execute()
+    return used, left_ms
+
+
+def _tell(fault: Exception) -> None:
+    if not _away:
+        log.warning("requests_not_counted", fault=type(fault).__name__)
+    _away["until"] = monotonic() + REST_SECONDS
+
+
+def rate_limit(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:
+    """This function will return the middleware that answers 429 in place of `get_response` past a client's limit."""
+
+    def answer(request: HttpRequest) -> HttpResponse:
+        scope = scope_of(request.path_info, request.META.get("QUERY_STRING", ""))
+        allowance = count(client_address(request), scope) if scope else None
+        if allowance is None:
+            return get_response(request)
+        response = JsonResponse(allowance.error, status=429) if allowance.is_refused else get_response(request)
+        for name, value in allowance.headers.items():
+            response.headers[name] = value
+        return response
+
+    return answer

@@ -12,9 +12,10 @@ from moneyflow.columns import PoolType
 from moneyflow.examples import HISTORY, TIMELINE
 from moneyflow.models import OddsHistory
 from moneyflow.timeline import Cursor
-from raceday.api import BodySerializer, InstantField
+from raceday.api import InstantField
 from races.examples import example
 from races.models import Entrant
+from races.serializers import LiveEntrantSerializer
 
 MOST_ENTRANTS = 50
 EARLIEST, LATEST = datetime(2000, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
@@ -50,34 +51,12 @@ class MoneyFlowPointSerializer(serializers.Serializer[Any]):
 
 
 # Histories come ready-made in the context: a serializer a point would cost more than the queries.
-class EntrantSerializer(BodySerializer):
+class EntrantSerializer(LiveEntrantSerializer):
     odds_history = serializers.SerializerMethodField(help_text="newest first")
     money_flow_history = serializers.SerializerMethodField(help_text="newest first")
 
-    class Meta:
-        model = Entrant
-        fields: ClassVar = [
-            "entrant_id",
-            "name",
-            "runner_number",
-            "win_odds",
-            "place_odds",
-            "hold_percentage",
-            "is_scratched",
-            "odds_history",
-            "money_flow_history",
-            "jockey",
-            "trainer_name",
-            "barrier",
-            "weight",
-            "silk_colours",
-            "silk_url_64",
-            "silk_url_128",
-            "fixed_win_odds",
-            "fixed_place_odds",
-            "pool_win_odds",
-            "pool_place_odds",
-        ]
+    class Meta(LiveEntrantSerializer.Meta):
+        fields: ClassVar = [*LiveEntrantSerializer.Meta.fields, "odds_history", "money_flow_history"]
         read_only_fields = fields
 
     @extend_schema_field(OddsPointSerializer(many=True))

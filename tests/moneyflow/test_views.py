@@ -31,8 +31,9 @@ def test_an_entrant_has_the_fields_of_the_contract_and_its_numbers_are_numbers(c
     first, second = client.get("/api/entrants?race_id=r1").json()
     assert list(second) == [
         *["entrant_id", "name", "runner_number", "win_odds", "place_odds", "hold_percentage", "is_scratched"],
-        *["odds_history", "money_flow_history", "jockey", "trainer_name", "barrier", "weight", "silk_colours"],
-        *["silk_url_64", "silk_url_128", "fixed_win_odds", "fixed_place_odds", "pool_win_odds", "pool_place_odds"],
+        *["jockey", "trainer_name", "barrier", "weight", "silk_colours", "silk_url_64", "silk_url_128"],
+        *["fixed_win_odds", "fixed_place_odds", "pool_win_odds", "pool_place_odds"],
+        *["odds_history", "money_flow_history"],
     ]
     assert (second["win_odds"], second["hold_percentage"], second["weight"]) == (4.2, 18.0, 56.5)
     assert (first["is_scratched"], first["win_odds"], first["odds_history"]) == (True, None, [])

@@ -22,7 +22,7 @@ from rest_framework.serializers import ModelSerializer
 from benchmarks.figures import BenchmarkError, Figure
 from meetings.models import Meeting
 from moneyflow import partitions
-from moneyflow.columns import span_of
+from moneyflow.columns import MONEY_COLUMNS, span_of
 from moneyflow.models import MoneyFlowHistory, OddsHistory
 from raceday import clock, published
 from raceday.racing_day import racing_day
@@ -59,17 +59,7 @@ FROM entrants, generate_series(1, %(readings)s) AS number WHERE race_id = %(race
 class ReadingSerializer(ModelSerializer[Any]):
     class Meta:
         model = MoneyFlowHistory
-        fields: ClassVar = [
-            "entrant_id",
-            "event_timestamp",
-            "hold_percentage",
-            "win_pool_amount",
-            "win_pool_percentage",
-            "incremental_win_amount",
-            "place_pool_amount",
-            "place_pool_percentage",
-            "incremental_place_amount",
-        ]
+        fields: ClassVar = ["entrant_id", "event_timestamp", *MONEY_COLUMNS[None]]
 
 
 class PriceSerializer(ModelSerializer[Any]):

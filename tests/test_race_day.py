@@ -18,11 +18,9 @@ from moneyflow.pipeline import walk
 from raceday.feed.client import FeedClient
 from raceday.racing_day import racing_day
 from raceday.simulator.day import Race, Simulation, card_of
-from raceday.simulator.envelope import ROOT
 from raceday.simulator.market import MarketState, market_of, shown_at, state_at
-from raceday.simulator.running import running
-from raceday.simulator.server import simulated_app
 from races.day_card import fetch_day_card, write_day_card
+from tests.tab import tab_at_the_door
 
 pytestmark = pytest.mark.django_db(transaction=True)
 STARTED = datetime(2026, 11, 21, 1, 2, 3, tzinfo=UTC)
@@ -50,8 +48,7 @@ class Day:
 def day(settings: Settings, make_partitions: Callable[..., None]) -> Iterator[Day]:
     make_partitions(*(racing_day(STARTED) + timedelta(days=offset) for offset in (-1, 0, 1)))
     day = Day(Simulation(seed="whole race", first_start=STARTED), STARTED)
-    with running(simulated_app(day.simulation, lambda: day.now)) as url:
-        settings.NZTAB_API_URL = f"{url}{ROOT.removesuffix('/racing')}"
+    with tab_at_the_door(day.simulation, lambda: day.now, settings):
         yield day
 
 

@@ -20,7 +20,6 @@ INFORMED_SHARES = (0.02, 0.05, 0.10, 0.15, 0.20)
 CODE_DELAY = {"T": 1.0, "H": 0.84, "G": 0.8}  # harness starts a median of 41 s late where gallops take 49
 FIELD_SIZES = {"T": (7, 16), "H": (7, 14), "G": (7, 8)}
 DISTANCES = {"T": (1000, 1200, 1400, 1600, 2100), "H": (1609, 1980, 2200, 2600), "G": (295, 375, 457, 520)}
-CONDITIONS = {"T": ("Good4", "Soft5", "Heavy8"), "H": ("Good", "Fast", "Easy"), "G": ("Good",)}
 TRACKS = {  # (code, country): (track, state)
     ("T", "NZ"): (("Ellerslie", "NZ"), ("Te Rapa", "NZ"), ("Trentham", "NZ"), ("Riccarton Park", "NZ")),
     ("T", "AUS"): (("Rosehill", "NSW"), ("Flemington", "VIC"), ("Eagle Farm", "QLD"), ("Morphettville", "SA")),

@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from datetime import timedelta
 from io import StringIO
 
-import httpx
 import pytest
 from django.core.management import CommandError, call_command
 from pytest_django import Settings
@@ -14,10 +13,8 @@ from raceday import broker, clock
 from raceday.models import PollRun
 from raceday.racing_day import nz_instant, racing_day
 from raceday.simulator.day import Simulation
-from raceday.simulator.envelope import ROOT
-from raceday.simulator.running import running
-from raceday.simulator.server import simulated_app
 from races.models import Entrant, Race
+from tests.tab import control, tab_at_the_door
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -26,8 +23,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 def tab(settings: Settings) -> Iterator[str]:
     # Well inside the racing day, wherever the test's own clock stands in it.
     first_start = nz_instant(racing_day(clock.now())) + timedelta(hours=12)
-    with running(simulated_app(Simulation(seed="commands", first_start=first_start), clock.now)) as url:
-        settings.NZTAB_API_URL = f"{url}{ROOT.removesuffix('/racing')}"
+    with tab_at_the_door(Simulation(seed="commands", first_start=first_start), clock.now, settings) as url:
         yield url
 
 
@@ -45,7 +41,7 @@ def test_import_day_brings_meetings_races_and_entrants(tab: str) -> None:
 
 
 def test_import_day_says_when_the_feed_gives_no_card(tab: str) -> None:
-    httpx.post(f"{tab}/_control", json={"fault": "503"})
+    control(tab, "503")
     with pytest.raises(CommandError, match="HTTP 503"):
         said("import_day")
 

@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import httpx
 import pytest
 from pytest_django import Settings
 
@@ -14,32 +13,19 @@ from raceday.feed.client import FeedClient
 from raceday.models import PollRun
 from raceday.racing_day import racing_day
 from raceday.simulator.day import Simulation
-from raceday.simulator.envelope import ROOT
-from raceday.simulator.running import running
-from raceday.simulator.server import simulated_app
 from races.day_card import DayCard, fetch_day_card, record_faults, write_day_card
 from races.models import PollMark, Race
+from tests.tab import control, tab_at_the_door
 
 STARTED = datetime(2026, 11, 21, 1, 2, 3, tzinfo=UTC)
 TODAY = racing_day(STARTED)
 SIMULATION = Simulation(seed="card", first_start=STARTED)
 
 
-@pytest.fixture(scope="module")
-def tab() -> Iterator[str]:
-    with running(simulated_app(SIMULATION, lambda: STARTED)) as url:
-        yield url
-
-
 @pytest.fixture(autouse=True)
-def at_the_door(tab: str, settings: Settings) -> Iterator[None]:
-    settings.NZTAB_API_URL = f"{tab}{ROOT.removesuffix('/racing')}"
-    yield
-    control(tab, None)
-
-
-def control(tab: str, fault: str | None, **options: Any) -> None:
-    httpx.post(f"{tab}/_control", json={"fault": fault, **options}).raise_for_status()
+def tab(settings: Settings) -> Iterator[str]:
+    with tab_at_the_door(SIMULATION, lambda: STARTED, settings) as url:
+        yield url
 
 
 def fetch(day: Any = TODAY) -> DayCard:
@@ -88,12 +74,9 @@ def test_a_polled_race_keeps_the_status_its_poll_saw() -> None:
 
 
 @pytest.mark.django_db
-def test_races_past_midnight_belong_to_the_next_racing_days_card_too() -> None:
+def test_races_past_midnight_belong_to_the_next_racing_days_card_too(settings: Settings) -> None:
     late = Simulation(seed="late", first_start=datetime(2026, 11, 21, 9, 0, tzinfo=UTC))  # 22:00 in New Zealand
-    with running(simulated_app(late, lambda: late.first_start)) as url:
-        from django.conf import settings
-
-        settings.NZTAB_API_URL = f"{url}{ROOT.removesuffix('/racing')}"
+    with tab_at_the_door(late, lambda: late.first_start, settings):
         tonight, tomorrow = fetch(TODAY), fetch(TODAY + timedelta(days=1))
     past_midnight = {
         race.race_id

@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import Any
 
 import httpx
 import msgspec
@@ -15,31 +14,18 @@ from raceday.feed.parse import parse_event
 from raceday.feed.records import RaceSnapshot
 from raceday.racing_day import racing_day
 from raceday.simulator.day import Simulation, card_of
-from raceday.simulator.envelope import ROOT
-from raceday.simulator.running import running
-from raceday.simulator.server import simulated_app
+from tests.tab import control, tab_at_the_door
 
 STARTED = datetime(2026, 11, 21, 1, 2, 3, tzinfo=UTC)
 SIMULATION = Simulation(seed="door", first_start=STARTED)
 RACE_ID = card_of(SIMULATION, racing_day(STARTED))[0].races[0].race_id
 
 
-@pytest.fixture(scope="module")
-def tab() -> Iterator[str]:
-    with running(simulated_app(SIMULATION, lambda: STARTED)) as url:
-        yield url
-
-
 @pytest.fixture(autouse=True)
-def at_the_door(tab: str, settings: Settings) -> Iterator[None]:
-    settings.NZTAB_API_URL = f"{tab}{ROOT.removesuffix('/racing')}"
+def tab(settings: Settings) -> Iterator[str]:
     settings.FEED_TIMEOUT_SECONDS = 1.0
-    yield
-    control(tab, None)
-
-
-def control(tab: str, fault: str | None, **options: Any) -> None:
-    httpx.post(f"{tab}/_control", json={"fault": fault, **options}).raise_for_status()
+    with tab_at_the_door(SIMULATION, lambda: STARTED, settings) as url:
+        yield url
 
 
 def fetch(race_id: str = RACE_ID) -> FeedAnswer | FeedError:

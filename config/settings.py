@@ -32,6 +32,12 @@ def is_database_url(url: str) -> None:
         ) from None
 
 
+def are_database_urls(urls: list[str]) -> None:
+    """This function will refuse a list in which one is no address of PostgreSQL."""
+    for url in urls:
+        is_database_url(url)
+
+
 def is_redis_url(url: str) -> None:
     """This function will refuse what is not an address of Valkey or Redis."""
     if url and urlsplit(url).scheme not in {"redis", "rediss", "unix"}:
@@ -85,15 +91,20 @@ HISTORY_RETENTION_DAYS: int = env.int("HISTORY_RETENTION_DAYS", 30, validate=Ran
 # ── Servers ─────────────────────────────────────────────────────────────────────────────────────
 DATABASE_URL: str = env.str("DATABASE_URL", "", validate=is_database_url) or home.database_url(HOME)
 REDIS_URL: str = env.str("REDIS_URL", "", validate=is_redis_url) or home.redis_url(HOME)
+DATABASE_REPLICA_URLS: list[str] = env.list("DATABASE_REPLICA_URLS", [], validate=are_database_urls)
+REPLICA_MAX_LAG_SECONDS: float = env.float("REPLICA_MAX_LAG_SECONDS", 5.0, validate=Range(0.1, 3600))
 DB_POOL_MAX: int = env.int("DB_POOL_MAX", 10, validate=Range(8, 200))
 ALLOWED_HOSTS: list[str] = env.list("ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"])
 CORS_ALLOWED_ORIGINS: list[str] = env.list("CORS_ALLOWED_ORIGINS", [], validate=are_origins)
-# 0 is no limit: as long as only this machine is served, its own user would be all there is to limit.
-IS_PRIVATE = {"localhost", "127.0.0.1", "[::1]", "::1"}.issuperset(ALLOWED_HOSTS)
-RATE_LIMIT_PER_MINUTE: int = env.int("RATE_LIMIT_PER_MINUTE", 0 if IS_PRIVATE else 100, validate=Range(0, 1_000_000))
+RATE_LIMIT_PER_MINUTE: int = env.int("RATE_LIMIT_PER_MINUTE", 100, validate=Range(0, 1_000_000))  # 0: no limit
 RATE_LIMIT_EXPENSIVE_PER_5_MINUTES: int = env.int(
-    "RATE_LIMIT_EXPENSIVE_PER_5_MINUTES", 0 if IS_PRIVATE else 10, validate=Range(0, 1_000_000)
+    "RATE_LIMIT_EXPENSIVE_PER_5_MINUTES", 10, validate=Range(0, 1_000_000)
 )
+IS_PRIVATE = {"localhost", "127.0.0.1", "[::1]", "::1"}.issuperset(ALLOWED_HOSTS)
+WEB_PORT: int = env.int("WEB_PORT", 8000, validate=Range(1, 65535))  # `./run` sets both
+STREAM_PORT: int = env.int("STREAM_PORT", 8001, validate=Range(1, 65535))
+STREAMS_PER_CLIENT: int = env.int("STREAMS_PER_CLIENT", 20, validate=Range(0, 100_000))  # 0: no limit
+STREAMS_MAX: int = env.int("STREAMS_MAX", 10_000, validate=Range(1, 100_000))
 CSRF_TRUSTED_ORIGINS: list[str] = env.list("CSRF_TRUSTED_ORIGINS", [])
 HTTPS: bool = env.bool("HTTPS", False)
 SECRET_KEY: str = env.str("SECRET_KEY", "")
@@ -136,6 +147,7 @@ INSTALLED_APPS = [
     "whitenoise.runserver_nostatic",
     "django.contrib.staticfiles",
     "rest_framework",
+    "rest_framework.authtoken",
     "drf_spectacular",
     "drf_spectacular_sidecar",
     "django_prometheus",
@@ -186,26 +198,41 @@ LOGGING_CONFIG = None
 logging_config(LOG_LEVEL)
 
 # ── PostgreSQL: one connection a thread, kept, failing fast ─────────────────────────────────────
-_dsn: dict[str, Any] = {name: value for name, value in conninfo_to_dict(DATABASE_URL).items() if value is not None}
-DATABASES: dict[str, dict[str, Any]] = {
-    "default": {
+LIMITS = "-c statement_timeout=8000 -c lock_timeout=4000 -c idle_in_transaction_session_timeout=10000"
+
+
+def database(url: str, *, limits: str = LIMITS, **options: Any) -> dict[str, Any]:
+    """This function will return Django's description of the database at `url`; what the URL says wins over options."""
+    dsn: dict[str, Any] = {name: value for name, value in conninfo_to_dict(url).items() if value is not None}
+    return {
         "ENGINE": "django_prometheus.db.backends.postgresql",
-        "NAME": _dsn.pop("dbname", "raceday"),
-        "USER": _dsn.pop("user", ""),
-        "PASSWORD": _dsn.pop("password", ""),
-        "HOST": _dsn.pop("host", ""),
-        "PORT": _dsn.pop("port", ""),
+        "NAME": dsn.pop("dbname", "raceday"),
+        "USER": dsn.pop("user", ""),
+        "PASSWORD": dsn.pop("password", ""),
+        "HOST": dsn.pop("host", ""),
+        "PORT": dsn.pop("port", ""),
         "CONN_MAX_AGE": 600,
         "CONN_HEALTH_CHECKS": True,
         "OPTIONS": {
             "connect_timeout": 2,
             "application_name": "raceday",
             "prepare_threshold": 5,  # Django turns preparing off; moneyflow.store asks for it
-            "options": "-c statement_timeout=8000 -c lock_timeout=4000 -c idle_in_transaction_session_timeout=10000",
-            **_dsn,
+            "options": limits,
+            **options,
+            **dsn,
         },
     }
-}
+
+
+def replica(url: str) -> dict[str, Any]:
+    """This function will describe a replica: it takes no writes, and a host that fell silent is noticed in 3 s."""
+    described = database(url, limits=f"{LIMITS} -c default_transaction_read_only=on", tcp_user_timeout=3000)
+    return {**described, "TEST": {"MIRROR": "default"}}
+
+
+DATABASES = {"default": database(DATABASE_URL)}
+DATABASES |= {f"replica_{number}": replica(url) for number, url in enumerate(DATABASE_REPLICA_URLS, 1)}
+DATABASE_ROUTERS = ["raceday.replicas.Router"]
 CACHES = {
     "default": {
         "BACKEND": "django_redis.cache.RedisCache",

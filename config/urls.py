@@ -4,6 +4,9 @@ from django.contrib import admin
 from django.urls import include, path, re_path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
+from raceday.cache_views import CacheViewSet
+from raceday.changes import ChangesViewSet
+from raceday.db_health import DatabaseHealthViewSet
 from raceday.health import health
 
 urlpatterns = [
@@ -12,6 +15,13 @@ urlpatterns = [
     re_path(r"^api/docs/?$", SpectacularSwaggerView.as_view(), name="docs"),
     re_path(r"^api/health/?$", health, name="health"),
     re_path(r"^health/?$", health),
+    re_path(r"^api/changes/?$", ChangesViewSet.as_view({"get": "changes"}), name="changes"),
+    re_path(r"^api/stream/?$", ChangesViewSet.as_view({"get": "stream"}), name="stream"),
+    re_path(r"^api/db-health/stats/?$", DatabaseHealthViewSet.as_view({"get": "stats"}), name="db-health"),
+    re_path(r"^api/cache/stats/?$", CacheViewSet.as_view({"get": "stats"}), name="cache-stats"),
+    re_path(r"^api/cache/invalidate/?$", CacheViewSet.as_view({"post": "invalidate"}), name="cache-invalidate"),
+    re_path(r"^api/cache/clear/?$", CacheViewSet.as_view({"post": "clear"}), name="cache-clear"),
+    re_path(r"^api/cache/warm/?$", CacheViewSet.as_view({"post": "warm"}), name="cache-warm"),
     path("", include("meetings.urls")),
     path("", include("races.urls")),
     path("", include("moneyflow.urls")),

@@ -18,17 +18,20 @@ from moneyflow.race_page import next_races_table, race_page
 from raceday.clock import now
 from raceday.models import FeedPayload, PollRun
 from raceday.staff import ReadOnly, enqueue, link, nz_time
+from raceday.staff_api import VIEW
 from races.admin import EntrantInline, RaceDayFilter
 from races.models import PollMark, Race
 
-PAGES: dict[str, tuple[tuple[str, str, type[Model] | None], ...]] = {
+# A page of no model is named by its URL.
+PAGES: dict[str, tuple[tuple[str, str, type[Model] | str], ...]] = {
     "Racing": (("Meetings", "stadium", Meeting), ("Races", "sports_score", Race)),
     "Feed": (("Poll runs", "sync", PollRun), ("Kept answers", "draft", FeedPayload)),
     "Tasks": (
-        ("Queues", "stacks", None),
+        ("Queues", "stacks", "queues"),
         ("Failures", "error", Failure),
         ("Successes", "task_alt", Success),
     ),
+    "Serving": (("Kept bodies", "bolt", "cache"),),
     "Staff": (("Users", "person", User), ("Groups", "group", Group)),
 }
 
@@ -121,10 +124,12 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
     ]
 
 
-def _is_seen(request: HttpRequest, model: type[Model] | None) -> bool:
-    return model is None or admin.site.get_model_admin(model).has_view_permission(request)
+def _is_seen(request: HttpRequest, page: type[Model] | str) -> bool:
+    if isinstance(page, str):
+        return page != "cache" or request.user.has_perm(VIEW)
+    return admin.site.get_model_admin(page).has_view_permission(request)
 
 
-def _entry(title: str, icon: str, model: type[Model] | None) -> dict[str, str]:
-    name = f"{model._meta.app_label}_{model._meta.model_name}_changelist" if model else "queues"
+def _entry(title: str, icon: str, page: type[Model] | str) -> dict[str, str]:
+    name = page if isinstance(page, str) else f"{page._meta.app_label}_{page._meta.model_name}_changelist"
     return {"title": title, "icon": icon, "link": reverse(f"admin:{name}")}

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from django.http import HttpResponse
 from drf_spectacular.utils import OpenApiExample
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -20,9 +19,9 @@ from moneyflow.alert_configs import (
     read_config,
     write_config,
 )
-from raceday import published
+from raceday import shelf
 from raceday.api import BadPayloadError, JSONPayload, describe, read_payload, read_query
-from raceday.published import Body
+from raceday.pages import CARD_SECONDS, Body, page, shown
 
 EXAMPLE: dict[str, Any] = {"user_id": DEFAULT_USER, **DEFAULTS}
 READ = OpenApiExample("the defaults", EXAMPLE, response_only=True, status_codes=[200])
@@ -40,14 +39,9 @@ class AlertConfigViewSet(ViewSet):
         query=UserQuery,
         examples=[READ],
     )
-    def retrieve(self, request: Request) -> HttpResponse:
-        query = read_query(request, UserQuery)
-
-        def body() -> Body:
-            data = AlertConfigSerializer(read_config(**query)).data
-            return Body(data=data, keep_seconds=published.CARD_SECONDS)
-
-        return published.answer(request, query, topics=[_topic(**query)], body=body)
+    @page("alerts:{user_id}", UserQuery, is_instant=True)
+    def retrieve(self, user_id: str) -> Body:
+        return Body(data=shown(AlertConfigSerializer, read_config(user_id)), keep_seconds=CARD_SECONDS)
 
     @describe(
         "Store a user's alert settings",
@@ -84,9 +78,5 @@ def _user_id(request: Request, payload: dict[str, Any]) -> str:
 
 def _written(user_id: str, config: dict[str, Any]) -> Response:
     stored = write_config(user_id, config)
-    published.publish([_topic(user_id)])
+    shelf.outdate({f"alerts:{user_id}": None})
     return Response({"success": True, **AlertConfigSerializer(stored).data})
-
-
-def _topic(user_id: str) -> str:
-    return f"alerts:{user_id}"

@@ -6,7 +6,8 @@ from enum import StrEnum
 from typing import Any
 
 import msgspec
-from django.db import connection
+
+from raceday import replicas
 
 # How far from its advertised start a race's history can lie: the bounds that prune partitions.
 BEFORE_START = timedelta(days=8)
@@ -116,7 +117,7 @@ def read_history(
         "has_odds": pool_type in {None, PoolType.ODDS},
         "most": MOST_READINGS,
     }
-    with connection.cursor() as cursor:
+    with replicas.connection().cursor() as cursor:
         cursor.execute(history_statement(pool_type), parameters)
         (body,) = cursor.fetchone()
     told: dict[str, Any] = msgspec.json.decode(body)

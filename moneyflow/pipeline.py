@@ -1,26 +1,28 @@
-"""Rooms 2 to 5 in a row: an answer in hand → parsed, transformed, written, published. It reads like the picture."""
+"""Rooms 2 to 5 in a row: an answer in hand → parsed, transformed, written, to be published. Reads like the picture."""
 
 import time
 from datetime import timedelta
 
 import structlog
+from django.conf import settings
 from django.db import transaction
 from msgspec import Struct
 from psycopg.errors import CheckViolation
 
 from meetings.store import settle_meetings
 from moneyflow.partitions import PAST_DAYS
-from moneyflow.records import Outcome
 from moneyflow.store import Written, read_state, write_poll
 from moneyflow.transform import money_flow
-from raceday import metrics, published
+from raceday import clock, metrics, pages, shelf
 from raceday.feed.client import FeedAnswer, FeedError
 from raceday.feed.parse import ParseFault, parse_event
 from raceday.feed.records import ENDED, RaceSnapshot
 from raceday.models import FeedPayload, PollRun
+from races.cadence import CadenceSeconds, cadence
 
 # Each try means that another poll of the same race was written in between: more than a few is a fault.
 TRIES = 8
+MISSED_POLLS = 3  # without which a race's bodies are stale
 log = structlog.get_logger("raceday.poll")
 
 
@@ -28,12 +30,14 @@ class Walk(Struct, frozen=True, kw_only=True):
     """What one poll's walk through the rooms came to; milliseconds of wall time, None for a room not reached.
 
     transform_ms: parse and transform. write_ms: what is stored read, and what changes written and committed.
+    outdated: the topics whose bodies are to be made anew.
     """
 
     race_id: str
     outcome: str
     reason: str | None = None
     snapshot: RaceSnapshot | None = None
+    outdated: tuple[str, ...] = ()
     points: int = 0
     odds: int = 0
     fetch_ms: float
@@ -92,12 +96,12 @@ def _written(snapshot: RaceSnapshot, answer: FeedAnswer, *, parse_seconds: float
         if not written.is_applied:
             continue
         wrote = time.perf_counter()
-        if flow.outcome is not Outcome.UNCHANGED:
-            _publish(snapshot, written)
+        outdated = _outdate(snapshot, answer, written)
         return Walk(
             race_id=snapshot.race_id,
             outcome=flow.outcome,
             snapshot=snapshot,
+            outdated=outdated,
             points=len(flow.points),
             odds=len(flow.odds),
             fetch_ms=answer.fetch_ms,
@@ -108,13 +112,23 @@ def _written(snapshot: RaceSnapshot, answer: FeedAnswer, *, parse_seconds: float
     raise ContentionError(f"race {snapshot.race_id} was written by others {TRIES} times in a row")
 
 
-def _publish(snapshot: RaceSnapshot, written: Written) -> None:
-    topics = [f"race:{snapshot.race_id}"]
+def _outdate(snapshot: RaceSnapshot, answer: FeedAnswer, written: Written) -> tuple[str, ...]:
+    """Makes the bodies this poll changed outdated and moves the race's mark; returns the topics to be published anew.
+
+    The race's topic has the instant of its last change as its version, so an unchanged poll finds out that the
+    publication of an earlier one was lost.
+    """
+    assert written.changed_at is not None  # noqa: S101 of every applied write
+    race = f"race:{snapshot.race_id}"
+    versions: dict[str, str | None] = {race: written.changed_at.isoformat()}
     if written.is_race_changed:
-        topics += [f"meeting:{snapshot.meeting_id}", "card"]
+        versions |= {f"meeting:{snapshot.meeting_id}": None, "card": None}
         if snapshot.status in ENDED:
             settle_meetings([snapshot.meeting_id])
-    transaction.on_commit(lambda: published.publish(topics))
+    beat = cadence(snapshot.status, snapshot.advertised_start - clock.now(), CadenceSeconds(**settings.CADENCE_SECONDS))
+    mark = pages.mark_of(answer.polled_at, keep_seconds=MISSED_POLLS * beat.total_seconds() if beat else 0)
+    changed = shelf.outdate(versions, mark)
+    return tuple(topic for topic, is_new in zip(versions, changed, strict=False) if is_new)
 
 
 def _refused(race_id: str, error: FeedError) -> Walk:

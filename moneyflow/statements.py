@@ -41,11 +41,12 @@ WHERE mark.race_id = %(race_id)s
 MARK_UNCHANGED = """
 WITH mark AS (
     UPDATE poll_marks SET version = version + 1, polled_at = %(polled_at)s, generated_at = %(generated_at)s
-    WHERE race_id = %(race_id)s AND version = %(version)s RETURNING race_id)
-INSERT INTO poll_runs (race_id, polled_at, generated_at, outcome, http_status, body_bytes, fetch_ms, transform_ms)
-SELECT race_id, %(polled_at)s, %(generated_at)s, 'unchanged', 200, %(body_bytes)s, %(fetch_ms)s, %(transform_ms)s
-FROM mark
-RETURNING false
+    WHERE race_id = %(race_id)s AND version = %(version)s RETURNING race_id, changed_at
+), run AS (
+    INSERT INTO poll_runs (race_id, polled_at, generated_at, outcome, http_status, body_bytes, fetch_ms, transform_ms)
+    SELECT race_id, %(polled_at)s, %(generated_at)s, 'unchanged', 200, %(body_bytes)s, %(fetch_ms)s, %(transform_ms)s
+    FROM mark)
+SELECT false, changed_at FROM mark
 """
 
 # Nothing is written unless `mark` finds the version the poll was worked out against: every other part joins it.
@@ -68,9 +69,10 @@ WITH poll AS MATERIALIZED (
         polled_at = greatest(mark.polled_at, excluded.polled_at),
         generated_at = greatest(mark.generated_at, excluded.generated_at),
         last_reading_at = greatest(mark.last_reading_at, excluded.last_reading_at),
+        changed_at = excluded.changed_at,
         digest = excluded.digest
     WHERE mark.version = (SELECT version FROM poll)
-    RETURNING race_id
+    RETURNING race_id, changed_at
 ), newest AS MATERIALIZED (
     SELECT poll.* FROM poll JOIN mark USING (race_id) WHERE is_newest
 ), meeting AS (
@@ -190,7 +192,7 @@ WITH poll AS MATERIALIZED (
     SELECT race_id, polled_at, generated_at, outcome, 200, body_bytes, fetch_ms, transform_ms
     FROM poll JOIN mark USING (race_id)
 )
-SELECT EXISTS (SELECT FROM race) FROM mark
+SELECT EXISTS (SELECT FROM race), changed_at FROM mark
 """
 
 # Only a late poll corrects: named in every write, this update would have each of them look at every partition.

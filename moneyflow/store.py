@@ -89,6 +89,7 @@ class Written(Struct, frozen=True):
 
     is_applied: bool
     is_race_changed: bool = False
+    changed_at: datetime | None = None
 
 
 def write_poll(
@@ -114,7 +115,7 @@ def write_poll(
             row = _execute(WRITE_LATE_POLL, {"poll": poll, "corrected_at": flow.corrections[0].event_timestamp})
         else:
             row = _execute(WRITE_POLL, {"poll": poll})
-    return Written(False) if row is None else Written(True, is_race_changed=row[0])
+    return Written(False) if row is None else Written(True, is_race_changed=row[0], changed_at=row[1])
 
 
 def _execute(statement: str, parameters: dict[str, Any]) -> tuple[Any, ...] | None:

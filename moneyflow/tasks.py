@@ -1,11 +1,13 @@
 """What the cluster `default` runs: transform and write, imports, and the day's housekeeping. All idempotent."""
 
 import asyncio
+from collections.abc import Iterable
 from datetime import date, timedelta
 
 import structlog
+from django_q.tasks import async_task
 
-from moneyflow import partitions
+from moneyflow import partitions, publishing
 from moneyflow.pipeline import Walk, walk
 from raceday import clock
 from raceday.feed.client import FeedAnswer, FeedClient, FeedError
@@ -13,13 +15,28 @@ from raceday.models import PollRun
 from raceday.racing_day import racing_day
 from races.day_card import DayCard, fetch_day_card, record_faults, write_day_card
 
+PUBLISH = "moneyflow.tasks.publish"
 POLL_RUNS_KEPT = timedelta(days=7)
 log = structlog.get_logger(__name__)
 
 
 def process_poll(race_id: str, found: FeedAnswer | FeedError) -> None:
-    """This function will take an answer the poller has in hand through rooms 2 to 5."""
-    walk(race_id, found)
+    """This function will take an answer the poller has in hand to its commit, and ask for its bodies to be made.
+
+    A task of their own makes them: answers of races that close together are all committed before the first body.
+    """
+    ask_to_publish(walk(race_id, found).outdated)
+
+
+def ask_to_publish(topics: Iterable[str]) -> None:
+    """This function will have the bodies of these topics made by the next free worker."""
+    for topic in topics:
+        async_task(PUBLISH, topic, q_options={"save": False})
+
+
+def publish(topic: str) -> None:
+    """This function will make the bodies of a topic anew."""
+    publishing.publish(topic)
 
 
 def poll_now(race_id: str) -> str:
@@ -28,13 +45,16 @@ def poll_now(race_id: str) -> str:
 
 
 def poll_race(race_id: str) -> Walk:
-    """This function will fetch one race and walk its answer through every room."""
+    """This function will fetch one race and take its answer through every room."""
 
     async def fetch() -> FeedAnswer | FeedError:
         async with FeedClient.from_settings() as feed:
             return await feed.fetch_event(race_id)
 
-    return walk(race_id, asyncio.run(fetch()))
+    walked = walk(race_id, asyncio.run(fetch()))
+    for topic in walked.outdated:
+        publishing.publish(topic)
+    return walked
 
 
 def import_card(day: date) -> DayCard:
@@ -54,6 +74,7 @@ def import_card(day: date) -> DayCard:
 def import_day(day: str | None = None) -> str:
     """This function will import a racing day, `YYYY-MM-DD` or today; the poller then polls what is new."""
     card = import_card(date.fromisoformat(day) if day else racing_day(clock.now()))
+    publishing.warm_card()
     return f"{len(card.meetings)} meetings, {len(card.race_ids)} races"
 
 

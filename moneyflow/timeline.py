@@ -12,11 +12,11 @@ from typing import Any, NamedTuple, Self
 
 import msgspec
 from django.core.signing import BadSignature, Signer
-from django.db import connection
 from msgspec import Struct
 
 from moneyflow.columns import PoolType, span_of
 from moneyflow.coverage import Covered, coverage
+from raceday import replicas
 from raceday.racing_day import NZ, nz_iso
 
 VALUE_COLUMNS = {
@@ -192,7 +192,7 @@ def _read(start: datetime, query: Mapping[str, Any], cursor: Cursor) -> _Page:
         "created_after": query.get("created_after"),
         "limit": query["limit"],
     }
-    with connection.cursor() as database:
+    with replicas.connection().cursor() as database:
         database.execute(TIMELINE.replace("{value}", VALUE_COLUMNS[query["pool_type"]]), parameters)
         (page,) = database.fetchone()
     return _decoder.decode(page)

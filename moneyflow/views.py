@@ -1,16 +1,14 @@
 """SERVE: entrants with their money and odds over time, as points, as columns and as documents in buckets."""
 
-from collections.abc import Callable
-from dataclasses import replace
 from datetime import datetime
-from typing import Any
+from functools import lru_cache
+from itertools import chain
+from typing import Any, TypeVar
 
 import msgspec
-from django.db import connection
 from django.db.models import F
-from django.http import HttpResponse
+from msgspec import Struct
 from rest_framework.exceptions import NotFound
-from rest_framework.request import Request
 from rest_framework.viewsets import ViewSet
 
 from moneyflow.columns import read_history, span_of
@@ -23,42 +21,65 @@ from moneyflow.serializers import (
     TimelineSerializer,
 )
 from moneyflow.timeline import read_timeline
-from raceday import published
-from raceday.api import describe, read_query
-from raceday.published import Body
+from raceday import replicas
+from raceday.api import describe
+from raceday.pages import LIVE_SECONDS, ROUNDS, Body, page, shown_many
 from raceday.racing_day import nz_iso
 from races.models import Entrant, Race
 from races.views import race_body
 
+# Readers who go on from one state of a race are at most so many changes behind: a client asks every 15 to 30 s.
+CONTINUED_ROUNDS = 4
+
+# Points are made into JSON by PostgreSQL and pass through Python as structs: a row apiece cost more than the queries.
 MONEY = """
-SELECT e.entrant_id, h.hold_percentage, h.win_pool_amount, h.event_timestamp
+SELECT coalesce(json_object_agg(e.entrant_id, h.points) FILTER (WHERE h.points IS NOT NULL), '{}')::text
 FROM unnest(%(entrant_ids)s::text[]) AS e (entrant_id)
-CROSS JOIN LATERAL (
-    SELECT hold_percentage, win_pool_amount, event_timestamp FROM money_flow_history
+CROSS JOIN LATERAL (SELECT json_agg(point) AS points FROM (
+    SELECT hold_percentage, win_pool_amount, event_timestamp AS timestamp FROM money_flow_history
     WHERE entrant_id = e.entrant_id AND event_timestamp >= %(since)s AND event_timestamp < %(until)s
     ORDER BY event_timestamp DESC LIMIT %(history)s
-) AS h
-ORDER BY e.entrant_id, h.event_timestamp DESC
+) AS point) AS h
 """
 ODDS = """
-SELECT e.entrant_id, h.odds, h.type, h.event_timestamp
+SELECT coalesce(json_object_agg(e.entrant_id, h.points) FILTER (WHERE h.points IS NOT NULL), '{}')::text
 FROM unnest(%(entrant_ids)s::text[]) AS e (entrant_id)
-CROSS JOIN LATERAL (
-    SELECT odds, type, event_timestamp FROM odds_history
+CROSS JOIN LATERAL (SELECT json_agg(point) AS points FROM (
+    SELECT odds, type, event_timestamp AS timestamp FROM odds_history
     WHERE entrant_id = e.entrant_id AND event_timestamp >= %(since)s AND event_timestamp < %(until)s
     ORDER BY event_timestamp DESC, type DESC LIMIT %(history)s
-) AS h
-ORDER BY e.entrant_id, h.event_timestamp DESC, h.type DESC
+) AS point) AS h
 """
+
+
+class MoneyPoint(Struct):
+    """A reading as the client has it; `timestamp` comes as PostgreSQL writes it and goes with the NZ offset."""
+
+    hold_percentage: float | None
+    win_pool_amount: int | None
+    timestamp: str
+
+
+class OddsPoint(Struct):
+    """A price as the client has it."""
+
+    odds: float
+    type: str
+    timestamp: str
+
+
+P = TypeVar("P", MoneyPoint, OddsPoint)
+_money = msgspec.json.Decoder(dict[str, list[MoneyPoint]])
+_odds = msgspec.json.Decoder(dict[str, list[OddsPoint]])
 
 
 class EntrantViewSet(ViewSet):
     @describe(
         "Entrants of a race with their histories, by runner number", EntrantSerializer(many=True), query=EntrantsQuery
     )
-    def list(self, request: Request) -> HttpResponse:
-        query = read_query(request, EntrantsQuery)
-        return published.answer(request, query, topics=[f"race:{query['race_id']}"], body=lambda: _entrants(**query))
+    @page("race:{race_id}", EntrantsQuery, is_far=True)
+    def list(self, race_id: str, history: int) -> Body:
+        return _entrants(race_id, history)
 
 
 class HistoryViewSet(ViewSet):
@@ -68,16 +89,12 @@ class HistoryViewSet(ViewSet):
         query=HistoryQuery,
         missing="when there is no such race",
     )
-    def retrieve(self, request: Request, race_id: str) -> HttpResponse:
-        query = read_query(request, HistoryQuery)
-
-        def body() -> Body:
-            race = _race(race_id)
-            # msgspec, for REST framework's renderer would take as long as the query.
-            content = msgspec.json.encode(read_history(race_id, race.start_time, **query))
-            return _passing(_body(race, content), {"since"} & query.keys())
-
-        return published.answer(request, query, topics=[f"race:{race_id}"], body=body)
+    @page("race:{race_id}", HistoryQuery, is_far=True)
+    def retrieve(self, race_id: str, **query: Any) -> Body:
+        race = _race(race_id)
+        # msgspec, for REST framework's renderer would take as long as the query.
+        content = msgspec.json.encode(read_history(race_id, race.start_time, **query))
+        return _body(race, content, rounds=CONTINUED_ROUNDS if "since" in query else ROUNDS)
 
 
 class TimelineViewSet(ViewSet):
@@ -87,31 +104,27 @@ class TimelineViewSet(ViewSet):
         query=TimelineQuery,
         missing="when there is no such race",
     )
-    def retrieve(self, request: Request) -> HttpResponse:
-        query = read_query(request, TimelineQuery)
-
-        def body() -> Body:
-            race = _race(query["race_id"])
-            later = {"cursor_after", "created_after"} & query.keys()
-            return _passing(_body(race, read_timeline(race.start_time, query)), later)
-
-        return published.answer(request, query, topics=[f"race:{query['race_id']}"], body=body)
+    @page("race:{race_id}", TimelineQuery, is_far=True)
+    def retrieve(self, **query: Any) -> Body:
+        race = _race(query["race_id"])
+        content = msgspec.json.encode(read_timeline(race.start_time, query))
+        rounds = 0 if "cursor_after" in query else CONTINUED_ROUNDS if "created_after" in query else ROUNDS
+        return _body(race, content, rounds=rounds)
 
 
 def _race(race_id: str) -> Any:
-    race = Race.objects.annotate(polled=F("mark__polled_at")).filter(race_id=race_id).first()
+    marks = {"polled": F("mark__polled_at"), "changed": F("mark__changed_at")}
+    race = Race.objects.annotate(**marks).filter(race_id=race_id).first()
     if race is None:
         raise NotFound("no such race")
     return race
 
 
-def _body(race: Any, data: object) -> Body:
-    return race_body(data, status=race.status, polled_at=race.polled)
-
-
-def _passing(body: Body, later: set[str]) -> Body:
-    # Where a reader stands is asked for once or twice, and is of endless variety: not to be kept for a day.
-    return replace(body, keep_seconds=min(body.keep_seconds, published.LIVE_SECONDS)) if later else body
+def _body(race: Any, content: bytes, *, rounds: int) -> Body:
+    # Where a reader stands is of endless variety and soon behind it: not to be kept long.
+    limit = {} if rounds == ROUNDS else {"keep_seconds": LIVE_SECONDS}
+    version = race.changed and race.changed.isoformat()
+    return race_body(content, status=race.status, polled_at=race.polled, version=version, rounds=rounds, **limit)
 
 
 def _entrants(race_id: str, history: int) -> Body:
@@ -119,31 +132,33 @@ def _entrants(race_id: str, history: int) -> Body:
     entrants = list(
         Entrant.objects.filter(race_id=race_id)
         .select_related("race")
-        .annotate(polled=F("race__mark__polled_at"))
+        .annotate(polled=F("race__mark__polled_at"), changed=F("race__mark__changed_at"))
         .order_by("runner_number", "entrant_id")
     )
     if not entrants:
         return Body(data=[], keep_seconds=0)
     entrant_ids = [entrant.entrant_id for entrant in entrants]
     span = {**span_of(entrants[0].race.start_time), "entrant_ids": entrant_ids, "history": history}
-    points = {"money": _points(MONEY, span, _money_point), "odds": _points(ODDS, span, _odds_point)}
-    data = EntrantSerializer(entrants, many=True, context=points).data
-    return race_body(data, status=entrants[0].race.status, polled_at=entrants[0].polled)
+    money, odds = _points(MONEY, _money, span), _points(ODDS, _odds, span)
+    for entrant in entrants:
+        entrant.money_points = money.get(entrant.entrant_id, [])  # type: ignore[attr-defined]
+        entrant.odds_points = odds.get(entrant.entrant_id, [])  # type: ignore[attr-defined]
+    content = msgspec.json.encode(shown_many(EntrantSerializer, entrants))
+    first: Any = entrants[0]
+    version = first.changed and first.changed.isoformat()
+    return race_body(content, status=first.race.status, polled_at=first.polled, version=version)
 
 
-def _points(sql: str, span: dict[str, Any], point: Callable[..., dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
-    by_entrant: dict[str, list[dict[str, Any]]] = {}
-    with connection.cursor() as cursor:
+def _points(sql: str, decoder: msgspec.json.Decoder[dict[str, list[P]]], span: dict[str, Any]) -> dict[str, list[P]]:
+    with replicas.connection().cursor() as cursor:
         cursor.execute(sql, span)
-        for entrant_id, *columns in cursor.fetchall():
-            by_entrant.setdefault(entrant_id, []).append(point(*columns))
+        (points,) = cursor.fetchone()
+    by_entrant = decoder.decode(points)
+    for point in chain.from_iterable(by_entrant.values()):
+        point.timestamp = _nz(point.timestamp)
     return by_entrant
 
 
-def _money_point(hold: Any, win_pool_amount: int | None, at: datetime) -> dict[str, Any]:
-    hold_percentage = None if hold is None else float(hold)
-    return {"hold_percentage": hold_percentage, "win_pool_amount": win_pool_amount, "timestamp": nz_iso(at)}
-
-
-def _odds_point(odds: Any, kind: str, at: datetime) -> dict[str, Any]:
-    return {"odds": float(odds), "type": kind, "timestamp": nz_iso(at)}
+@lru_cache(4096)  # the runners of a race share their instants
+def _nz(written: str) -> str:
+    return nz_iso(datetime.fromisoformat(written))

@@ -18,6 +18,7 @@ from unfold.decorators import display
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 from unfold.paginator import InfinitePaginator
 
+from raceday.cache_page import cache_page
 from raceday.clock import now
 from raceday.login import LoginForm
 from raceday.models import FeedPayload, PollRun
@@ -30,7 +31,8 @@ FAULTS = (PollRun.Outcome.FEED_ERROR, PollRun.Outcome.PARSE_ERROR, PollRun.Outco
 admin.site.login_form = LoginForm
 admin.site.index_title = "Race day"
 admin.site.extra_urls = lambda: [  # type: ignore[attr-defined]  # unfold's door for pages of no model
-    path("queues/", admin.site.admin_view(queues_page), name="queues")
+    path("queues/", admin.site.admin_view(queues_page), name="queues"),
+    path("cache/", admin.site.admin_view(cache_page), name="cache"),
 ]
 admin.site.unregister([User, Group, Success, Failure, Schedule])
 if admin.site.is_registered(OrmQ):  # the queue of a broker that is not ours

@@ -4,11 +4,12 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
+from time import monotonic
 from typing import IO, Any, ClassVar, TypeVar
 
 import msgspec
 from django.db import InterfaceError, OperationalError, models
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse, QueryDict
 from django.http.response import HttpResponseBase
 from django.middleware.http import ConditionalGetMiddleware
 from django.utils.cache import patch_vary_headers
@@ -24,8 +25,10 @@ from raceday.racing_day import nz_iso
 
 RATE_LIMIT_HEADERS = ("X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset")
 QUERY_HEADERS = ("X-Query-Count", "X-Query-Time", "X-Query-Avg")
-KEPT_ON_304 = ("X-Cache", "X-Polled-At", "Age", *RATE_LIMIT_HEADERS, *QUERY_HEADERS)
+KEPT_ON_304 = ("X-Frame-Options", "X-Cache", "X-Polled-At", "Age", *RATE_LIMIT_HEADERS, *QUERY_HEADERS)
 MAX_PAYLOAD_BYTES = 16_384
+DATABASE_AWAY_SECONDS = 5.0
+_database = {"away_until": 0.0}
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -74,15 +77,20 @@ def snake_case(name: str) -> str:
 
 
 def read_query(request: Request, shape: type[serializers.Serializer[Any]] = NoQuery) -> dict[str, Any]:
+    """This function will return the checked query of a request, as `checked_query` does."""
+    return checked_query(request.query_params, shape)
+
+
+def checked_query(params: QueryDict, shape: type[serializers.Serializer[Any]]) -> dict[str, Any]:
     """This function will return the checked query with its defaults, or raise ValidationError by name.
 
     Names may come in snake_case or camelCase; a name that is unknown or comes twice is refused.
     """
-    query = shape(data={snake_case(name): value for name, value in request.query_params.items()})
-    given = [snake_case(name) for name, values in request.query_params.lists() for _ in values]
-    faults = {
-        name: ["unknown query parameter"] for name in request.query_params if snake_case(name) not in query.fields
-    } | {name: ["given more than once"] for name in given if given.count(name) > 1}
+    query = shape(data={snake_case(name): value for name, value in params.items()})
+    given = [snake_case(name) for name, values in params.lists() for _ in values]
+    faults = {name: ["unknown query parameter"] for name in params if snake_case(name) not in query.fields} | {
+        name: ["given more than once"] for name in given if given.count(name) > 1
+    }
     if faults:
         raise ValidationError(faults)
     query.is_valid(raise_exception=True)
@@ -164,9 +172,20 @@ def read_payload(request: Request, shape: type[serializers.Serializer[Any]]) -> 
 
 
 # ── Errors ──────────────────────────────────────────────────────────────────────────────────────
+def note_database_away() -> None:
+    """This function will have this process mark bodies that may have been overtaken as stale, for some seconds."""
+    _database["away_until"] = monotonic() + DATABASE_AWAY_SECONDS
+
+
+def is_database_away() -> bool:
+    """This function will tell whether the database failed to answer a moment ago."""
+    return monotonic() < _database["away_until"]
+
+
 def error_response(fault: Exception, context: dict[str, Any]) -> HttpResponse | None:
     """This function will answer what a view raised as `{error, details?}`; None leaves it to the 500 page."""
     if isinstance(fault, (OperationalError, InterfaceError)):
+        note_database_away()
         return JsonResponse({"error": "the database does not answer; try again in a moment"}, status=503)
     if (response := exception_handler(fault, context)) is None:
         return None

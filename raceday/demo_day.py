@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from math import ceil
 from pathlib import Path
 
 import psycopg
@@ -26,10 +27,17 @@ def start_simulator(tree: ProcessTree, root: Path, *, env: Mapping[str, str], sp
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     told = {"RACEDAY_CLOCK": clock.encode(), "NZTAB_API_URL": f"http://127.0.0.1:{port}/affiliates/v1"}
+    told |= limits_at(speed, env)
     argv = [sys.executable, "-m", "raceday.simulator", "--port", str(port), "--seed", str(seed)]
     argv += ["--first-start", datetime.fromtimestamp(first_start, UTC).isoformat()]
     tree.start(Program(name="simulator", argv=argv, env={**env, **told}, log=root / "logs" / "simulator.log"))
     return told
+
+
+def limits_at(speed: float, env: Mapping[str, str]) -> dict[str, str]:
+    """This function will return the limits of requests for clients that poll by a faster clock, but for those set."""
+    limits = {"RATE_LIMIT_PER_MINUTE": 100, "RATE_LIMIT_EXPENSIVE_PER_5_MINUTES": 10}
+    return {name: str(ceil(limit * max(speed, 1))) for name, limit in limits.items() if name not in env}
 
 
 def shown_at_start(database_url: str, real: float) -> float:

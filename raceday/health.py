@@ -12,7 +12,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from raceday import clock
-from raceday.api import read_query
+from raceday.api import note_database_away, read_query
 from raceday.cluster import beat_ages
 from raceday.racing_day import nz_iso
 
@@ -71,6 +71,7 @@ def _look(now: datetime) -> dict[str, Any]:
     try:
         feed_age = feed_age_seconds(now)
     except (DatabaseError, InterfaceError):
+        note_database_away()
         return unhealthy | {"error": "the database does not answer"}
     try:
         ages = beat_ages()

@@ -5,27 +5,19 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from hashlib import blake2b
-from time import monotonic
 from typing import Any
 from urllib.parse import parse_qs
 
-import structlog
 from django.conf import settings
-from django.core.cache import caches
 from django.http import HttpRequest, HttpResponse, JsonResponse
-from redis.exceptions import RedisError
 
+from raceday import valkey
 from raceday.api import RATE_LIMIT_HEADERS
 from raceday.login import client_address
 
-VALKEY_FAULTS = (RedisError, OSError)
 UNLIMITED = ("/api/health",)
 WHOLE_HISTORY = re.compile(r"^/api/races/[^/]+/history$")
 FEW_POINTS = re.compile(r"0*(1?\d?\d|200)")
-REST_SECONDS = 5.0  # between questions to a Valkey that did not answer: each may take its whole timeout
-
-log = structlog.get_logger(__name__)
-_away: dict[str, float] = {}  # while Valkey does not answer: "until" when it is left alone
 
 
 class Scope(StrEnum):
@@ -65,6 +57,11 @@ class Allowance:
         return {"error": f"too many requests; try again in {self.reset_seconds} s", "details": details}
 
 
+def are_set() -> bool:
+    """This function will tell whether there is any limit."""
+    return bool(settings.RATE_LIMIT_PER_MINUTE or settings.RATE_LIMIT_EXPENSIVE_PER_5_MINUTES)
+
+
 def scope_of(path: str, query: str) -> Scope | None:
     """This function will tell what a request counts as by its path and raw query, None for what is not limited.
 
@@ -86,15 +83,19 @@ def count(client: str, scope: Scope) -> Allowance | None:
     None where there is no limit, or no Valkey to count in. One round trip; those it refuses do not lengthen the wait.
     """
     limit, window_seconds = _limits()[scope]
-    if not limit or monotonic() < _away.get("until", 0):
+    if not limit:
         return None
-    name = f"limit:{scope}:{blake2b(client.encode(errors='replace'), digest_size=8).hexdigest()}"
-    try:
-        used, left_ms = _add_one(name, window_seconds)
-        _away.clear()
-    except VALKEY_FAULTS as fault:
-        _tell(fault)
+    name = valkey.key(f"limit:{scope}:{blake2b(client.encode(errors='replace'), digest_size=8).hexdigest()}")
+
+    def add_one(client: Any) -> tuple[int, int]:
+        with client.pipeline(transaction=True) as steps:
+            steps.set(name, 0, ex=window_seconds, nx=True).incr(name).pttl(name)
+            _, used, left_ms = steps.execute()
+        return used, left_ms
+
+    if (counted := valkey.ask(add_one)) is None:
         return None
+    used, left_ms = counted
     return Allowance(limit=limit, used=used, window_seconds=window_seconds, reset_seconds=max(1, -(-left_ms // 1000)))
 
 
@@ -106,27 +107,12 @@ def _limits() -> dict[Scope, tuple[int, int]]:
     }
 
 
-def _add_one(name: str, window_seconds: int) -> tuple[int, int]:
-    cache: Any = caches["default"]  # django-redis; its methods would take a round trip each
-    key = cache.make_key(name)
-    with cache.client.get_client(write=True).pipeline(transaction=True) as steps:
-        steps.set(key, 0, ex=window_seconds, nx=True).incr(key).pttl(key)
-        _, used, left_ms = steps.execute()
-    return used, left_ms
-
-
-def _tell(fault: Exception) -> None:
-    if not _away:
-        log.warning("requests_not_counted", fault=type(fault).__name__)
-    _away["until"] = monotonic() + REST_SECONDS
-
-
 def rate_limit(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:
     """This function will return the middleware that answers 429 in place of `get_response` past a client's limit."""
 
     def answer(request: HttpRequest) -> HttpResponse:
         scope = scope_of(request.path_info, request.META.get("QUERY_STRING", ""))
-        allowance = count(client_address(request), scope) if scope else None
+        allowance = count(client_address(request.META), scope) if scope else None
         if allowance is None:
             return get_response(request)
         response = JsonResponse(allowance.error, status=429) if allowance.is_refused else get_response(request)

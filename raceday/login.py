@@ -1,6 +1,7 @@
 """The admin's login form, where failed logins make the next one wait. No word here tells whether a user exists."""
 
 import hashlib
+from collections.abc import Mapping
 from typing import Any
 
 import structlog
@@ -31,14 +32,15 @@ def wait_after(failures: int) -> int:
     return min(FIRST_WAIT_SECONDS << doublings, LONGEST_WAIT_SECONDS)
 
 
-def client_address(request: HttpRequest) -> str:
+def client_address(meta: Mapping[str, Any]) -> str:
     """This function will return the client's address: the proxy's word for it only where a proxy is set to stand.
 
-    The last entry of X-Forwarded-For is the one the proxy wrote; those before it come from the client.
+    meta: of the request, as WSGI has it. The last entry of X-Forwarded-For is the one the proxy wrote; those before
+    it come from the client.
     """
-    if settings.SECURE_PROXY_SSL_HEADER and (forwarded := request.META.get("HTTP_X_FORWARDED_FOR")):
+    if settings.SECURE_PROXY_SSL_HEADER and (forwarded := meta.get("HTTP_X_FORWARDED_FOR")):
         return str(forwarded.rsplit(",", 1)[-1].strip())
-    return str(request.META.get("REMOTE_ADDR", ""))
+    return str(meta.get("REMOTE_ADDR", ""))
 
 
 def _subjects(username: str, address: str) -> tuple[str, str]:
@@ -94,7 +96,7 @@ class LoginForm(AuthenticationForm):  # type: ignore[misc]  # unfold has no type
     def clean(self) -> dict[str, Any]:
         if self.errors:
             return dict(self.cleaned_data)
-        subjects = _subjects(self.cleaned_data["username"], client_address(self.request))
+        subjects = _subjects(self.cleaned_data["username"], client_address(self.request.META))
         if wait := start_attempt(subjects):
             log.warning("login_refused", wait_seconds=wait)
             raise _refusal(wait)

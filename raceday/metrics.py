@@ -1,6 +1,6 @@
 """Timers and counters that any process may observe; a scrape adds up what all of them saw."""
 
-from prometheus_client import Counter, Histogram
+from prometheus_client import Counter, Gauge, Histogram
 
 BUCKETS_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
@@ -16,3 +16,8 @@ DB_WRITE_SECONDS = Histogram(
 )
 POLLS = Counter("raceday_polls", "Poll attempts by what became of them", ["outcome"])
 CACHE_REQUESTS = Counter("raceday_cache_requests", "Answers from kept bodies (hit) or not (miss)", ["route", "outcome"])
+# Not a sum of the living: the streams of a process that was killed would count on.
+STREAMS = Gauge("raceday_streams", "Streams that are open", multiprocess_mode="mostrecent")
+STREAM_EVENTS = Counter("raceday_stream_events", "Events put before the readers of streams, one a reader")
+STREAMS_CONFLATED = Counter("raceday_streams_conflated", "Times a reader fell behind and got the latest state instead")
+STREAMS_REFUSED = Counter("raceday_streams_refused", "Streams not opened, by the status answered", ["status"])

@@ -55,3 +55,12 @@ class FeedPayload(models.Model):
 
     def __str__(self) -> str:
         return f"payload of poll run {self.pk}"
+
+
+class Operations(models.Model):
+    """No table: the rights to view and to change how Raceday runs, which staff are given in the admin."""
+
+    class Meta:
+        managed = False
+        default_permissions = ("view", "change")
+        verbose_name = verbose_name_plural = "operations"

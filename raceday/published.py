@@ -1,122 +1,232 @@
-"""PUBLISH, for now: rendered bodies in Valkey, out of reach the moment one of their topics is published again."""
+"""PUBLISH: the lane in front of Django. It answers with finished bodies: this process's, else Valkey's, else Django's.
 
-import secrets
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
-from hashlib import blake2b
+Nothing is rendered here and no query runs. A body that is outdated or missing is made by one caller while the others
+wait; one that nobody renewed in time is given as STALE while one caller has it made anew.
+"""
+
+import time
+from collections.abc import Callable, Iterable, Mapping
+from functools import cache, lru_cache
 from typing import Any, NamedTuple
-from urllib.parse import urlencode
+from wsgiref.types import StartResponse, WSGIApplication
 
-import structlog
-from django.core.cache import cache
-from django.http import HttpResponse
-from redis.exceptions import RedisError
-from rest_framework.renderers import JSONRenderer
-from rest_framework.request import Request
+from django.conf import settings
+from django.core.handlers.wsgi import get_path_info
+from django.http import HttpRequest, HttpResponse
+from django.http.request import split_domain_port, validate_host
+from django.middleware.clickjacking import XFrameOptionsMiddleware
+from django.middleware.security import SecurityMiddleware
+from prometheus_client import Counter
 
-from raceday import clock, metrics
-from raceday.racing_day import nz_iso
+from raceday import api, limits, metrics, pages, shelf
+from raceday.login import client_address
+from raceday.pages import Asked
+from raceday.shelf import IDENTITY, Found
 
-LIVE_SECONDS = 60
-CARD_SECONDS = 300
-ENDED_SECONDS = 86_400
-TOPIC_SECONDS = 2 * ENDED_SECONDS
-VALKEY_FAULTS = (RedisError, OSError)
-
-log = structlog.get_logger(__name__)
-_told: set[str] = set()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Body:
-    """What a view answers with: data to render, or bytes; seconds it may be kept (0: not); the race's last poll."""
-
-    data: object
-    keep_seconds: int
-    polled_at: datetime | None = None
+PROCESS_SECONDS = 0.25
+PROCESS_BODIES = 1000
+PROCESS_BYTES = 32 * 1024 * 1024
+MAKING_SECONDS = 5.0  # after which somebody else may try to make a body
+LOOK_AGAIN_SECONDS = 0.01
+PUBLISHING_SECONDS = 0.2  # as long as a publication may take that makes an outdated body, and all others of its topic
+STATUS = {200: "200 OK", 404: "404 Not Found"}
+Environ = dict[str, Any]
 
 
-class Kept(NamedTuple):
-    """A rendered body, and the versions its topics had before it was read from the database."""
+class Ready(NamedTuple):
+    """A body as this process may send it again for a moment: its headers but for those that move."""
 
-    versions: list[str | None]
-    content: bytes
+    until: float
+    route: str
+    outcome: str
+    status: int
     etag: str
-    polled_at: datetime | None
+    headers: list[tuple[str, str]]
+    epoch: float | None
+    content: bytes
 
 
-def publish(topics: Iterable[str]) -> None:
-    """This function will make every body of these topics a miss at once; call it after the commit.
+def lane(application: WSGIApplication) -> WSGIApplication:
+    """This function will return the WSGI application that answers from the shelf what it can, the rest from Django."""
+    return Lane(application)
 
-    A topic's version is a random word that dies here, so a reader that began before the commit keeps its
-    body under a word nobody asks for again. One round trip; Valkey being away is logged, not raised.
+
+class Lane:
+    """The lane of one process, with the bodies it has just sent."""
+
+    def __init__(self, application: WSGIApplication) -> None:
+        self.application = application
+        self.kept: dict[tuple[str, str, str], Ready] = {}
+        self.kept_bytes = 0
+
+    def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        path = environ["PATH_INFO"]
+        if environ["REQUEST_METHOD"] not in {"GET", "HEAD"} or not path.startswith("/api/") or not is_welcome(environ):
+            return self.application(environ, start_response)
+        name = (path, environ.get("QUERY_STRING", ""), environ.get("HTTP_ACCEPT_ENCODING", ""))
+        ready = self.kept.get(name)
+        if ready is not None and time.monotonic() < ready.until:
+            return self._count_and_send(environ, start_response, ready)
+        # WSGI has bytes in both, each as a letter of Latin-1.
+        asked = pages.find(get_path_info(environ), name[1]) if name[1].isascii() else None
+        if asked is None:
+            return self.application(environ, start_response)
+        found, is_maker = find_or_take(asked, pages.best(name[2]))
+        if is_maker:
+            return self._make(environ, start_response, asked, found)
+        if found is None or found.copy is None:
+            return self.application(environ, start_response)
+        ready = prepare(asked, found)
+        if ready.outcome == "HIT" and not asked.page.is_instant:
+            self._keep(name, ready)
+        return self._count_and_send(environ, start_response, ready)
+
+    def _keep(self, name: tuple[str, str, str], ready: Ready) -> None:
+        if (before := self.kept.pop(name, None)) is not None:
+            self.kept_bytes -= len(before.content)
+        self.kept_bytes += len(ready.content)
+        if len(self.kept) >= PROCESS_BODIES or self.kept_bytes > PROCESS_BYTES:
+            self.kept.clear()
+            self.kept_bytes = len(ready.content)
+        self.kept[name] = ready
+
+    def _make(
+        self, environ: Environ, start_response: StartResponse, asked: Asked, found: Found | None
+    ) -> Iterable[bytes]:
+        """Django's answer; should it fail, the old body, if there is one."""
+        told: list[tuple[Any, ...]] = []
+
+        def listen(*status: Any) -> Callable[[bytes], object]:
+            told.append(status)
+            return lambda _: None  # PEP 3333's write(), which Django never calls
+
+        try:
+            content = b"".join(self.application(environ, listen))
+        finally:
+            shelf.release(asked.topic, asked.key)
+        if told[0][0].startswith("5") and found and found.copy:
+            return send(environ, start_response, prepare(asked, found)._replace(outcome="STALE"), {})
+        start_response(*told[0])
+        return (content,)
+
+    def _count_and_send(self, environ: Environ, start_response: StartResponse, ready: Ready) -> Iterable[bytes]:
+        scope = limits.scope_of(environ["PATH_INFO"], environ.get("QUERY_STRING", "")) if limits.are_set() else None
+        allowance = limits.count(client_address(environ), scope) if scope else None
+        if allowance and allowance.is_refused:
+            return self.application(environ, start_response)  # which says so
+        return send(environ, start_response, ready, allowance.headers if allowance else {})
+
+
+def find_or_take(asked: Asked, encoding: str) -> tuple[Found | None, bool]:
+    """This function will find a body, waiting while somebody makes it, and tell whether the caller is to make it.
+
+    Of many callers one makes what is missing, outdated or no longer fresh; the others get what is there if it is
+    current, and wait for it otherwise. None: Valkey does not answer.
     """
-    try:
-        cache.delete_many([f"topic:{topic}" for topic in topics])
-    except VALKEY_FAULTS as fault:
-        _tell(fault)
+    # To give up before a slow maker may would have all make it at once, and it slower still.
+    began = time.monotonic()
+    while (found := shelf.look(asked.topic, asked.key, encoding)) is not None:
+        if found.is_current and is_fresh(found):
+            return found, False
+        waited = time.monotonic() - began
+        is_being_published = found.copy and not found.is_current and waited < PUBLISHING_SECONDS
+        if not is_being_published and shelf.take(asked.topic, asked.key, MAKING_SECONDS):
+            # Another maker may have come to its end since the look.
+            found = shelf.look(asked.topic, asked.key, encoding)
+            if not (found and found.is_current and is_fresh(found)):
+                return found, True
+            shelf.release(asked.topic, asked.key)
+            return found, False
+        if found.is_current or waited > MAKING_SECONDS:
+            return found, False
+        time.sleep(LOOK_AGAIN_SECONDS)
+    return None, False
 
 
-def answer(
-    request: Request, query: Mapping[str, object], *, topics: Sequence[str], body: Callable[[], Body]
-) -> HttpResponse:
-    """This function will answer with the kept bytes of this path and canonical query, else with `body()`, kept.
-
-    A hit costs one round trip to Valkey and none to the database. What `body` raises is never kept.
-    """
-    key = f"body:{request.path_info.rstrip('/')}?{urlencode(sorted(query.items()))}"
-    kept, versions = _look_up(key, topics)
-    outcome = "hit" if kept else "miss"
-    if kept is None:
-        fresh = body()
-        kept = _rendered(fresh, versions)
-        if fresh.keep_seconds and versions:
-            _keep(key, kept, fresh.keep_seconds)
-    route = getattr(request.resolver_match, "url_name", None)
-    metrics.CACHE_REQUESTS.labels(route=route, outcome=outcome).inc()
-    return HttpResponse(kept.content, content_type="application/json", headers=_headers(kept, outcome))
+def is_fresh(found: Found) -> bool:
+    """This function will tell whether neither the body's own limit nor that of the race's polls has passed."""
+    return not found.fresh_until or time.time() < found.fresh_until
 
 
-def _look_up(key: str, topics: Sequence[str]) -> tuple[Kept | None, list[str | None]]:
-    names = [f"topic:{topic}" for topic in topics]
-    try:
-        found = cache.get_many([key, *names])
-        versions = [found.get(name) or _new_version(name) for name in names]
-        _told.clear()
-    except VALKEY_FAULTS as fault:
-        _tell(fault)
-        return None, []
-    kept = Kept(*found[key]) if key in found else None
-    return (kept if kept and kept.versions == versions else None), versions
+def prepare(asked: Asked, found: Found) -> Ready:
+    """This function will make ready to be sent what was found: STALE when overtaken, or when that cannot be known."""
+    copy = found.copy
+    assert copy is not None  # noqa: S101 the callers' condition
+    is_in_doubt = bool(found.fresh_until) and api.is_database_away()
+    outcome = "HIT" if found.is_current and is_fresh(found) and not is_in_doubt else "STALE"
+    headers = [*security_headers(), ("Vary", "Accept-Encoding"), ("Cache-Control", "no-cache"), ("ETag", copy.etag)]
+    if copy.encoding != IDENTITY:
+        headers.append(("Content-Encoding", copy.encoding))
+    if found.mark:
+        headers.append(("X-Polled-At", found.mark.polled_at))
+    until = time.monotonic() + PROCESS_SECONDS
+    epoch = found.mark.epoch if found.mark else None
+    return Ready(until, asked.route, outcome, copy.status, copy.etag, headers, epoch, copy.content)
 
 
-def _new_version(name: str) -> str | None:
-    version = secrets.token_hex(8)
-    return version if cache.add(name, version, TOPIC_SECONDS) else cache.get(name)
+def send(
+    environ: Environ, start_response: StartResponse, ready: Ready, limit_headers: Mapping[str, str]
+) -> Iterable[bytes]:
+    """This function will send a body, or 304 to whoever has it already."""
+    headers = [*ready.headers, ("X-Cache", ready.outcome), *limit_headers.items()]
+    if ready.epoch is not None:
+        headers.append(("Age", pages.age(ready.epoch)))
+    if settings.CORS_ALLOWED_ORIGINS:
+        headers += cors_headers(environ.get("HTTP_ORIGIN", ""))
+    _counter(ready.route, ready.outcome.lower()).inc()
+    if ready.status == 200 and is_known(environ.get("HTTP_IF_NONE_MATCH", ""), ready.etag):
+        start_response("304 Not Modified", headers)
+        return ()
+    headers += [("Content-Type", "application/json"), ("Content-Length", str(len(ready.content)))]
+    start_response(STATUS[ready.status], headers)
+    return () if environ["REQUEST_METHOD"] == "HEAD" else (ready.content,)
 
 
-def _rendered(body: Body, versions: list[str | None]) -> Kept:
-    content = body.data if isinstance(body.data, bytes) else JSONRenderer().render(body.data) or b"null"
-    return Kept(versions, content, f'"{blake2b(content, digest_size=16).hexdigest()}"', body.polled_at)
+def is_known(known: str, etag: str) -> bool:
+    """This function will tell whether If-None-Match names this body, however weakly."""
+    if not known:
+        return False
+    words = {word.strip().removeprefix("W/") for word in known.split(",")}
+    return "*" in words or etag.removeprefix("W/") in words
 
 
-def _keep(key: str, kept: Kept, keep_seconds: int) -> None:
-    try:
-        cache.set(key, tuple(kept), max(1, clock.real_seconds(keep_seconds)))
-    except VALKEY_FAULTS as fault:
-        _tell(fault)
+def is_welcome(environ: Environ) -> bool:
+    """This function will tell whether Django would let the request in: by its host, and by https where that is set."""
+    scheme = settings.SECURE_PROXY_SSL_HEADER
+    if settings.SECURE_SSL_REDIRECT and scheme and environ.get(scheme[0]) != scheme[1]:
+        return False
+    return _is_host(environ.get("HTTP_HOST", environ.get("SERVER_NAME", "")), tuple(settings.ALLOWED_HOSTS))
 
 
-def _headers(kept: Kept, outcome: str) -> dict[str, Any]:
-    headers = {"X-Cache": outcome.upper(), "ETag": kept.etag, "Cache-Control": "no-cache"}
-    if kept.polled_at is None:
-        return headers
-    age_seconds = clock.real_seconds((clock.now() - kept.polled_at).total_seconds())
-    return headers | {"X-Polled-At": nz_iso(kept.polled_at), "Age": str(max(0, int(age_seconds)))}
+@lru_cache(256)
+def _is_host(host: str, allowed: tuple[str, ...]) -> bool:
+    domain, _ = split_domain_port(host)
+    return bool(domain) and validate_host(domain, allowed)
 
 
-def _tell(fault: Exception) -> None:
-    if not _told:
-        log.warning("valkey_away", fault=type(fault).__name__)
-    _told.add("valkey_away")
+def cors_headers(origin: str) -> list[tuple[str, str]]:
+    """This function will tell a page of this origin whether it may read the answer, as django-cors-headers does."""
+    headers = [("Vary", "origin")]
+    if origin in settings.CORS_ALLOWED_ORIGINS:
+        exposed = ", ".join(settings.CORS_EXPOSE_HEADERS)
+        headers += [("Access-Control-Allow-Origin", origin), ("Access-Control-Expose-Headers", exposed)]
+    return headers
+
+
+@cache
+def security_headers() -> tuple[tuple[str, str], ...]:
+    """This function will return the headers that Django's own middleware puts on every answer."""
+    request, response = HttpRequest(), HttpResponse()
+    request.META.update({"SERVER_NAME": "localhost", "SERVER_PORT": "443", "wsgi.url_scheme": "https"})
+    if settings.SECURE_PROXY_SSL_HEADER:
+        name, value = settings.SECURE_PROXY_SSL_HEADER
+        request.META[name] = value
+    del response.headers["Content-Type"]
+    for middleware in (SecurityMiddleware, XFrameOptionsMiddleware):
+        middleware(lambda _: response).process_response(request, response)
+    return tuple(response.headers.items())
+
+
+@cache
+def _counter(route: str, outcome: str) -> Counter:
+    return metrics.CACHE_REQUESTS.labels(route=route, outcome=outcome)

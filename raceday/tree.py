@@ -34,6 +34,7 @@ FAILURE_MARK = "the day was not imported"
 LOGIN_MARK = "admin login: "
 WEB = ["-m", "granian", "--interface", "wsgi", "--host", "127.0.0.1", "--no-ws", "--workers", "1"]
 WEB += ["--blocking-threads", "3", "--workers-kill-timeout", "1"]
+STREAM = ["-m", "config.asgi", "--host", "127.0.0.1"]
 LIVE_SETTINGS = {
     "NZTAB_FROM": "your e-mail address",
     "NZTAB_PARTNER": "the name the feed knows you by",
@@ -60,13 +61,15 @@ def run_tree(command: str, *, port: int, speed: float | None) -> int:
     make_home(root)
     with lock(root, command):
         keep_apart(root, command)
-        check_port(port)
+        for number in (port, port + 1):
+            check_port(number)
         check_settings(root)
         progress("waiting for PostgreSQL and Valkey")
         try:
             with ProcessTree() as tree:
                 env = environment(root, start_servers(tree, root, connections=connections())) | make_metrics(root)
                 logs = None if speed is None else root / "logs"
+                env |= {"WEB_PORT": str(port), "STREAM_PORT": str(port + 1)}
                 if speed is not None:
                     env |= start_simulator(tree, root, env=env, speed=speed)
                 announce(root, env)
@@ -92,11 +95,13 @@ def keep_apart(root: Path, command: str) -> None:
 
 
 def check_port(port: int) -> None:
-    """This function will refuse a port that something else listens on."""
+    """This function will refuse a port that something else listens on; the streams take the one after the web's."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind(("127.0.0.1", port))
+        except OverflowError:
+            raise StartError(f"port {port} cannot be used (there is none): choose another with --port.") from None
         except OSError as fault:
             raise StartError(f"port {port} cannot be used ({fault.strerror}): choose another with --port.") from None
 
@@ -138,6 +143,7 @@ def start_programs(tree: ProcessTree, env: Mapping[str, str], *, logs: Path | No
     clusters: dict[str, Child] = {}
     login = "as before (./run manage changepassword admin)"
     tree.start(program("web", *WEB, "--port", str(port), "config.wsgi:application"))
+    tree.start(program("stream", *STREAM, "--port", str(port + 1)))
     progress("preparing the database")
     for line in follow(tree, program("prepare", "manage.py", "prepare")):
         if line.startswith(LOGIN_MARK):
@@ -212,6 +218,7 @@ def show(port: int, *, login: str, root: Path, logs: Path | None) -> None:
     rows = {
         "API": f"{web}/api/meetings",
         "API docs": f"{web}/api/docs",
+        "streams": f"http://127.0.0.1:{port + 1}/api/stream, or {web}/api/stream, which leads there",
         "health": f"{web}/api/health",
         "admin": f"{web}/admin/",
         "login": login,

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from math import inf
 
 from raceday.feed.records import ENDED, RaceStatus
 
@@ -54,6 +55,18 @@ def _open_seconds(to_start: timedelta, seconds: CadenceSeconds) -> int:
     if to_start > CLOSING:
         return seconds.soon
     return seconds.closing
+
+
+def until_next_tier(status: str, to_start: timedelta) -> float:
+    """This function will return the seconds until time alone changes a race's cadence; infinite when it will not.
+
+    >>> until_next_tier("Open", timedelta(minutes=6)), until_next_tier("Closed", timedelta(minutes=6))
+    (60.0, inf)
+    """
+    if status != RaceStatus.OPEN:
+        return inf
+    left = [(to_start - tier).total_seconds() for tier in (*TIER_BOUNDARIES, -FORGOTTEN)]
+    return min((seconds for seconds in left if seconds > 0), default=inf)
 
 
 def next_poll(

@@ -9,7 +9,7 @@ from django.db import connection, transaction
 from msgspec import Struct
 
 from meetings.store import settle_meetings, write_meetings
-from raceday import published
+from raceday import shelf
 from raceday.feed.client import PAGE, FeedAnswer, FeedClient, FeedError
 from raceday.feed.parse import ParseFault, parse_meetings
 from raceday.feed.records import MeetingCard
@@ -35,10 +35,17 @@ WHERE NOT EXISTS (SELECT FROM poll_marks AS mark WHERE mark.race_id = race.race_
         excluded.race_date_nz, excluded.distance, excluded.track_condition, excluded.weather)
 """
 WRITE_PROTESTS = """
-UPDATE race_results AS result SET protest_lodged = card.protest_lodged
-FROM json_to_recordset(%s::json) AS card (race_id text, protest_lodged boolean)
-WHERE result.race_id = card.race_id AND result.protest_lodged IS DISTINCT FROM card.protest_lodged
-    AND card.protest_lodged IS NOT NULL
+WITH result AS (
+    UPDATE race_results AS result SET protest_lodged = card.protest_lodged
+    FROM json_to_recordset(%s::json) AS card (race_id text, protest_lodged boolean)
+    WHERE result.race_id = card.race_id AND result.protest_lodged IS DISTINCT FROM card.protest_lodged
+        AND card.protest_lodged IS NOT NULL
+    RETURNING result.race_id)
+UPDATE poll_marks AS mark SET changed_at = clock_timestamp() FROM result WHERE mark.race_id = result.race_id
+"""
+NEWEST = """
+SELECT race.race_id, mark.changed_at FROM races AS race LEFT JOIN poll_marks AS mark USING (race_id)
+WHERE race.race_id = ANY(%s)
 """
 _json = msgspec.json.Encoder()
 
@@ -94,8 +101,11 @@ def write_day_card(card: DayCard) -> None:
         cursor.execute(WRITE_RACES, parameter)
         cursor.execute(WRITE_PROTESTS, parameter)
         settle_meetings([meeting.meeting_id for meeting in card.meetings])
-    meetings = (f"meeting:{meeting.meeting_id}" for meeting in card.meetings)
-    published.publish(["card", *meetings, *(f"race:{race_id}" for race_id in card.race_ids)])
+        cursor.execute(NEWEST, [card.race_ids])
+        newest = cursor.fetchall()
+    # A race that was polled has the instant of its last change as its version; if the card changed nothing, no other.
+    versions: dict[str, str | None] = dict.fromkeys(["card", *(f"meeting:{each.meeting_id}" for each in card.meetings)])
+    shelf.outdate(versions | {f"race:{race_id}": at and at.isoformat() for race_id, at in newest})
 
 
 def record_faults(card: DayCard, at: datetime) -> None:

@@ -143,6 +143,7 @@ class PollMark(models.Model):
     race = models.OneToOneField(Race, on_delete=models.CASCADE, primary_key=True, related_name="mark")
     version = models.BigIntegerField(default=1)
     polled_at = models.DateTimeField()
+    changed_at = models.DateTimeField(db_default=Now(), help_text="when a poll last changed anything of the race")
     generated_at = models.DateTimeField(help_text="the feed's own time of the newest answer")
     last_reading_at = models.DateTimeField(null=True, help_text="event_timestamp of the newest history row")
     digest = models.TextField(help_text="of the newest snapshot, to tell an unchanged poll")

@@ -3,18 +3,31 @@
 from datetime import datetime
 from typing import Any
 
-from django.db.models import F, Q, QuerySet, Value
+from django.db import connection
+from django.db.models import QuerySet
 
+from raceday.feed.records import ENDED
 from races.models import Race
 
 SIDES = ("previous", "next", "scheduled")
-FORWARDS = ("start_time", "race_id")
-BACKWARDS = ("-start_time", "-race_id")
+COLUMNS = ("race_id", "name", "start_time", "meeting_name")
+NEIGHBOURS = """
+SELECT side, race_id, name, start_time, meeting_name FROM (
+    (SELECT 'previous' AS side, * FROM races
+     WHERE (start_time, race_id) < (%(start_time)s, %(race_id)s) ORDER BY start_time DESC, race_id DESC LIMIT 1)
+    UNION ALL
+    (SELECT 'next', * FROM races
+     WHERE (start_time, race_id) > (%(start_time)s, %(race_id)s) ORDER BY start_time, race_id LIMIT 1)
+    UNION ALL
+    (SELECT 'scheduled', * FROM races
+     WHERE status <> ALL(%(ended)s) AND start_time > %(now)s ORDER BY start_time, race_id LIMIT 1)
+) AS race JOIN meetings USING (meeting_id)
+"""
 
 
 def next_scheduled(now: datetime) -> QuerySet[Race]:
     """This function will return the live races that start after `now`, the first one first."""
-    return Race.objects.live().filter(start_time__gt=now).order_by(*FORWARDS)
+    return Race.objects.live().filter(start_time__gt=now).order_by("start_time", "race_id")
 
 
 def neighbours(race: Race, now: datetime) -> dict[str, dict[str, Any] | None]:
@@ -23,16 +36,13 @@ def neighbours(race: Race, now: datetime) -> dict[str, dict[str, Any] | None]:
     Neighbours stand in order of (start_time, race_id) over all meetings, whatever their status: a page that was open
     can be left and found again. Each is `{race_id, name, start_time, meeting_name}`, None where there is none.
     """
-    before = Q(start_time__lt=race.start_time) | Q(race_id__lt=race.race_id)
-    after = Q(start_time__gt=race.start_time) | Q(race_id__gt=race.race_id)
-    first, *others = (
-        _first("previous", Race.objects.filter(before, start_time__lte=race.start_time).order_by(*BACKWARDS)),
-        _first("next", Race.objects.filter(after, start_time__gte=race.start_time).order_by(*FORWARDS)),
-        _first("scheduled", next_scheduled(now)),
-    )
-    found = {row.pop("side"): row for row in first.union(*others, all=True)}
+    parameters: dict[str, Any] = {
+        "race_id": race.race_id,
+        "start_time": race.start_time,
+        "now": now,
+        "ended": list(ENDED),
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(NEIGHBOURS, parameters)
+        found = {side: dict(zip(COLUMNS, columns, strict=True)) for side, *columns in cursor.fetchall()}
     return {side: found.get(side) for side in SIDES}
-
-
-def _first(side: str, races: QuerySet[Race]) -> QuerySet[Race, Any]:
-    return races.values("race_id", "name", "start_time", meeting_name=F("meeting__meeting_name"), side=Value(side))[:1]

@@ -7,6 +7,7 @@ from rest_framework import serializers
 
 from meetings.serializers import MeetingDetailSerializer
 from raceday.api import BodySerializer, CentsField, InstantField
+from raceday.pages import shown
 from races import examples
 from races.examples import example
 from races.models import Entrant, Race, RacePool, RaceResult
@@ -173,10 +174,7 @@ class RaceResultSerializer(BodySerializer):
     @extend_schema_field(serializers.DictField(child=FinalPriceSerializer()))
     def get_fixed_odds_data(self, result: RaceResult) -> dict[str, Any]:
         entrants = result.race.entrants.all()  # by runner number, as the model orders them
-        return {
-            str(entrant.runner_number): price
-            for entrant, price in zip(entrants, FinalPriceSerializer(entrants, many=True).data, strict=True)
-        }
+        return {str(entrant.runner_number): shown(FinalPriceSerializer, entrant) for entrant in entrants}
 
 
 @example(examples.MEETING_RACES)

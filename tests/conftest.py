@@ -8,6 +8,7 @@ import pytest
 from pytest_django import Settings
 
 from moneyflow import partitions
+from raceday import api, valkey
 
 SAMPLES = Path(__file__).resolve().parents[2] / "shared" / "nztab" / "samples"
 
@@ -16,6 +17,13 @@ SAMPLES = Path(__file__).resolve().parents[2] / "shared" / "nztab" / "samples"
 def no_rate_limits(settings: Settings) -> None:
     """Many tests are one client; those of the limits set their own."""
     settings.RATE_LIMIT_PER_MINUTE = settings.RATE_LIMIT_EXPENSIVE_PER_5_MINUTES = 0
+
+
+@pytest.fixture(autouse=True)
+def both_servers_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test takes a server to be away because it was so for the test before."""
+    monkeypatch.setattr(valkey, "_away", {})
+    monkeypatch.setattr(api, "_database", {"away_until": 0.0})
 
 
 @pytest.fixture

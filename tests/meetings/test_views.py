@@ -6,9 +6,10 @@ import pytest
 from django.test import Client
 from pytest_django import DjangoAssertNumQueries
 
-from raceday import clock, published
+from raceday import clock, shelf
 from raceday.racing_day import racing_day
 from tests.card import START, make_meeting, make_race, own_keys  # noqa: F401  # a fixture
+from tests.lane import LaneClient
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("own_keys")]
 DAY = "/api/meetings?date=2026-11-21"
@@ -75,9 +76,8 @@ def test_one_meeting_carries_its_stamps_and_an_unknown_one_is_a_404(client: Clie
     assert client.get("/api/meetings/nowhere").status_code == 404
 
 
-def test_meetings_cost_one_query_and_none_when_kept(
-    client: Client, django_assert_num_queries: DjangoAssertNumQueries
-) -> None:
+def test_meetings_cost_one_query_and_none_when_kept(django_assert_num_queries: DjangoAssertNumQueries) -> None:
+    client = LaneClient()
     for number in range(5):
         make_meeting(meeting_id=f"m{number}")
     with django_assert_num_queries(1):
@@ -88,9 +88,12 @@ def test_meetings_cost_one_query_and_none_when_kept(
     assert fresh.content == kept.content
 
 
-def test_a_changed_card_is_seen_at_once(client: Client) -> None:
+def test_a_changed_card_is_seen_once_the_process_asks_again() -> None:
+    client = LaneClient()
     make_meeting()
     assert len(client.get(DAY).json()) == 1
     make_meeting(meeting_id="m2")
-    published.publish(["card"])
+    assert len(client.get(DAY).json()) == 1
+    shelf.outdate({"card": None})
+    client.forget()
     assert len(client.get(DAY).json()) == 2

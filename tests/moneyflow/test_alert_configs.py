@@ -12,6 +12,7 @@ from django.test import Client
 from moneyflow.alert_configs import DEFAULTS, read_config
 from moneyflow.models import UserAlertConfig
 from tests.card import own_keys  # noqa: F401  # a fixture
+from tests.lane import LaneClient
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("own_keys")]
 ADDRESS = "/api/user-alert-configs"
@@ -63,7 +64,8 @@ def test_first_readers_at_once_all_get_the_one_row() -> None:
     assert UserAlertConfig.objects.count() == 1
 
 
-def test_what_is_posted_is_what_is_read_and_the_kept_body_is_forgotten(client: Client, config: dict[str, Any]) -> None:
+def test_what_is_posted_is_what_is_read_at_once_and_the_kept_body_is_outdated(config: dict[str, Any]) -> None:
+    client = LaneClient()
     assert [client.get(ADDRESS)["X-Cache"] for _ in range(2)] == ["MISS", "HIT"]
     answer = post(client, config)
     assert (answer.status_code, answer.json()) == (200, {"success": True, **config})

@@ -15,6 +15,7 @@ from moneyflow import columns
 from raceday.racing_day import racing_day
 from races.models import Race
 from tests.card import POLLED, START, add_money, add_odds, make_entrant, make_meeting, make_race, own_keys  # noqa: F401
+from tests.lane import LaneClient
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("own_keys")]
 
@@ -112,8 +113,9 @@ def test_only_the_newest_of_each_are_told(client: Client, race: Race, monkeypatc
 
 
 def test_a_history_costs_two_queries_whatever_the_field_and_none_when_kept(
-    client: Client, race: Race, django_assert_num_queries: DjangoAssertNumQueries
+    race: Race, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
+    client = LaneClient()
     for number in range(5):
         add_money(make_entrant(race, number), POLLED, number)
     with django_assert_num_queries(2):

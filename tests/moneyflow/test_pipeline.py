@@ -6,7 +6,6 @@ from threading import Thread
 from typing import Any
 
 import pytest
-from django.core.cache import cache
 from django.db import connection, connections
 from django.db.models import Model
 from hypothesis import given, settings
@@ -15,10 +14,13 @@ from hypothesis import strategies as st
 from moneyflow.models import MoneyFlowHistory, OddsHistory
 from moneyflow.pipeline import walk
 from moneyflow.records import Outcome
-from raceday import clock
+from raceday import clock, shelf
 from raceday.feed.client import FeedAnswer, FeedError
 from raceday.models import FeedPayload, PollRun
+from raceday.racing_day import nz_iso
+from raceday.shelf import IDENTITY, Found
 from races.models import Entrant, PollMark, Race, RacePool, RaceResult
+from tests.card import own_keys  # noqa: F401  # a fixture
 from tests.snapshots import answer, event, runner
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -204,13 +206,21 @@ def test_a_day_without_a_partition_is_told_and_nothing_of_the_poll_is_written(
     assert walk("r1", old).outcome == Outcome.CHANGED
 
 
-def test_a_changed_poll_outdates_the_bodies_of_its_race(now: datetime) -> None:
-    walk("r1", polled(now, 1000))
-    cache.set("topic:race:r1", "word")
-    walk("r1", polled(now + timedelta(seconds=15), 1000))
-    assert cache.get("topic:race:r1") == "word"  # unchanged: nothing to publish
-    walk("r1", polled(now + timedelta(seconds=30), 1100))
-    assert cache.get("topic:race:r1") is None
+@pytest.mark.usefixtures("own_keys")
+def test_a_changed_poll_outdates_the_bodies_of_its_race_and_an_unchanged_one_moves_its_mark(now: datetime) -> None:
+    def look() -> Found:
+        found = shelf.look("race:r1", "none", IDENTITY)
+        assert found
+        return found
+
+    assert walk("r1", polled(now, 1000)).outdated == ("race:r1", "meeting:m1", "card")
+    first = look()
+    unchanged = now + timedelta(seconds=15)
+    assert walk("r1", polled(unchanged, 1000)).outdated == ()
+    second = look()
+    assert (second.version, second.mark and second.mark.polled_at) == (first.version, nz_iso(unchanged))
+    assert walk("r1", polled(now + timedelta(seconds=30), 1100)).outdated == ("race:r1",)
+    assert look().version != first.version
 
 
 def test_a_poll_is_one_read_and_one_write(now: datetime) -> None:

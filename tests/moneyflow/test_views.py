@@ -14,6 +14,7 @@ from moneyflow.views import MONEY, ODDS
 from raceday.racing_day import racing_day
 from races.models import Race
 from tests.card import POLLED, START, add_money, add_odds, make_entrant, make_meeting, make_race, own_keys  # noqa: F401
+from tests.lane import LaneClient
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("own_keys")]
 
@@ -83,8 +84,9 @@ def test_a_history_that_cannot_be_is_refused(client: Client, query: str) -> None
 
 @pytest.mark.parametrize("runners", [1, 16])
 def test_entrants_cost_three_queries_whatever_the_field_and_none_when_kept(
-    client: Client, race: Race, django_assert_num_queries: DjangoAssertNumQueries, runners: int
+    race: Race, django_assert_num_queries: DjangoAssertNumQueries, runners: int
 ) -> None:
+    client = LaneClient()
     for number in range(runners):
         add_money(make_entrant(race, number), POLLED, number)
     with django_assert_num_queries(3):

@@ -16,6 +16,7 @@ from rest_framework.request import Request
 
 from raceday.api import CentsField, snake_case
 from tests.card import make_entrant, make_meeting, make_race, own_keys  # noqa: F401  # a fixture
+from tests.lane import LaneClient
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("own_keys")]
 SECRET = "the password is swordfish"
@@ -109,19 +110,22 @@ def test_without_postgresql_the_answer_is_a_503_in_json(client: Client, monkeypa
 
 def test_answers_carry_what_caches_need(client: Client) -> None:
     make_race(make_meeting())
-    for address, cache_control in [("/api/races/r1", "no-cache"), ("/api/races/r2", "no-store")]:
+    known, unknown, nothing = "/api/races/r1", "/api/races/r2", "/api/nowhere"
+    for address, cache_control in [(known, "no-cache"), (unknown, "no-cache"), (nothing, "no-store")]:
         answer = client.get(address)
         assert answer["Cache-Control"] == cache_control
         assert answer["Vary"] == "Accept-Encoding"
         assert answer["X-Content-Type-Options"] == "nosniff"
 
 
-def test_a_known_etag_is_answered_with_304_until_the_body_changes(client: Client) -> None:
+def test_a_known_etag_is_answered_with_304_until_the_body_changes() -> None:
+    client = LaneClient()
     race = make_race(make_meeting())
     etag = client.get("/api/races/r1")["ETag"]
     again = client.get("/api/races/r1", HTTP_IF_NONE_MATCH=etag)
     assert (again.status_code, again.content, again["ETag"]) == (304, b"", etag)
     assert (again["X-Cache"], again["X-Polled-At"]) == ("HIT", "2026-11-21T15:29:00.000+13:00")
+    assert etag.startswith('W/"')  # of all encodings
     other = make_race(race.meeting, race_id="r2")
     assert client.get(f"/api/races/{other.race_id}", HTTP_IF_NONE_MATCH=etag).status_code == 200
 
@@ -154,9 +158,15 @@ def test_the_schema_is_valid_and_describes_every_address(tmp_path: Path, client:
         *["/api/races/navigation", "/api/races/upcoming", "/api/races/next-scheduled", "/api/races/batch"],
         *["/api/races/{race_id}/live", "/api/races/{race_id}/history", "/api/money-flow-timeline"],
         *["/api/user-alert-configs", "/api/user-alert-configs/reset"],
+        *["/api/stream", "/api/changes", "/api/db-health/stats"],
+        *["/api/cache/stats", "/api/cache/invalidate", "/api/cache/clear", "/api/cache/warm"],
     }
     writing = {path: set(methods) for path, methods in paths.items() if set(methods) != {"get"}}
-    assert writing == {"/api/user-alert-configs": {"get", "post"}, "/api/user-alert-configs/reset": {"put"}}
+    assert writing == {
+        "/api/user-alert-configs": {"get", "post"},
+        "/api/user-alert-configs/reset": {"put"},
+        **{key: {"post"} for key in ("/api/cache/clear", "/api/cache/invalidate", "/api/cache/warm")},
+    }
     assert all(method["summary"] for methods in paths.values() for method in methods.values())
     assert [parameter["name"] for parameter in paths["/api/entrants"]["get"]["parameters"]] == ["history", "race_id"]
 

@@ -14,6 +14,7 @@ from pytest_django import Settings
 
 from raceday import clock
 from tests.card import make_meeting, make_race, own_keys  # noqa: F401  # a fixture
+from tests.lane import LaneClient
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("own_keys")]
 ROOT = Path(__file__).resolve().parents[2]
@@ -54,7 +55,8 @@ def test_active_races_can_still_change_and_start_today_or_were_polled_lately(cli
     assert seen["db_pool_connections"] >= 1
 
 
-def test_hits_and_misses_are_counted_by_route(client: Client) -> None:
+def test_hits_and_misses_are_counted_by_route() -> None:
+    client = LaneClient()
     make_race(make_meeting())
     before = scrape(client)
     for _ in range(3):

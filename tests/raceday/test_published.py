@@ -1,99 +1,280 @@
-"""A kept body is never older than the last publication of any of its topics."""
+"""The lane says what Django would say, from what was finished before; what Django refuses, it refuses."""
 
+from collections.abc import Callable
 from datetime import timedelta
+from time import monotonic
+from typing import Any
+from urllib.parse import quote
 
+import brotli
 import pytest
-from django.core.cache import cache
-from django.http import HttpResponse
-from django.test import RequestFactory
+from django.test import Client
 from pytest_django import Settings
-from rest_framework.request import Request
 
-from raceday import clock, published
-from raceday.published import Body, publish
-from tests.card import own_keys  # noqa: F401  # a fixture
+from raceday import published, shelf
+from raceday.published import PROCESS_BODIES, PROCESS_BYTES, PROCESS_SECONDS, Lane, Ready, is_known
+from raceday.racing_day import racing_day
+from races.models import Race
+from tests.card import START, make_meeting, make_race, own_keys  # noqa: F401  # a fixture
+from tests.every_page import ADDRESSES, KEPT, NEVER_KEPT, make_whole_card, page_routes
+from tests.lane import LaneClient
 
-pytestmark = pytest.mark.usefixtures("own_keys")
-TOPICS = ["race:r1", "card"]
-
-
-def ask(data: object, *, keep_seconds: int = 60, **query: object) -> HttpResponse:
-    request = Request(RequestFactory().get("/api/x/"))
-    return published.answer(request, query, topics=TOPICS, body=lambda: Body(data=data, keep_seconds=keep_seconds))
-
-
-def test_the_second_answer_is_kept_byte_for_byte() -> None:
-    first, second = ask({"a": 1}), ask({"a": 2})
-    assert (first["X-Cache"], second["X-Cache"]) == ("MISS", "HIT")
-    assert (first.content, first["ETag"]) == (second.content, second["ETag"])
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("own_keys")]
+MOVING = ("X-Cache", "Age", "X-Query-Count", "X-Query-Time", "X-Query-Avg")
+OF_CONTENT = ("Content-Type", "Content-Length", "Content-Encoding")
+ENCODINGS = [
+    *[None, "", "br", "gzip", "gzip, br", "identity", "*", "gzip;q=0", "*;q=0", "br;q=0.1, gzip;q=0.9"],
+    *["gzip;q=0.5, identity;q=0.8", "br;q=0, *;q=0.4", "deflate", "GZIP", "gzip; q=0.000"],
+]
 
 
-@pytest.mark.parametrize("topic", TOPICS)
-def test_publishing_any_topic_makes_the_body_a_miss(topic: str) -> None:
-    ask("old")
-    publish([topic])
-    assert ask("new").content == b'"new"'
-    assert ask("newer")["X-Cache"] == "HIT"
+@pytest.fixture
+def client() -> LaneClient:
+    return LaneClient()
 
 
-def test_publishing_another_topic_or_nothing_keeps_the_body() -> None:
-    ask("old")
-    publish(["race:r2"])
-    publish([])
-    assert ask("new")["X-Cache"] == "HIT"
+@pytest.fixture
+def race(make_partitions: Callable[..., None]) -> Race:
+    make_partitions(*(racing_day(START) + timedelta(days=offset) for offset in range(-9, 4)))
+    return make_whole_card()
 
 
-def test_a_reader_that_began_before_the_publication_does_not_keep_what_it_read() -> None:
-    def read_while_a_poll_commits() -> Body:
-        publish(["race:r1"])
-        return Body(data="old", keep_seconds=60)
-
-    ask("older")
-    publish(["race:r1"])
-    request = Request(RequestFactory().get("/api/x"))
-    published.answer(request, {}, topics=TOPICS, body=read_while_a_poll_commits)
-    assert ask("new").content == b'"new"'
+def lasting(answer: Any) -> dict[str, str]:
+    return {name: value for name, value in answer.headers.items() if name not in MOVING}
 
 
-def test_queries_in_any_order_share_a_body_and_other_queries_do_not() -> None:
-    ask("one", a=1, b=2)
-    assert ask("two", b=2, a=1)["X-Cache"] == "HIT"
-    assert ask("three", a=1, b=3)["X-Cache"] == "MISS"
+def headers_of(encoding: str | None) -> dict[str, Any]:
+    return {} if encoding is None else {"HTTP_ACCEPT_ENCODING": encoding}
 
 
-def test_what_is_kept_for_no_time_is_not_kept() -> None:
-    ask("one", keep_seconds=0)
-    assert ask("two")["X-Cache"] == "MISS"
+# ── The same answer ─────────────────────────────────────────────────────────────────────────────
+def test_every_page_of_the_urlconf_has_an_address_in_these_tests() -> None:
+    assert page_routes() == set(ADDRESSES)
 
 
-def test_a_topic_that_valkey_lost_makes_its_bodies_a_miss() -> None:
-    ask("old")
-    cache.delete("topic:card")
-    assert ask("new").content == b'"new"'
+@pytest.mark.parametrize("encoding", ENCODINGS)
+def test_a_hit_is_what_django_answers_byte_for_byte(client: LaneClient, race: Race, encoding: str | None) -> None:
+    accepted = headers_of(encoding)
+    for route in KEPT:
+        miss = Client().get(ADDRESSES[route], **accepted)
+        for _ in range(2):  # from Valkey, and from this process
+            hit = client.get(ADDRESSES[route], **accepted)
+            assert (route, miss["X-Cache"], hit["X-Cache"]) == (route, "MISS", "HIT")
+            assert (hit.status_code, lasting(hit), hit.content) == (miss.status_code, lasting(miss), miss.content)
+    assert client.handler.came == 0
 
 
-def test_a_failure_is_not_kept() -> None:
-    request = Request(RequestFactory().get("/api/x"))
-
-    def fail() -> Body:
-        raise LookupError
-
-    with pytest.raises(LookupError):
-        published.answer(request, {}, topics=TOPICS, body=fail)
-    assert ask("new").content == b'"new"'
-
-
-def test_without_valkey_every_answer_is_a_miss_and_publishing_does_not_fail(settings: Settings) -> None:
-    settings.CACHES = {"default": {**settings.CACHES["default"], "LOCATION": "unix:///nowhere/valkey.sock"}}
-    publish(["card"])
-    assert (ask("one")["X-Cache"], ask("two").content) == ("MISS", b'"two"')
+def test_all_encodings_of_a_body_unpack_to_one(client: LaneClient, race: Race) -> None:
+    packed = 0
+    for route in KEPT:
+        whole, br = client.get(ADDRESSES[route]), client.get(ADDRESSES[route], HTTP_ACCEPT_ENCODING="br")
+        is_packed = br.get("Content-Encoding") == "br"
+        packed += is_packed
+        assert (brotli.decompress(br.content) if is_packed else br.content) == whole.content
+        assert (br["X-Cache"], br["ETag"]) == ("HIT", whole["ETag"])
+    assert 0 < packed < len(KEPT)
 
 
-def test_a_body_of_a_race_tells_when_it_was_polled_and_its_age() -> None:
-    polled_at = clock.now() - timedelta(seconds=90)
-    body = Body(data=1, keep_seconds=60, polled_at=polled_at)
-    request = Request(RequestFactory().get("/api/x"))
-    answer = published.answer(request, {}, topics=TOPICS, body=lambda: body)
-    assert answer["X-Polled-At"].endswith(("+12:00", "+13:00"))
-    assert 90 <= int(answer["Age"]) < 120
-    assert "X-Polled-At" not in ask("another", a=1).headers
+def test_what_is_never_kept_is_django_s_each_time(client: LaneClient, race: Race) -> None:
+    for route in NEVER_KEPT:
+        assert client.outcomes(*[ADDRESSES[route]] * 2) == ["MISS", "MISS"]
+
+
+def test_head_has_the_headers_of_get_and_no_body(client: LaneClient, race: Race) -> None:
+    accepted = headers_of("gzip")
+    for route in KEPT:
+        miss = client.head(ADDRESSES[route], **accepted)
+        get, head = client.get(ADDRESSES[route], **accepted), client.head(ADDRESSES[route], **accepted)
+        assert (miss["X-Cache"], get["X-Cache"], head["X-Cache"]) == ("MISS", "HIT", "HIT")
+        assert (head.content, miss.content, lasting(head)) == (b"", b"", lasting(get))
+        assert lasting(miss) == lasting(head)
+
+
+@pytest.mark.parametrize("known", ["{}", '"other", {}', "*", "strong"])
+def test_who_knows_the_body_is_told_304_with_all_headers(client: LaneClient, race: Race, known: str) -> None:
+    for route in KEPT:
+        whole = client.get(ADDRESSES[route])
+        etag = whole["ETag"]
+        said = etag.removeprefix("W/") if known == "strong" else known.format(etag)
+        hit = client.get(ADDRESSES[route], HTTP_IF_NONE_MATCH=said)
+        assert (hit.status_code, hit.content, hit["X-Cache"]) == (304, b"", "HIT")
+        assert lasting(hit) == {name: value for name, value in lasting(whole).items() if name not in OF_CONTENT}
+
+
+def test_another_etag_gets_the_body() -> None:
+    assert not is_known("", 'W/"a"')
+    assert not is_known('"ab", W/"b"', 'W/"a"')
+
+
+def test_a_404_that_is_kept_is_not_a_304(client: LaneClient) -> None:
+    make_race(make_meeting())
+    shelf.outdate({"race:r1": "v"}, shelf.Mark("2026-11-21T15:29:00.000+13:00", 1.0, 0.0))
+    miss = client.get("/api/race-results?race_id=r1")
+    hit = client.get("/api/race-results?race_id=r1", HTTP_IF_NONE_MATCH="*")
+    assert (hit.status_code, hit.content, hit["X-Cache"]) == (404, miss.content, "HIT")
+    assert lasting(hit) == lasting(miss)
+
+
+# ── The process's own copies ────────────────────────────────────────────────────────────────────
+def test_the_process_asks_valkey_again_once_its_copy_is_old(client: LaneClient) -> None:
+    meeting = make_meeting()
+    client.get("/api/meetings/m1")
+    client.get("/api/meetings/m1")  # now this process has a copy
+    meeting.meeting_name = "Otaki"
+    meeting.save()
+    shelf.outdate({"meeting:m1": None})
+    (kept,) = client.handler.lane.kept.items()
+    assert 0 < kept[1].until - monotonic() <= PROCESS_SECONDS <= 0.25
+    assert client.get("/api/meetings/m1")["X-Cache"] == "HIT"
+    client.handler.lane.kept[kept[0]] = kept[1]._replace(until=monotonic())
+    assert client.get("/api/meetings/m1").json()["meeting_name"] == "Otaki"
+
+
+def test_settings_are_never_in_the_process_and_read_back_at_once(client: LaneClient) -> None:
+    address = "/api/user-alert-configs"
+    config = client.get(address).json()
+    assert client.get(address)["X-Cache"] == "HIT"
+    assert client.handler.lane.kept == {}
+    assert client.post(address, config | {"toggle_all": False}, content_type="application/json").status_code == 200
+    assert client.get(address).json()["toggle_all"] is False
+
+
+def test_a_process_keeps_so_many_bodies_and_bytes_and_no_more() -> None:
+    lane = Lane(lambda *_: ())
+    ready = Ready(0.0, "race", "HIT", 200, "", [], None, b"")
+    for number in range(2 * PROCESS_BODIES + 1):
+        lane._keep((f"/api/races/{number}", "", ""), ready)
+        assert len(lane.kept) <= PROCESS_BODIES
+    for number in range(5):
+        lane._keep((str(number), "", ""), ready._replace(content=bytes(PROCESS_BYTES // 2 - 1)))
+        assert sum(len(kept.content) for kept in lane.kept.values()) <= PROCESS_BYTES
+
+
+def test_a_body_sent_over_and_over_does_not_empty_the_process() -> None:
+    lane = Lane(lambda *_: ())
+    ready = Ready(0.0, "race", "HIT", 200, "", [], None, bytes(PROCESS_BYTES // 4))
+    lane._keep(("other", "", ""), ready._replace(content=b""))
+    for _ in range(8):
+        lane._keep(("/api/races/r1", "", ""), ready)
+    assert len(lane.kept) == 2
+
+
+# ── What Django refuses ─────────────────────────────────────────────────────────────────────────
+@pytest.mark.parametrize("query", ["colour=red", "race_id=r1&raceId=r1", "history=many", "race_id="])
+def test_a_bad_query_of_a_kept_body_is_django_s_400(client: LaneClient, race: Race, query: str) -> None:
+    assert client.outcomes("/api/entrants?race_id=r1", "/api/entrants?race_id=r1") == ["MISS", "HIT"]
+    assert client.get(f"/api/entrants?{query}").status_code == 400
+
+
+@pytest.mark.parametrize("host", ["evil.example", "testserver.evil.example", "", "test server", "testserver:x"])
+def test_a_host_that_is_not_ours_is_refused_by_django(client: LaneClient, race: Race, host: str) -> None:
+    assert client.outcomes("/api/races/r1", "/api/races/r1") == ["MISS", "HIT"]
+    answer = client.get("/api/races/r1", HTTP_HOST=host)
+    assert (answer.status_code, answer.json()) == (400, {"error": "the request cannot be read"})
+
+
+@pytest.mark.parametrize("method", ["post", "put", "delete", "patch", "options", "trace"])
+def test_only_reading_is_answered_from_the_shelf(client: LaneClient, race: Race, method: str) -> None:
+    assert client.outcomes("/api/races/r1", "/api/races/r1") == ["MISS", "HIT"]
+    answer = getattr(client, method)("/api/races/r1")
+    assert answer.status_code == (200 if method == "options" else 405)
+    assert "X-Cache" not in answer.headers
+
+
+def test_behind_a_proxy_without_https_django_redirects(client: LaneClient, race: Race, settings: Settings) -> None:
+    settings.SECURE_SSL_REDIRECT, settings.SECURE_PROXY_SSL_HEADER = True, ("HTTP_X_FORWARDED_PROTO", "https")
+    secure: dict[str, Any] = {"HTTP_X_FORWARDED_PROTO": "https"}
+    assert [client.get("/api/races/r1", **secure)["X-Cache"] for _ in range(3)] == ["MISS", "HIT", "HIT"]
+    insecure: list[dict[str, Any]] = [{}, {"HTTP_X_FORWARDED_PROTO": "http"}]
+    for plain in insecure:
+        answer = client.get("/api/races/r1", **plain)
+        assert (answer.status_code, answer["Location"]) == (301, "https://testserver/api/races/r1")
+
+
+def test_with_https_the_lane_s_security_headers_are_django_s(race: Race, settings: Settings) -> None:
+    settings.SECURE_HSTS_SECONDS, settings.SECURE_HSTS_PRELOAD = 31_536_000, True
+    settings.SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+    published.security_headers.cache_clear()
+    try:
+        miss = Client().get("/api/races/r1", HTTP_X_FORWARDED_PROTO="https")
+        hit = LaneClient().get("/api/races/r1", HTTP_X_FORWARDED_PROTO="https")
+    finally:
+        published.security_headers.cache_clear()
+    assert (hit["X-Cache"], lasting(hit)) == ("HIT", lasting(miss))
+    assert hit["Strict-Transport-Security"] == "max-age=31536000; preload"
+
+
+def test_an_id_of_any_letters_is_kept_like_another(client: LaneClient) -> None:
+    meeting = make_meeting()
+    for race_id in ("a b|c", "\u0101\u00e9\u20ac", "a%2Fb", "\u00c4\u0081", "x\ny", "{race_id}"):
+        make_race(meeting, race_id=race_id)
+        address = f"/api/races/{quote(race_id, safe='')}"
+        miss, hit = client.get(address), client.get(address)
+        assert (miss["X-Cache"], hit["X-Cache"], hit.json()["race_id"]) == ("MISS", "HIT", race_id)
+        assert hit.content == miss.content
+
+
+def test_a_query_of_raw_bytes_is_left_to_django(client: LaneClient) -> None:
+    make_race(make_meeting(), race_id="\u0101")
+    client.get("/api/race-pools?race_id=%C4%81")
+    raw = client.get("/api/races/navigation", QUERY_STRING="race_id=\u0101".encode().decode("latin-1"))
+    assert (raw.status_code, raw["X-Cache"]) == (200, "MISS")
+
+
+# ── Limits and other origins ────────────────────────────────────────────────────────────────────
+def test_hits_count_like_misses_and_past_the_limit_the_lane_refuses(client: LaneClient, settings: Settings) -> None:
+    settings.RATE_LIMIT_PER_MINUTE = 4
+    make_race(make_meeting())
+    left = []
+    for outcome in ("MISS", "HIT", "HIT", "HIT"):
+        answer = client.get("/api/races/r1")
+        left.append(answer["X-RateLimit-Remaining"])
+        assert (answer["X-Cache"], answer["X-RateLimit-Limit"], "Retry-After" in answer.headers) == (
+            outcome,
+            "4",
+            False,
+        )
+    assert left == ["3", "2", "1", "0"]
+    refused, plain = client.get("/api/races/r1"), Client().get("/api/races/r1")
+    for answer in (refused, plain):
+        assert (answer.status_code, answer["X-RateLimit-Remaining"], "X-Cache" in answer.headers) == (429, "0", False)
+        assert 1 <= int(answer["Retry-After"]) <= 60
+    assert set(refused.headers) == set(plain.headers)
+    assert client.get("/api/races/r1", REMOTE_ADDR="192.0.2.9")["X-RateLimit-Remaining"] == "3"
+
+
+def test_a_304_of_the_lane_counts_and_tells_what_is_left(client: LaneClient, settings: Settings) -> None:
+    settings.RATE_LIMIT_PER_MINUTE = 9
+    make_race(make_meeting())
+    etag = client.get("/api/races/r1")["ETag"]
+    answer = client.get("/api/races/r1", HTTP_IF_NONE_MATCH=etag)
+    assert (answer.status_code, answer["X-Cache"], answer["X-RateLimit-Remaining"]) == (304, "HIT", "7")
+
+
+def test_a_whole_history_is_as_expensive_when_it_is_kept(client: LaneClient, race: Race, settings: Settings) -> None:
+    settings.RATE_LIMIT_EXPENSIVE_PER_5_MINUTES = 2
+    answers = [client.get(ADDRESSES["race-history"]) for _ in range(3)]
+    assert [answer.status_code for answer in answers] == [200, 200, 429]
+    assert (answers[1]["X-Cache"], answers[1]["X-RateLimit-Remaining"]) == ("HIT", "0")
+
+
+@pytest.mark.parametrize("origin", ["https://client.example", "https://client.example.org", "null", None])
+def test_other_origins_are_told_what_django_tells_them(
+    client: LaneClient, race: Race, settings: Settings, origin: str | None
+) -> None:
+    settings.CORS_ALLOWED_ORIGINS = ["https://client.example"]
+    settings.MIDDLEWARE = ["corsheaders.middleware.CorsMiddleware", *settings.MIDDLEWARE]
+    asked: dict[str, Any] = {"HTTP_ORIGIN": origin} if origin else {}
+    for etag in ("", "*"):
+        for route in KEPT:
+            miss, hit = Client().get(ADDRESSES[route], **asked), client.get(ADDRESSES[route], **asked)
+            assert (hit["X-Cache"], cross_origin(hit)) == ("HIT", cross_origin(miss))
+            known = client.get(ADDRESSES[route], HTTP_IF_NONE_MATCH=etag or "none", **asked)
+            assert (known.status_code, cross_origin(known)) == (304 if etag else 200, cross_origin(miss))
+    assert ("Access-Control-Allow-Origin" in hit.headers) is (origin == "https://client.example")
+
+
+def cross_origin(answer: Any) -> dict[str, str | set[str]]:
+    told = {name.lower(): value for name, value in answer.headers.items()}
+    told = {name: value for name, value in told.items() if name.startswith("access-control-")}
+    return {**told, "vary": set(answer["Vary"].lower().split(", "))}

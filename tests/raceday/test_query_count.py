@@ -4,6 +4,7 @@ import pytest
 from django.test import Client
 
 from tests.card import make_meeting, own_keys  # noqa: F401  # a fixture
+from tests.lane import LaneClient
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("own_keys")]
 NAMES = ("X-Query-Count", "X-Query-Time", "X-Query-Avg")
@@ -36,6 +37,7 @@ def test_a_304_tells_the_queries_it_took_to_know(client: Client) -> None:
 
 
 @pytest.mark.parametrize("address", ["/api/meetings?date=2026-11-21", "/admin/login/"])
-def test_kept_bodies_and_pages_of_the_admin_have_no_such_headers(client: Client, address: str) -> None:
+def test_kept_bodies_and_pages_of_the_admin_have_no_such_headers(address: str) -> None:
+    client = LaneClient()
     client.get(address)
     assert not set(NAMES) & set(client.get(address).headers)

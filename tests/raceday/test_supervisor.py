@@ -33,10 +33,13 @@ def folder() -> Iterator[Path]:
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """One whose next is free too: the streams take it."""
+    while True:
+        with socket.socket() as probe, socket.socket() as beside, suppress(OSError, OverflowError):
+            probe.bind(("127.0.0.1", 0))
+            port: int = probe.getsockname()[1]
+            beside.bind(("127.0.0.1", port + 1))
+            return port
 
 
 def start(folder: Path, *arguments: str, **settings: str) -> subprocess.Popen[str]:
@@ -78,6 +81,12 @@ def left_over(family: list[psutil.Process], seconds: float) -> list[psutil.Proce
     return [process for process in alive if is_running(process.pid)]
 
 
+def listens(port: int) -> bool:
+    with suppress(OSError), socket.create_connection(("127.0.0.1", port)):
+        return True
+    return False
+
+
 def find(processes: list[psutil.Process], part: str) -> psutil.Process:
     for process in processes:
         with suppress(psutil.NoSuchProcess):
@@ -110,14 +119,16 @@ def test_a_demo_starts_heals_is_shared_and_stops_without_a_trace(folder: Path) -
     assert code == 0
     assert re.fullmatch(r"20\.0 http://127\.0\.0\.1:\d+/affiliates/v1\n", answer)
 
-    for part in ("granian", "bin/postgres"):
+    for part in ("granian", "config.asgi", "bin/postgres"):
         find(family, part).kill()
     eventually(lambda: find(family, "simulator").is_running() and health_status(port) == 200)
+    eventually(lambda: listens(port + 1))
 
     family += descendants(demo)
     demo.send_signal(signal.SIGTERM)
     rest, _ = demo.communicate(timeout=4)
     assert "web ended with code -9" in rest
+    assert "stream ended with code -9" in rest
     assert "postgres ended with code -9" in rest
     assert demo.returncode == 0
     assert left_over(family, seconds=1) == []

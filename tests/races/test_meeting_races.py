@@ -4,10 +4,11 @@ import pytest
 from django.test import Client
 from pytest_django import DjangoAssertNumQueries
 
-from raceday import published
+from raceday import shelf
 from races import examples
 from races.models import Race
 from tests.card import START, make_meeting, make_race, own_keys  # noqa: F401  # a fixture
+from tests.lane import LaneClient
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("own_keys")]
 
@@ -63,12 +64,14 @@ def test_a_meeting_is_completed_once_all_its_races_are_final_or_abandoned(
 
 
 def test_the_end_of_a_race_is_seen_when_its_meeting_is_published(
-    client: Client, django_assert_num_queries: DjangoAssertNumQueries
+    django_assert_num_queries: DjangoAssertNumQueries,
 ) -> None:
+    client = LaneClient()
     make_races("Interim")
     with django_assert_num_queries(1):
         assert client.get("/api/meetings/m1/status").json()["isCompleted"] is False
     Race.objects.update(status="Final")
     assert client.get("/api/meetings/m1/status").json()["isCompleted"] is False
-    published.publish(["meeting:m1"])
+    shelf.outdate({"meeting:m1": None})
+    client.forget()
     assert client.get("/api/meetings/m1/status").json()["isCompleted"] is True

@@ -9,10 +9,11 @@ from django.db import connection
 from django.test import Client
 from pytest_django import DjangoAssertNumQueries
 
-from raceday import clock, published
+from raceday import clock, shelf
 from races import examples, neighbours
 from races.models import Race
 from tests.card import START, make_meeting, make_race, own_keys  # noqa: F401  # a fixture
+from tests.lane import LaneClient
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("own_keys")]
 NAVIGATION = "/api/races/navigation?raceId="
@@ -77,9 +78,8 @@ def test_navigation_needs_a_race_that_there_is(client: Client) -> None:
     assert list(client.get("/api/races/navigation").json()["details"]) == ["race_id"]
 
 
-def test_the_next_scheduled_race_is_live_and_after_now(
-    client: Client, django_assert_num_queries: DjangoAssertNumQueries
-) -> None:
+def test_the_next_scheduled_race_is_live_and_after_now(django_assert_num_queries: DjangoAssertNumQueries) -> None:
+    client = LaneClient()
     now = clock.now()
     make_races(("past", now - timedelta(seconds=1)), ("later", now + timedelta(hours=3)))
     make_races(("soon", now + timedelta(hours=2)), status="Postponed")
@@ -91,10 +91,12 @@ def test_the_next_scheduled_race_is_live_and_after_now(
     assert (body["meeting_name"], body["country"], body["race_type"]) == ("Track soon", "NZ", "thoroughbred")
 
 
-def test_the_next_scheduled_race_is_null_when_there_is_none_until_the_card_has_one(client: Client) -> None:
+def test_the_next_scheduled_race_is_null_when_there_is_none_until_the_card_has_one() -> None:
+    client = LaneClient()
     assert [client.get(NEXT).content for _ in range(2)] == [b"null", b"null"]
     make_races(("a", clock.now() + timedelta(hours=1)))
-    published.publish(["card"])
+    shelf.outdate({"card": None})
+    client.forget()
     assert client.get(NEXT).json()["race_id"] == "a"
 
 

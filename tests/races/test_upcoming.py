@@ -7,10 +7,11 @@ import pytest
 from django.test import Client
 from pytest_django import DjangoAssertNumQueries
 
-from raceday import published
+from raceday import shelf
 from races import examples
 from races.models import Race
 from tests.card import START, make_meeting, make_race, own_keys  # noqa: F401  # a fixture
+from tests.lane import LaneClient
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("own_keys")]
 MIDNIGHT = datetime(2026, 11, 21, 11, tzinfo=UTC)  # in New Zealand
@@ -30,8 +31,9 @@ def upcoming(client: Client, query: str = "") -> list[str]:
 
 
 def test_upcoming_has_the_fields_of_the_contract_in_one_query_and_none_when_kept(
-    client: Client, clock_shows: Shows, django_assert_num_queries: DjangoAssertNumQueries
+    clock_shows: Shows, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
+    client = LaneClient()
     clock_shows(START)
     make_races(START, 10)
     with django_assert_num_queries(1):
@@ -89,13 +91,15 @@ def test_upcoming_crosses_the_midnight_of_new_zealand(client: Client, clock_show
     assert starts == ["2026-11-21T23:58:00.000+13:00", "2026-11-22T00:03:00.000+13:00"]
 
 
-def test_a_change_of_the_card_changes_what_is_upcoming_at_once(client: Client, clock_shows: Shows) -> None:
+def test_a_change_of_the_card_changes_what_is_upcoming_at_once(clock_shows: Shows) -> None:
+    client = LaneClient()
     clock_shows(START)
     make_races(START, 1)
     assert upcoming(client) == ["1"]
     Race.objects.update(status="Abandoned")
     assert upcoming(client) == ["1"]
-    published.publish(["card"])
+    shelf.outdate({"card": None})
+    client.forget()
     assert (upcoming(client), client.get(UPCOMING).json()["total"]) == ([], 0)
 
 

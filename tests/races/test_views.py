@@ -8,9 +8,11 @@ import pytest
 from django.test import Client
 from pytest_django import DjangoAssertNumQueries
 
-from raceday import published
+from raceday import shelf
+from raceday.pages import mark_of
 from races.models import Race, RacePool, RaceResult
 from tests.card import POLLED, START, make_entrant, make_meeting, make_race, own_keys  # noqa: F401  # a fixture
+from tests.lane import LaneClient
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("own_keys")]
 PLACING = {"position": 1, "runner_number": 2, "name": "Horse 2", "entrant_id": "r1-e2", "barrier": 7}
@@ -69,12 +71,26 @@ def test_a_race_counts_its_runners_without_the_scratched(
     assert (body["runner_count"], body["race_type"], body["actual_start"]) == (2, "thoroughbred", None)
 
 
-@pytest.mark.parametrize("path", ["/api/races/nowhere", "/api/race-pools?race_id=r1", "/api/race-results?raceId=r1"])
-def test_what_is_not_there_yet_is_a_404_and_never_kept(client: Client, race: Race, path: str) -> None:
-    for _ in range(2):
-        answer = client.get(path)
-        assert (answer.status_code, list(answer.json())) == (404, ["error"])
-        assert "X-Cache" not in answer.headers
+def test_what_leads_nowhere_is_a_404_and_never_kept(race: Race) -> None:
+    client = LaneClient()
+    for path in ("/api/races/nowhere", "/api/race-pools?race_id=nowhere", "/api/meetings/nowhere"):
+        for _ in range(2):
+            answer = client.get(path)
+            assert (answer.status_code, list(answer.json()), answer["X-Cache"]) == (404, ["error"], "MISS")
+
+
+@pytest.mark.parametrize("path", ["/api/race-pools?race_id=r1", "/api/race-results?raceId=r1"])
+def test_that_a_polled_race_has_none_yet_is_kept_until_the_race_changes(race: Race, path: str) -> None:
+    client = LaneClient()
+    shelf.outdate({"race:r1": "first poll"}, mark_of(POLLED, keep_seconds=60))
+    first, second = client.get(path), client.get(path)
+    assert [(answer.status_code, answer["X-Cache"]) for answer in (first, second)] == [(404, "MISS"), (404, "HIT")]
+    assert (second.content, second["X-Polled-At"]) == (first.content, first["X-Polled-At"])
+    RacePool.objects.create(race=race, win_pool_total=Decimal("1.10"), last_updated=POLLED)
+    make_result(race)
+    shelf.outdate({"race:r1": "second poll"})
+    client.forget()
+    assert client.get(path).status_code == 200
 
 
 def test_pools_are_exact_cents_and_the_unknown_stays_null(
@@ -129,11 +145,13 @@ def test_a_result_has_numbers_cents_and_prices_by_runner_number(
     assert (body["photo_finish"], body["protest_lodged"]) == (True, None)
 
 
-def test_an_interim_result_gives_way_to_the_final_one_at_its_publication(client: Client, race: Race) -> None:
+def test_an_interim_result_gives_way_to_the_final_one_at_its_publication(race: Race) -> None:
+    client = LaneClient()
     result = make_result(race, result_status="interim")
     assert client.get("/api/race-results?race_id=r1").json()["result_status"] == "interim"
     result.result_status = "final"
     result.save()
     assert client.get("/api/race-results?race_id=r1").json()["result_status"] == "interim"
-    published.publish(["race:r1"])
+    shelf.outdate({"race:r1": "final"})
+    client.forget()
     assert client.get("/api/race-results?race_id=r1").json()["result_status"] == "final"

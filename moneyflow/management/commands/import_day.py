@@ -11,8 +11,8 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.db import connections
 
-from moneyflow.pipeline import walk
-from moneyflow.tasks import import_card
+from moneyflow.pipeline import Walk, walk
+from moneyflow.tasks import ask_to_publish, import_card
 from raceday import clock
 from raceday.feed.client import FeedAnswer, FeedClient, FeedError
 from raceday.racing_day import racing_day
@@ -33,20 +33,21 @@ class Command(BaseCommand):
             raise CommandError(f"the feed did not give the card of {card.day}: {card.error.reason}", returncode=1)
         self.stdout.write(f"{card.day}: {len(card.meetings)} meetings, {len(card.race_ids)} races")
         live = list(Race.objects.live().filter(pk__in=card.race_ids).values_list("pk", flat=True))
-        outcomes = asyncio.run(self.poll_each(live))
-        faulty = [outcome for outcome in outcomes if outcome.endswith(("error", "partition"))]
+        walks = asyncio.run(self.poll_each(live))
+        ask_to_publish(dict.fromkeys(["card", *(topic for walked in walks for topic in walked.outdated)]))
+        faulty = [walked for walked in walks if walked.outcome.endswith(("error", "partition"))]
         self.stdout.write(f"{card.day}: {len(live)} live races polled, {len(faulty)} without success")
 
-    async def poll_each(self, race_ids: list[str]) -> list[str]:
+    async def poll_each(self, race_ids: list[str]) -> list[Walk]:
         """This function will poll races side by side, write each as it comes, and show how far it is."""
-        outcomes: list[str] = []
+        walks: list[Walk] = []
         loop = asyncio.get_running_loop()
         with ThreadPoolExecutor(max_workers=1) as writer:  # a thread is a connection: one is enough
             async for race_id, found in fetch_each(race_ids):
-                outcomes.append((await loop.run_in_executor(writer, walk, race_id, found)).outcome)
-                self.show_progress(len(outcomes), len(race_ids))
+                walks.append(await loop.run_in_executor(writer, walk, race_id, found))
+                self.show_progress(len(walks), len(race_ids))
             await loop.run_in_executor(writer, connections.close_all)
-        return outcomes
+        return walks
 
     def show_progress(self, done: int, total: int) -> None:
         """This function will keep one line up to date on a terminal, and say nothing elsewhere."""

@@ -4,6 +4,7 @@ import logging
 import secrets
 import socket
 import time
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -11,6 +12,7 @@ from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.core.management import call_command
 from django.core.management.base import BaseCommand
+from django.db import DatabaseError, connection, transaction
 
 FEED_SECONDS = 10.0
 
@@ -24,6 +26,7 @@ class Command(BaseCommand):
         """This function will say `database ready` once migrated; a day that cannot be imported is only told."""
         call_command("migrate", verbosity=0, interactive=False)
         self.stdout.write("database ready")
+        count_statements(self.stdout.write)
         users = get_user_model().objects
         if not users.filter(is_superuser=True).exists():
             password = secrets.token_urlsafe(12)
@@ -36,6 +39,15 @@ class Command(BaseCommand):
             logging.getLogger(__name__).exception("the day was not imported")
             self.stdout.write(f"the day was not imported: {type(fault).__name__}: {fault}")
         self.stdout.flush()
+
+
+def count_statements(tell: Callable[[str], Any]) -> None:
+    """This function will let PostgreSQL count its statements for /api/db-health/stats, or say why it may not."""
+    try:
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute("CREATE EXTENSION IF NOT EXISTS pg_stat_statements")
+    except DatabaseError as fault:
+        tell(f"statements are not counted, all else works: {str(fault).partition(chr(10))[0]}")
 
 
 def await_feed() -> None:

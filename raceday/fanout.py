@@ -1,0 +1,279 @@
+"""SERVE: one subscription a process to the log of events, many readers. No HTTP is known here, nothing is rendered.
+
+The process remembers the log, so that who comes back is told the rest without a question. Whoever is up to date is
+`placed` under the races and meetings it wants and handed frames as they come; whoever is not, new or too slow,
+catches up in its own time: with the rest of the log, or with the latest bodies. Both hold as of `position`.
+"""
+
+import asyncio
+import zlib
+from bisect import bisect_left
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Iterable
+from contextlib import suppress
+from typing import Any, NamedTuple
+
+import msgspec
+import structlog
+from django.db import Error as DatabaseFault
+from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+
+from raceday import events, metrics, shelf, valkey
+from raceday.events import START, Event, Position, Wanted, write_id
+from raceday.reader import RESYNC, Reader, write_frame
+
+BLOCK_SECONDS = 4.0
+ANSWER_SECONDS = 2.0
+AHEAD_SECONDS = 0.5  # a client may have an id from another process before this one has read it
+PAUSE_SECONDS = 0.1
+READ_AT_ONCE = 200  # fewer than a reader may have pending: no burst alone puts it behind
+REPLAY_AT_ONCE = 250
+MOST_BODIES = 500
+PING_SECONDS = 10  # a tenth of the readers each second
+FAULTS = (*valkey.VALKEY_FAULTS, TimeoutError, DatabaseFault)
+
+log = structlog.get_logger(__name__)
+
+
+class Told(NamedTuple):
+    """What the streams were last told of a race, and the position it was read at."""
+
+    at: Position
+    body: bytes
+
+
+class Fanout:
+    """All readers of one process. `find_races` returns the races of a meeting, None for none such."""
+
+    def __init__(self, url: str, find_races: Callable[[str], Awaitable[Iterable[str] | None]]) -> None:
+        self.url, self.find_races = url, find_races
+        self.name = valkey.key(events.LOG)
+        self.log: list[Event] = []
+        self.position = START
+        self.is_live = False
+        metrics.STREAMS.set(0)
+        self.moved = asyncio.Event()
+        self.asking = asyncio.Lock()
+        self.bodies: dict[str, Told] = {}
+        self.meetings: dict[str, set[str]] = {}
+        self.readers: list[set[Reader]] = [set() for _ in range(PING_SECONDS)]
+        self.by_race: defaultdict[str, set[Reader]] = defaultdict(set)
+        self.by_meeting: defaultdict[str, set[Reader]] = defaultdict(set)
+        self.questions = self._client(ANSWER_SECONDS)
+
+    # ── Following the log ────────────────────────────────────────────────────────────────────────
+    async def follow(self) -> None:
+        """This function will read the log for ever; a Valkey that is away is tried again ten times a second."""
+        while True:
+            try:
+                # A connection of its own each time: after any break the log is looked at before it is trusted.
+                async with self._client(BLOCK_SECONDS + ANSWER_SECONDS) as client:
+                    await self._go_on(client)
+                    self._set_live()
+                    while True:
+                        await self._read(client)
+            except FAULTS as fault:
+                if self.is_live:
+                    log.warning("valkey_away", fault=type(fault).__name__)
+                self.is_live = False
+            await asyncio.sleep(PAUSE_SECONDS)
+
+    async def _read(self, client: Redis) -> None:
+        since = {self.name: write_id(self.position)}
+        answer: Any = await client.xread(since, READ_AT_ONCE, int(BLOCK_SECONDS * 1000))  # type: ignore[arg-type]
+        for _, entries in answer:
+            self._take_all(entries)
+
+    async def ping(self) -> None:
+        """This function will have every reader pinged in turn, for ever."""
+        turn = 0
+        while True:
+            for reader in self.readers[turn]:
+                reader.is_pinged = True
+                reader.wake.set()
+            turn = (turn + 1) % PING_SECONDS
+            await asyncio.sleep(1)
+
+    async def _go_on(self, client: Redis) -> None:
+        """Whether the log still has the last event seen here decides whether it is the same log."""
+        if self.log and not await client.xrange(self.name, write_id(self.position), write_id(self.position)):
+            log.warning("events_lost", last_seen=write_id(self.position))
+            self.log.clear()
+            self.bodies.clear()
+            self.position = START
+            for reader in self._all():
+                reader.needs_resync |= reader.is_placed
+                self._displace(reader)
+        while entries := await client.xrange(self.name, f"({write_id(self.position)}", count=READ_AT_ONCE):
+            self._take_all(entries)
+
+    def _set_live(self) -> None:
+        self.is_live = True
+        for reader in self._all():
+            if not reader.is_placed:
+                reader.wake.set()
+
+    def _take_all(self, entries: Iterable[Any]) -> None:
+        for entry in entries:
+            self._take(events.parse(entry))
+        if len(self.log) > events.MOST_EVENTS * 1.25:
+            del self.log[: -events.MOST_EVENTS]
+        self.moved.set()
+        self.moved.clear()  # a pulse: whoever waits just now goes on
+
+    def _take(self, event: Event) -> None:
+        self.log.append(event)
+        self.position = event.position
+        told = self.bodies.get(event.race_id)
+        if told and told.at < event.position:
+            del self.bodies[event.race_id]
+        if event.meeting_id in self.meetings:
+            self.meetings[event.meeting_id].add(event.race_id)
+        placed = {*self.by_race.get(event.race_id, ()), *self.by_meeting.get(event.meeting_id, ())}
+        readers = [reader for reader in placed if event.kind in reader.wanted.kinds]
+        frame = write_frame(event)
+        for reader in readers:
+            if not reader.give(frame):
+                self._displace(reader)
+                metrics.STREAMS_CONFLATED.inc()
+        metrics.STREAM_EVENTS.inc(len(readers))
+
+    # ── Readers ──────────────────────────────────────────────────────────────────────────────────
+    def add(self, reader: Reader) -> None:
+        """This function will count and ping a reader, who is told nothing until it has caught up."""
+        min(self.readers, key=len).add(reader)
+        metrics.STREAMS.set(sum(map(len, self.readers)))
+
+    def remove(self, reader: Reader) -> None:
+        """This function will forget a reader."""
+        self._displace(reader)
+        for bucket in self.readers:
+            bucket.discard(reader)
+        metrics.STREAMS.set(sum(map(len, self.readers)))
+
+    def close(self) -> None:
+        """This function will end all streams."""
+        for reader in self._all():
+            reader.close()
+
+    async def catch_up(self, reader: Reader) -> bytes:
+        """This function will return what brings a reader forward, b"" when Valkey leaves it open.
+
+        It is placed when that is all; else there is more.
+        """
+        try:
+            if reader.since is not None:
+                return await self._replay(reader, reader.since)
+            races = sorted(await self.races_of(reader.wanted))
+            await self._know(races)
+        except FAULTS as fault:
+            log.warning("reader_waits", fault=type(fault).__name__)
+            return b""
+        bodies = b"\n\n".join(b"event: snapshot\ndata: " + self.bodies[race].body for race in races)
+        # One id, with the last body: a reader cut off before it has not seen them all.
+        last = f"\nid: {write_id(self.position)}\n\n".encode() if races else b""
+        resync = RESYNC if reader.needs_resync else b""
+        self._place(reader)
+        return resync + bodies + last
+
+    async def races_of(self, wanted: Wanted) -> set[str]:
+        """This function will return all races wanted, those of the meetings that are known too."""
+        races = set(wanted.races)
+        for meeting_id in wanted.meetings:
+            if meeting_id not in self.meetings:
+                found = await self.find_races(meeting_id)
+                if found is None:
+                    continue
+                self.meetings.setdefault(meeting_id, set()).update(found)
+            races |= self.meetings[meeting_id]
+        return races
+
+    async def _replay(self, reader: Reader, since: Position) -> bytes:
+        """The log after `since`, a part at a time; a resync when it does not go back so far."""
+        if since > self.position:
+            with suppress(TimeoutError):
+                await self._reach(since, seconds=AHEAD_SECONDS)
+        at = bisect_left(self.log, since, key=lambda event: event.position)
+        first = self.log[at].position if at < len(self.log) else None
+        if not events.holds(since, first, length=len(self.log)):
+            reader.since, reader.needs_resync = None, True
+            return await self.catch_up(reader)
+        rest, last = events.chosen(self.log[at + (first == since) :], reader.wanted, REPLAY_AT_ONCE)
+        if len(rest) == REPLAY_AT_ONCE:
+            reader.since = last
+            reader.wake.set()
+        else:
+            self._place(reader)
+        return b"".join(map(write_frame, rest))
+
+    async def _know(self, races: Iterable[str]) -> None:
+        """This function will have the bodies of these races at hand, all of them true at `position`."""
+        while True:
+            async with self.asking:
+                if missing := [race for race in races if race not in self.bodies]:
+                    await self._read_bodies(missing)
+            read_at = max((self.bodies[race].at for race in races if race in self.bodies), default=START)
+            await self._reach(read_at, seconds=ANSWER_SECONDS)
+            if all(race in self.bodies for race in races):
+                return
+
+    async def _read_bodies(self, races: list[str]) -> None:
+        """Bodies and the end of the log in one step: no event is between them."""
+        async with self.questions.pipeline(transaction=True) as pipe:
+            for race in races:
+                pipe.hget(shelf.name_of(f"race:{race}"), "told")
+            pipe.xrevrange(self.name, count=1)
+            *told, end = await pipe.execute()
+        at = events.parse(end[0]).position if end else START
+        if len(self.bodies) > MOST_BODIES:
+            self.bodies.clear()
+        for race, body in zip(races, told, strict=True):
+            self.bodies[race] = Told(at, _read_body(race, body))
+
+    async def _reach(self, position: Position, *, seconds: float) -> None:
+        """This function will wait until the log was followed so far; not for ever, since Valkey may have lost it."""
+        async with asyncio.timeout(seconds):
+            while self.position < position:
+                await self.moved.wait()
+
+    def _place(self, reader: Reader) -> None:
+        reader.since, reader.needs_resync = None, False
+        if reader.is_closed:
+            return
+        reader.is_placed = True
+        for race_id in reader.wanted.races:
+            self.by_race[race_id].add(reader)
+        for meeting_id in reader.wanted.meetings:
+            self.by_meeting[meeting_id].add(reader)
+
+    def _displace(self, reader: Reader) -> None:
+        if not reader.is_placed:
+            return
+        reader.is_placed = False
+        for index, names in ((self.by_race, reader.wanted.races), (self.by_meeting, reader.wanted.meetings)):
+            for name in names:
+                index[name].discard(reader)
+                if not index[name]:
+                    del index[name]
+
+    def _all(self) -> list[Reader]:
+        return [reader for bucket in self.readers for reader in bucket]
+
+    def _client(self, seconds: float) -> Redis:
+        # Without retries: a new connection behind its back may meet a Valkey that has lost events.
+        return Redis.from_url(
+            self.url,
+            socket_connect_timeout=1,
+            socket_timeout=seconds,
+            retry=Retry(NoBackoff(), 0),
+            protocol=2,
+            single_connection_client=True,
+        )
+
+
+def _read_body(race_id: str, told: Any) -> bytes:
+    if not told:
+        return msgspec.json.encode({"race_id": race_id, "known": False})
+    return zlib.decompress(told.partition(b"\n")[2])

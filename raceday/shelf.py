@@ -1,0 +1,264 @@
+"""PUBLISH: where finished bodies stand in Valkey, one hash a topic. Nothing is rendered here, and no request is known.
+
+A topic (`race:ID`, `meeting:ID`, `card`, `alerts:USER`) has a version, a word that a commit replaces: a body is current
+while the version it was read under is the topic's. Fields of the hash:
+
+    version                      the word
+    mark                         `polled_at|epoch|fresh_until`, moved by each poll of a race, an unchanged one too
+    told                         `version` newline, then what the streams were last told, deflated
+    <key> <identity|gzip|br>     `version|status|etag|fresh_until|rounds` newline, then the bytes
+"""
+
+import secrets
+import time
+import zlib
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from raceday import valkey
+
+TOPIC_SECONDS = 2 * 86_400
+MOST_FIELDS = 600  # of a topic; queries of endless variety must not fill Valkey
+IDENTITY, GZIP, BR = "identity", "gzip", "br"
+
+# Nothing stands unless version and told are what the bodies were made from: whoever came in between renders anew.
+PUBLISH = """
+local told = redis.call('HGET', KEYS[1], 'told')
+if redis.call('HGET', KEYS[1], 'version') ~= ARGV[1] then return 0 end
+if (told and string.match(told, '^[^\\n]*') or '') ~= ARGV[2] then return 0 end
+local mark = redis.call('HGET', KEYS[1], 'mark')
+redis.call('DEL', KEYS[1])
+redis.call('HSET', KEYS[1], 'version', ARGV[1])
+if mark then redis.call('HSET', KEYS[1], 'mark', mark) end
+redis.call('EXPIRE', KEYS[1], ARGV[3])
+local at = 8
+for _ = 1, tonumber(ARGV[4]) do
+    redis.call('HSET', KEYS[1], ARGV[at], ARGV[at + 1])
+    at = at + 2
+end
+while ARGV[at] do
+    redis.call('XADD', KEYS[2], 'MAXLEN', '~', ARGV[5], '*', 'race', ARGV[6], 'meeting', ARGV[7],
+        'kind', ARGV[at], 'data', ARGV[at + 1])
+    at = at + 2
+end
+return 1
+"""
+
+
+class Mark(NamedTuple):
+    """A race's last poll as headers tell it, and until when its bodies are fresh without another; 0: for ever."""
+
+    polled_at: str
+    epoch: float
+    fresh_until: float
+
+
+class Copy(NamedTuple):
+    """One finished body in one encoding. fresh_until 0 sets no limit; rounds: publications it is still remade for."""
+
+    version: str
+    status: int
+    etag: str
+    fresh_until: float
+    rounds: int
+    encoding: str
+    content: bytes
+
+
+class Found(NamedTuple):
+    """What a look at the shelf found: the topic's version and mark, and a copy, current or not."""
+
+    version: str | None
+    mark: Mark | None
+    copy: Copy | None
+
+    @property
+    def is_current(self) -> bool:
+        return self.copy is not None and self.copy.version == self.version
+
+    @property
+    def fresh_until(self) -> float:
+        """The first of the limits that body and mark set, in machine seconds; 0 when neither does."""
+        limits = [self.copy.fresh_until if self.copy else 0, self.mark.fresh_until if self.mark else 0]
+        return min((limit for limit in limits if limit), default=0)
+
+
+class Finished(NamedTuple):
+    """A body rendered and compressed once, by encoding; small ones as they are, others packed only."""
+
+    status: int
+    etag: str
+    fresh_until: float
+    contents: Mapping[str, bytes]
+
+
+class Standing(NamedTuple):
+    """A topic as a publication finds it: version, what was told under which one, keys with their rounds.
+
+    is_made: bodies of this very version were told of and stand there.
+    """
+
+    version: str
+    told_version: str
+    told: bytes | None
+    rounds: Mapping[str, int]
+    is_made: bool
+
+
+def name_of(topic: str) -> str:
+    """This function will return the name of a topic's hash in Valkey."""
+    return valkey.key(f"published:{topic}")
+
+
+def look(topic: str, key: str, encoding: str) -> Found | None:
+    """This function will look for a body in this encoding, or as it is, in one round trip; None without Valkey."""
+    # What is packed is kept in both packings, so whoever wants it as it is unpacks one.
+    packed = GZIP if encoding == IDENTITY else encoding
+    fields = ["version", "mark", f"{key} {packed}", f"{key} {IDENTITY}"]
+    values = valkey.read_hash(name_of(topic), fields)
+    if values is None:
+        return None
+    version, mark, small, whole = values
+    copy = _copy(whole, IDENTITY) if whole else _copy(small, packed) if small else None
+    if copy and encoding == IDENTITY and copy.encoding == GZIP:
+        copy = copy._replace(encoding=IDENTITY, content=zlib.decompress(copy.content, wbits=31))
+    return Found(version.decode() if version else None, _mark(mark) if mark else None, copy)
+
+
+def begin(topic: str) -> Found | None:
+    """This function will return version and mark to note before a body is read from the database; None: do not keep.
+
+    A topic without a version gets one, so that a publication meanwhile makes the body outdated.
+    """
+
+    def steps(client: Any) -> tuple[str, bytes | None, int]:
+        name = name_of(topic)
+        with client.pipeline(transaction=True) as pipe:
+            pipe.hsetnx(name, "version", secrets.token_hex(8)).expire(name, TOPIC_SECONDS, nx=True)
+            pipe.hmget(name, ["version", "mark"]).hlen(name)
+            *_, (version, mark), fields = pipe.execute()
+        return version.decode(), mark, fields
+
+    found = valkey.ask(steps)
+    if found is None or found[2] > MOST_FIELDS:
+        return None
+    return Found(found[0], _mark(found[1]) if found[1] else None, None)
+
+
+def fill(topic: str, key: str, finished: Finished, *, noted: Found, mark: Mark | None, rounds: int) -> None:
+    """This function will put a reader's body on the shelf, under the version noted before it was read."""
+    fields = _fields(key, finished, noted.version or "", rounds)
+    if mark and not (noted.mark and _is_fresh(noted.mark.fresh_until)):
+        fields["mark"] = write_mark(mark)
+    valkey.ask(lambda client: client.hset(name_of(topic), mapping=fields))
+
+
+def release(topic: str, key: str) -> None:
+    """This function will let others make the body: it is made, or cannot be."""
+    valkey.ask(lambda client: client.delete(_lock(topic, key)))
+
+
+def take(topic: str, key: str, seconds: float) -> bool:
+    """This function will tell one caller of many that it is the one to make a body anew."""
+    return bool(valkey.ask(lambda client: client.set(_lock(topic, key), 1, nx=True, px=int(seconds * 1000))))
+
+
+def outdate(versions: Mapping[str, str | None], mark: Mark | None = None) -> list[bool]:
+    """This function will make every body of these topics outdated at once, after the commit; one round trip.
+
+    versions: the new word by topic, None for one nobody has had. The mark is of the first topic. Returns for each
+    topic whether its version was another before.
+    """
+
+    def steps(client: Any) -> list[bool]:
+        with client.pipeline(transaction=True) as pipe:
+            for position, (topic, version) in enumerate(versions.items()):
+                word = version or secrets.token_hex(8)
+                fields = {"version": word} | ({"mark": write_mark(mark)} if mark and not position else {})
+                pipe.hget(name_of(topic), "version").hset(name_of(topic), mapping=fields)
+                pipe.expire(name_of(topic), TOPIC_SECONDS, nx=True)
+            before = pipe.execute()[::3]
+        return [old != (new or "").encode() for old, new in zip(before, versions.values(), strict=True)]
+
+    return (valkey.tell(steps) if versions else []) or []
+
+
+def standing(topic: str) -> Standing | None:
+    """This function will read what a publication of the topic has to know; None without a version or Valkey."""
+    fields = valkey.tell(lambda client: client.hgetall(name_of(topic))) or {}
+    if b"version" not in fields:
+        return None
+    told_version, _, told = fields.get(b"told", b"").partition(b"\n")
+    copies = {name.decode().rpartition(" ")[0]: _copy(value, "") for name, value in fields.items() if b" " in name}
+    version = fields[b"version"].decode()
+    return Standing(
+        version=version,
+        told_version=told_version.decode(),
+        told=zlib.decompress(told) if told else None,
+        rounds={key: copy.rounds for key, copy in copies.items()},
+        is_made=told_version == fields[b"version"] and any(copy.version == version for copy in copies.values()),
+    )
+
+
+class Told(NamedTuple):
+    """What the streams know once these events are in the log."""
+
+    race_id: str
+    meeting_id: str
+    state: bytes
+    events: Sequence[tuple[str, bytes]]
+
+
+def publish(
+    topic: str,
+    found: Standing,
+    bodies: Iterable[tuple[str, Finished, int]],
+    *,
+    keep_seconds: int = TOPIC_SECONDS,
+    told: Told | None = None,
+    log: tuple[str, int] = ("events", 0),
+) -> bool:
+    """This function will put (key, body, rounds) in place of all that stood there, and log the events, in one step.
+
+    False when the topic has another version by now, or something else was told: nothing is changed then.
+    """
+    fields: dict[str, str | bytes] = {}
+    for key, finished, rounds in bodies:
+        fields |= _fields(key, finished, found.version, rounds)
+    if told:
+        fields["told"] = found.version.encode() + b"\n" + zlib.compress(told.state, 1)
+    whose = (told.race_id, told.meeting_id) if told else ("", "")
+    arguments: list[str | bytes | int] = [found.version, found.told_version, keep_seconds, len(fields), log[1], *whose]
+    for pair in [*fields.items(), *(told.events if told else ())]:
+        arguments += pair
+    keys = [name_of(topic), valkey.key(log[0])]
+    return bool(valkey.tell(lambda client: client.eval(PUBLISH, 2, *keys, *arguments)))
+
+
+def write_mark(mark: Mark) -> str:
+    """This function will write a mark as the hash has it."""
+    return f"{mark.polled_at}|{mark.epoch}|{mark.fresh_until}"
+
+
+def _mark(written: bytes) -> Mark:
+    polled_at, epoch, fresh_until = written.decode().split("|")
+    return Mark(polled_at, float(epoch), float(fresh_until))
+
+
+def _fields(key: str, finished: Finished, version: str, rounds: int) -> dict[str, str | bytes]:
+    head = f"{version}|{finished.status}|{finished.etag}|{finished.fresh_until}|{rounds}\n".encode()
+    return {f"{key} {encoding}": head + content for encoding, content in finished.contents.items()}
+
+
+def _copy(value: bytes, encoding: str) -> Copy:
+    head, _, content = value.partition(b"\n")
+    version, status, etag, fresh_until, rounds = head.decode().split("|")
+    return Copy(version, int(status), etag, float(fresh_until), int(rounds), encoding, content)
+
+
+def _lock(topic: str, key: str) -> str:
+    return valkey.key(f"making:{topic}:{key}")
+
+
+def _is_fresh(until: float) -> bool:
+    return not until or time.time() < until

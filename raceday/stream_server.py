@@ -1,0 +1,57 @@
+"""SERVE: the server of the streams' process: how many connections it may hold, and how it ends."""
+
+import resource
+import signal
+import socket
+
+import uvicorn
+
+from raceday.process import tie_to_parent
+from raceday.stream import Streams
+
+BACKLOG = 4096  # the readers of a server that was restarted come back within two seconds
+GRACE_SECONDS = 0.4
+SEND_BUFFER_BYTES = 128 * 1024  # the kernel would keep megabytes for each client that does not keep up
+STUCK_SECONDS = 60  # a client that takes nothing for so long is cut off
+SERVER_OPTIONS = {"http": "h11", "loop": "asyncio", "ws": "none", "lifespan": "on", "interface": "asgi3"}
+
+
+class Server(uvicorn.Server):
+    """uvicorn, which by itself would wait for streams to end that never do."""
+
+    def __init__(self, streams: Streams, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.streams = streams
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self.streams.close()
+        await super().shutdown(sockets)
+
+
+def serve(streams: Streams, *, host: str, port: int) -> int:
+    """This function will serve streams until a signal ends it, and return the exit code."""
+    tie_to_parent(signal.SIGKILL)
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    config = uvicorn.Config(
+        streams,
+        backlog=BACKLOG,
+        timeout_graceful_shutdown=GRACE_SECONDS,  # type: ignore[arg-type]  # it is only waited for
+        access_log=False,
+        log_config=None,
+        proxy_headers=False,  # whose word is taken for an address is raceday.login's to say
+        server_header=False,
+        **SERVER_OPTIONS,  # type: ignore[arg-type]
+    )
+    server = Server(streams, config)
+    server.run(sockets=[listen(host, port)])
+    return 0 if server.started else 1
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """This function will return a listening socket whose connections hold little and end when nobody takes it."""
+    listener = socket.create_server((host, port), backlog=BACKLOG)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
+    if hasattr(socket, "TCP_USER_TIMEOUT"):  # Linux
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, STUCK_SECONDS * 1000)
+    return listener

@@ -1,0 +1,79 @@
+"""PURE: what a race page has to be told when one live body follows another, and how it takes it in."""
+
+from collections.abc import Mapping
+from typing import Any
+
+STAMPS = frozenset({"updated_at", "last_updated"})  # alone they are no news
+HOLD = "hold_percentage"
+Body = Mapping[str, Any]
+Event = tuple[str, dict[str, Any]]
+
+
+def deltas(before: Body | None, after: Body) -> list[Event]:
+    """This function will return (kind, data) for each kind of news between two bodies of `/api/races/{id}/live`.
+
+    Kinds are status, pool and odds. Values are absolute and only those that changed; each data has race_id and
+    polled_at. Nothing known before, or other entrants than before, is one ("snapshot", after). One worked: a win price
+    that moves to 3.4 is ("odds", {race_id, polled_at, "entrants": [{"entrant_id": …, "fixed_win_odds": 3.4}]}).
+    """
+    if before is None or _ids(before) != _ids(after):
+        return [("snapshot", dict(after))]
+    whose = {"race_id": after["race"]["race_id"], "polled_at": after["freshness"]["polled_at"]}
+    news = {"status": _status(before, after), "pool": _pool(before, after), "odds": _odds(before, after)}
+    return [(kind, whose | data) for kind, data in news.items() if data]
+
+
+def apply(body: Body, kind: str, data: Body) -> Body:
+    """This function will return the body as it reads after one event; stamps that came without news stay."""
+    if kind == "snapshot":
+        return data
+    changed: dict[str, Any] = {name: {**body[name], **data[name]} for name in ("race", "meeting") if name in data}
+    changed |= {name: data[name] for name in ("pools", "results", "navigation") if name in data}
+    if "entrants" in data:
+        news = {entrant["entrant_id"]: entrant for entrant in data["entrants"]}
+        changed["entrants"] = [{**entrant, **news.get(entrant["entrant_id"], {})} for entrant in body["entrants"]]
+    polled = {"freshness": {**body["freshness"], "polled_at": data["polled_at"]}} if "polled_at" in data else {}
+    whole = {**body, **changed, **polled}
+    return {name: value for name, value in whole.items() if name != "results" or value is not None}
+
+
+def _ids(body: Body) -> list[str]:
+    return [entrant["entrant_id"] for entrant in body["entrants"]]
+
+
+def _status(before: Body, after: Body) -> dict[str, Any]:
+    news: dict[str, Any] = {name: _changed(before[name], after[name]) for name in ("race", "meeting")}
+    if _is_news(before.get("results"), after.get("results")):
+        news["results"] = after.get("results")  # null: they were taken back
+    if before["navigation"] != after["navigation"]:
+        news["navigation"] = after["navigation"]
+    return {name: value for name, value in news.items() if value or name == "results"}
+
+
+def _pool(before: Body, after: Body) -> dict[str, Any]:
+    holds = [
+        {"entrant_id": new["entrant_id"], HOLD: new[HOLD]}
+        for old, new in zip(before["entrants"], after["entrants"], strict=True)
+        if old[HOLD] != new[HOLD]
+    ]
+    pools = {"pools": after["pools"]} if _is_news(before["pools"], after["pools"]) else {}
+    return pools | ({"entrants": holds} if holds else {})
+
+
+def _odds(before: Body, after: Body) -> dict[str, Any]:
+    entrants = [
+        {"entrant_id": new["entrant_id"], **news}
+        for old, new in zip(before["entrants"], after["entrants"], strict=True)
+        if (news := _changed({**old, HOLD: new[HOLD]}, new))
+    ]
+    return {"entrants": entrants} if entrants else {}
+
+
+def _changed(before: Body, after: Body) -> dict[str, Any]:
+    """The fields that differ, none when only stamps do."""
+    changed = {name: value for name, value in after.items() if name not in before or before[name] != value}
+    return changed if changed.keys() - STAMPS else {}
+
+
+def _is_news(before: Body | None, after: Body | None) -> bool:
+    return before != after if before is None or after is None else bool(_changed(before, after))

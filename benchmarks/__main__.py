@@ -16,7 +16,7 @@ import psycopg
 from psycopg.conninfo import make_conninfo
 from psycopg.sql import SQL, Identifier
 
-NAMES = ("write", "transform", "corridor", "history")
+NAMES = ("write", "transform", "corridor", "history", "serve", "stream")
 SERVERS = ("DATABASE_URL", "REDIS_URL")
 
 

@@ -58,12 +58,16 @@ class Scenario(Struct, frozen=True):
 
 
 class Poll(Struct):
-    """One poll: wall-clock Unix seconds of question, answer and its publishing, and what the worker said of it."""
+    """One poll: wall-clock Unix seconds of its steps, and what the worker said of it.
+
+    Published: committed, and no reader is given an older body as current. Made: the new bodies stand ready.
+    """
 
     race_id: str
     asked: float
     in_hand: float
     published: float | None = None
+    made: float | None = None
     publish_ms: float = 0.0
     outcome: str = ""
 
@@ -98,6 +102,7 @@ def _figures(scenario: Scenario, rounds: list[list[Poll]], lost: int) -> list[Fi
         raise BenchmarkError("no poll was published: the cluster does not work.")
     to_publish = [(at - poll.in_hand) * 1000 for poll, at in published]
     to_commit = [(at - poll.in_hand) * 1000 - poll.publish_ms for poll, at in published]
+    to_make = [(poll.made - poll.in_hand) * 1000 for poll in polls if poll.made is not None] or [0.0]
     whole = [_seconds(of_round) for of_round in rounds]
     changed = sum(poll.outcome == "changed" for poll in polls)
 
@@ -111,6 +116,8 @@ def _figures(scenario: Scenario, rounds: list[list[Poll]], lost: int) -> list[Fi
         told("committed_p99", "the same", percentile(to_commit, 0.99)),
         told("published_p50", "answer in hand → published", median(to_publish)),
         told("published_p99", "the same", percentile(to_publish, 0.99), at_most=limit_ms),
+        told("made_p50", f"answer in hand → new bodies ready, {len(to_make)} publications", median(to_make)),
+        told("made_p99", "the same", percentile(to_make, 0.99)),
         told("round_p50", f"all {scenario.races} asked → all published, {len(rounds)} rounds", median(whole), "s"),
         told("round_max", "the same, slowest", max(whole), "s", at_most=limit_seconds),
         told("lost", "polls without a trace or readings, warm-up too", lost, "polls", at_most=0.0),
@@ -170,17 +177,18 @@ async def _poll(feed: FeedClient, gate: asyncio.Semaphore, race_id: str) -> Poll
 
 
 async def _await_published(polls: dict[str, Poll], log: BinaryIO) -> None:
-    missing = set(polls)
     give_up = time.monotonic() + PATIENCE_SECONDS
-    while missing and time.monotonic() < give_up:
+    while time.monotonic() < give_up and any(
+        poll.published is None or (poll.outcome == "changed" and poll.made is None) for poll in polls.values()
+    ):
         for line in _whole_lines(log):
             said = json.loads(line)
-            if said["event"] == "poll" and said["race_id"] in missing:
-                poll = polls[said["race_id"]]
-                poll.published = datetime.fromisoformat(said["timestamp"]).timestamp()
+            at = datetime.fromisoformat(said["timestamp"]).timestamp()
+            if said["event"] == "poll" and (poll := polls.get(said["race_id"])) and poll.published is None:
+                poll.published, poll.outcome = at, said["outcome"]
                 poll.publish_ms = said["publish_ms"] or 0.0
-                poll.outcome = said["outcome"]
-                missing.remove(poll.race_id)
+            elif said["event"] == "published" and (poll := polls.get(said["topic"].removeprefix("race:"))):
+                poll.made = at
         await asyncio.sleep(LOOK_SECONDS)
 
 

@@ -24,7 +24,7 @@ from meetings.models import Meeting
 from moneyflow import partitions
 from moneyflow.columns import MONEY_COLUMNS, span_of
 from moneyflow.models import MoneyFlowHistory, OddsHistory
-from raceday import clock, published
+from raceday import clock, shelf
 from raceday.racing_day import racing_day
 from races.models import Entrant, Race
 
@@ -110,7 +110,7 @@ def _wall_ms(way: Callable[[], bytes]) -> float:
 
 
 def _columns(client: Client) -> bytes:
-    published.publish([f"race:{RACE_ID}"])
+    shelf.outdate({f"race:{RACE_ID}": None})
     answer = client.get(f"/api/races/{RACE_ID}/history")
     if answer.status_code != 200 or answer["X-Cache"] != "MISS":
         raise BenchmarkError(f"the history was not made anew: {answer.status_code} {answer.get('X-Cache')}.")

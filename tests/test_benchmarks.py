@@ -3,17 +3,27 @@
 import json
 import math
 import os
+import socket
 import subprocess
 import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from itertools import islice
+from pathlib import Path
+from threading import Thread
 
 import pytest
 from django.conf import settings
 
+from benchmarks.client_day import figures, habit
 from benchmarks.corridor import Poll, lost_polls
 from benchmarks.feed import changes, is_busy, open_races, simulation_from, source_of
-from benchmarks.figures import Figure, percentile, table
+from benchmarks.figures import BenchmarkError, Figure, percentile, table
+from benchmarks.load import cpu_seconds, drive, processes, read_head, request
+from benchmarks.peers import PEERS, PeerError, built
+from benchmarks.serve import unbuilt
 from moneyflow.transform import snapshot_digest
 from raceday.feed.parse import parse_event
 from raceday.feed.records import RaceSnapshot
@@ -22,6 +32,7 @@ from raceday.simulator.envelope import ROOT, Request
 
 NOON = datetime(2026, 11, 21, 0, 0, tzinfo=UTC)
 FEW = ("--rounds", "1")
+QUICK = ("write", "transform", "corridor", "history")  # the others start whole trees, or peers from registries
 
 
 def bench(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -37,12 +48,12 @@ def bench(*arguments: str, **environment: str) -> subprocess.CompletedProcess[st
     )
 
 
-def test_every_benchmark_measures_and_says_it_in_one_json_line() -> None:
-    done = bench("--json", *FEW)
+def test_benchmarks_measure_and_say_it_in_one_json_line() -> None:
+    done = bench(*QUICK, "--json", *FEW)
     assert done.returncode in (0, 1), done.stderr
     record = json.loads(done.stdout.splitlines()[-1])
     figures = {figure["name"]: figure for figure in record["figures"]}
-    assert {name.split(".")[0] for name in figures} == {"write", "transform", "corridor", "history"}
+    assert {name.split(".")[0] for name in figures} == set(QUICK)
     assert all(math.isfinite(figure["figure"]) for figure in figures.values())
     assert [figures[f"corridor.{scenario}.lost"]["figure"] for scenario in scenarios()] == [0, 0, 0, 0]
     assert {"date", "cores", "python", "postgresql", "fsync", "load_average_at_start"} <= record["conditions"].keys()
@@ -66,7 +77,7 @@ def test_a_table_is_printed_for_people_and_names_the_conditions() -> None:
 @pytest.mark.parametrize(
     ("arguments", "environment", "sentence"),
     [
-        (["speed"], {}, "there is no benchmark 'speed': choose of write, transform, corridor, history."),
+        (["speed"], {}, "there is no benchmark 'speed': choose of write, transform, corridor, history, serve"),
         (["--rounds", "0"], {}, "--rounds must be 1 or more."),
         (["write"], {"DATABASE_URL": ""}, "DATABASE_URL is not set: `./run bench` sets it."),
         (["write"], {"DATABASE_URL": "postgresql://u@127.0.0.1:1/d"}, "the database failed: "),
@@ -142,3 +153,104 @@ def test_a_poll_is_lost_without_a_word_without_a_run_or_without_its_readings() -
     assert lost_polls([polls["bare"]]) == 1
     assert lost_polls([polls["unwritten"]]) == 1
     assert lost_polls([untold]) == 1
+
+
+# ── serve ───────────────────────────────────────────────────────────────────────────────────────
+
+
+@contextmanager
+def server(answer: bytes) -> Iterator[int]:
+    """A server that answers each request with the same bytes, in two pieces; yields its port."""
+
+    def serve(line: socket.socket) -> None:
+        with line, suppress(OSError):  # who has seen enough hangs up
+            while line.recv(65536):
+                for piece in (answer[:30], answer[30:]):
+                    line.sendall(piece)
+                    time.sleep(0.001)
+
+    def listen() -> None:
+        for _ in range(2):
+            Thread(target=serve, args=(listener.accept()[0],), daemon=True).start()
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        Thread(target=listen, daemon=True).start()
+        yield listener.getsockname()[1]
+
+
+@pytest.mark.parametrize(
+    ("head", "expected"),
+    [
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 12\r\n\r\n", (200, 12)),
+        (b"HTTP/1.1 404 Not Found\r\ncontent-length:7\r\n\r\n", (404, 7)),
+        (b"HTTP/1.1 304 Not Modified\r\ncontent-length: 12\r\n\r\n", (304, 0)),
+        (b"HTTP/1.1 200 OK\r\n\r\n", (200, 0)),
+    ],
+)
+def test_the_head_of_an_answer_tells_status_and_length(head: bytes, expected: tuple[int, int]) -> None:
+    assert read_head(head) == expected
+
+
+def test_a_load_is_as_many_whole_answers_as_were_asked_for() -> None:
+    with server(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nX-Cache: HIT\r\n\r\nabcde") as port:
+        load = drive(port, request("/api", {"Accept": "*/*"}), connections=2, requests=9, expect=200)
+    assert len(load.latencies_ms) == 9
+    assert 0 < max(load.latencies_ms) <= load.seconds * 1000
+
+
+@pytest.mark.parametrize("head", [b"HTTP/1.1 500 Oh no\r\n", b"HTTP/1.1 200 OK\r\nX-Cache: MISS\r\n"])
+def test_a_load_with_another_answer_than_expected_is_not_measured(head: bytes) -> None:
+    with server(head + b"Content-Length: 0\r\n\r\n") as port, pytest.raises(BenchmarkError, match="a server answered"):
+        drive(port, request("/api", {}), connections=2, requests=2, expect=200)
+
+
+def test_cpu_is_told_of_a_process_and_all_its_children() -> None:
+    busy = "import subprocess, sys, time; subprocess.run([sys.executable, '-c', 'while True: pass'])"
+    parent = subprocess.Popen([sys.executable, "-c", busy])
+    try:
+        while len(pids := processes(parent.pid)) < 2:
+            time.sleep(0.01)
+        before = cpu_seconds(pids)
+        while cpu_seconds(pids) < before + 0.05:
+            time.sleep(0.01)
+    finally:
+        for pid in processes(parent.pid):
+            os.kill(pid, 9)
+        parent.wait()
+    assert len(pids) == 2
+    assert pids[0] == parent.pid
+
+
+@pytest.mark.parametrize(
+    ("to_start", "span"),
+    [(7200, (1800, 1800)), (3600, (600, 900)), (301, (150, 300)), (300, (15, 30)), (-90, (15, 30))],
+)
+def test_clients_look_at_a_race_more_often_the_nearer_it_is(to_start: float, span: tuple[float, float]) -> None:
+    assert habit(to_start) == span
+
+
+def test_hits_stales_misses_and_failures_are_shares_of_all_requests() -> None:
+    counts = {("/a", "hit"): 96, ("/a", "stale"): 2, ("/b", "miss"): 1, ("/b", "0 TimeoutError"): 1}
+    told = {figure.name.removeprefix("serve.clients."): figure for figure in figures(counts, "")}
+    shares = {name: told[name].figure for name in ("ready", "hit", "stale", "miss", "requests", "failed", "missed./b")}
+    assert shares == {"ready": 98, "hit": 96, "stale": 2, "miss": 1, "requests": 100, "failed": 1, "missed./b": 1}
+    assert (told["ready"].is_met(), told["failed"].is_met(), told["failed"].what) == (False, False, "0 TimeoutError")
+
+
+def test_a_day_without_requests_has_no_figures() -> None:
+    with pytest.raises(BenchmarkError, match="no client asked"):
+        figures({}, "")
+
+
+@pytest.mark.parametrize(("number", "missing"), [(0, "FastAPI could not be built"), (1, "there is no node")])
+def test_a_peer_that_cannot_be_built_says_why_and_is_a_mark_missed(
+    number: int, missing: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "prefix", str(tmp_path))
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    with pytest.raises(PeerError, match=missing) as fault:
+        built(PEERS[number])
+    told = unbuilt(PEERS[number].name, str(fault.value))
+    assert (told.is_met(), told.what) == (False, str(fault.value))
+    assert not list(tmp_path.rglob("built"))

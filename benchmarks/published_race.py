@@ -1,0 +1,61 @@
+"""A race whose finished bodies stand in Valkey as the product puts them there: what the servers are asked for."""
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from benchmarks.feed import event_body, open_races, simulation_from
+from benchmarks.figures import BenchmarkError
+from moneyflow import publishing
+from moneyflow.pipeline import walk
+from raceday import clock, pages, shelf, valkey
+from raceday.feed.client import FeedAnswer
+from raceday.feed.records import ENDED
+from raceday.simulator.day import Race, Simulation
+
+OPEN_BYTES = 25_000  # of the entrants' body before the last poll, which makes it about 30 kB
+POLL_SECONDS = 15
+FIRST_SECONDS, LAST_SECONDS = 600, -1200  # to the close, and after it
+
+
+@contextmanager
+def published_race() -> Iterator[str]:
+    """This function will poll a simulated race through every room until it has ended; yields its entrants' address."""
+    logging.getLogger("raceday").setLevel(logging.WARNING)  # a line a poll is for the workers' log
+    simulation = simulation_from(clock.now())
+    race = next(race for race in open_races(simulation) if not race.plan.scratchings)
+    topic, path = f"race:{race.race_id}", f"/api/entrants?race_id={race.race_id}"
+    _poll_until_large(simulation, race)
+    if not publishing.publish(topic):
+        raise BenchmarkError("the race was not published.")
+    try:
+        yield path
+    finally:
+        valkey.client().delete(shelf.name_of(topic))
+
+
+def _poll_until_large(simulation: Simulation, race: Race) -> None:
+    """Polls every 15 s before the close until the entrants' histories are long enough, then once after the race."""
+    size = 0
+    for seconds in range(FIRST_SECONDS, 0, -POLL_SECONDS):
+        _poll(simulation, race, seconds)
+        size = _entrants_size(race)
+        if size >= OPEN_BYTES:
+            break
+    if _poll(simulation, race, LAST_SECONDS) not in ENDED or size < OPEN_BYTES:
+        raise BenchmarkError(f"the simulated race did not end with {OPEN_BYTES} bytes: another seed is needed.")
+
+
+def _poll(simulation: Simulation, race: Race, seconds: float) -> str:
+    body = event_body(simulation, race, seconds)
+    answer = FeedAnswer(body=body, encoding="identity", polled_at=clock.now(), fetch_ms=1.0)
+    walked = walk(race.race_id, answer)
+    if walked.snapshot is None:
+        raise BenchmarkError(f"a poll was not written: {walked.reason}.")
+    return walked.snapshot.status
+
+
+def _entrants_size(race: Race) -> int:
+    asked = pages.find("/api/entrants", f"race_id={race.race_id}")
+    assert asked is not None
+    return len(pages.render(pages.make(asked).data))

@@ -63,9 +63,9 @@ def cache_page(request: HttpRequest) -> HttpResponse:
 def _carry_out(request: HttpRequest, act: str | None, form: InvalidateForm) -> None:
     try:
         if act == "invalidate":
-            _tell(request, "dropped", cache_views.invalidate(request.user.pk, form.payload.validated_data))
+            _tell(request, cache_views.invalidate(request.user.pk, form.payload.validated_data))
         elif act == "clear":
-            _tell(request, "dropped", cache_views.clear(request.user.pk))
+            _tell(request, cache_views.clear(request.user.pk))
         elif act == "warm":
             cache_views.warm(request.user.pk)
             messages.success(request, "Queued: today's bodies that are missing or outdated are made.")
@@ -73,8 +73,8 @@ def _carry_out(request: HttpRequest, act: str | None, form: InvalidateForm) -> N
         messages.error(request, f"{fault}.")
 
 
-def _tell(request: HttpRequest, said: str, done: Done) -> None:
-    sentence = f"{done.bodies} bodies in {done.topics} topics {said}."
+def _tell(request: HttpRequest, done: Done) -> None:
+    sentence = f"{done.bodies} bodies in {done.topics} topics dropped."
     if done.is_complete:
         messages.success(request, sentence if done.topics else "Nothing of that is kept.")
     else:

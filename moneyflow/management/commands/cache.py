@@ -64,12 +64,12 @@ def invalidate(options: dict[str, Any]) -> Iterator[str]:
     payload = InvalidatePayload(data={by: what})
     if not payload.is_valid():
         raise CommandError(f"{what} {' '.join(map(str, payload.errors[by]))}", returncode=1)
-    yield from _done("dropped", INVALIDATE[by](payload.validated_data[by]))
+    yield from _done(INVALIDATE[by](payload.validated_data[by]))
 
 
 def clear(_: dict[str, Any]) -> Iterator[str]:
     """This function will drop all kept bodies."""
-    yield from _done("dropped", cache_operations.clear())
+    yield from _done(cache_operations.clear())
 
 
 def warm(_: dict[str, Any]) -> Iterator[str]:
@@ -78,8 +78,8 @@ def warm(_: dict[str, Any]) -> Iterator[str]:
     yield f"{publishing.warm()} topics made."
 
 
-def _done(said: str, done: Done) -> Iterator[str]:
-    yield f"{done.bodies} bodies in {done.topics} topics {said}."
+def _done(done: Done) -> Iterator[str]:
+    yield f"{done.bodies} bodies in {done.topics} topics dropped."
     if not done.is_complete:
         raise CommandError("There was not time for all of them: run it again.", returncode=1)
 

@@ -230,13 +230,17 @@ def _cluster(tree: ProcessTree, folder: Path) -> Iterator[BinaryIO]:
     """A cluster of django-q2 as `./run` starts it, and its log to read."""
     log = folder / "cluster.log"
     (folder / "metrics").mkdir()
-    own = {"Q_CLUSTER_NAME": QUEUE, "LOG_LEVEL": "INFO", "PROMETHEUS_MULTIPROC_DIR": str(folder / "metrics")}
+    own = {"LOG_LEVEL": "INFO", "PROMETHEUS_MULTIPROC_DIR": str(folder / "metrics")}
     log.touch()
-    program = Program(name="cluster", argv=[sys.executable, "manage.py", "qcluster"], env=os.environ | own, log=log)
-    cluster = tree.start(program)
+    argv = [sys.executable, "manage.py", "qcluster"]
+    clusters = [
+        tree.start(Program(name=name, argv=argv, env=os.environ | own | {"Q_CLUSTER_NAME": name}, log=log))
+        for name in (QUEUE, "publish")
+    ]
     try:
         with log.open("rb") as lines:
             yield lines
     finally:
-        tree.forget(cluster)  # it would make its queue anew
+        for cluster in clusters:
+            tree.forget(cluster)  # it would make its queue anew
         StreamBroker(list_key=QUEUE).delete_queue()

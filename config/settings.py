@@ -242,7 +242,7 @@ CACHES = {
     }
 }
 
-# ── django-q2: `control` holds the poller, `default` transforms and writes ───────────────────────
+# ── django-q2: `control` holds the poller, `default` transforms and writes, `publish` makes bodies ─
 Q_CLUSTER = {
     "name": "default",
     "broker_class": "raceday.broker.StreamBroker",
@@ -259,7 +259,10 @@ Q_CLUSTER = {
     "poll": 0.2,
     "guard_cycle": 1,
     "label": "django-q2",
-    "ALT_CLUSTERS": {"control": {"workers": 2, "retry": 86400, "recycle": 1}},
+    "ALT_CLUSTERS": {
+        "control": {"workers": 2, "retry": 86400, "recycle": 1},
+        "publish": {"workers": 1},  # of its own, so that no reading waits for a body to be made
+    },
 }
 
 # ── The API and the admin ───────────────────────────────────────────────────────────────────────

@@ -59,9 +59,10 @@ class LiveRace(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What the leader asks of the cluster `default`: each remembers its last task, and asks anew once that is done."""
+    """What the leader asks of the other clusters: each remembers its last task, and asks anew once that is done."""
 
     beat: StreamBroker = field(default_factory=partial(StreamBroker, list_key="default"))
+    publishing: StreamBroker = field(default_factory=partial(StreamBroker, list_key="publish"))
     daily: StreamBroker = field(default_factory=partial(StreamBroker, list_key="default"))
 
 
@@ -120,6 +121,7 @@ def _wait_without_leader(asked: Asked, duty: Callable[[], None] = lambda: None) 
     try:
         cluster.beat("control")
         cluster.ask_for_beat(asked.beat)
+        cluster.ask_for_beat(asked.publishing)
         duty()
     except RedisError as fault:
         log.warning("poller_without_valkey", fault=str(fault))
@@ -278,10 +280,11 @@ class Leader:
             await asyncio.sleep(TICK_SECONDS)
 
     async def show_life(self) -> None:
-        """This function will beat for `control`, ask `default` for its beat, and hold the polls when that is behind."""
+        """This function will beat for `control`, ask for others' beats, and hold the polls when writing is behind."""
         try:
             await asyncio.to_thread(cluster.beat, "control")
             await asyncio.to_thread(cluster.ask_for_beat, self._asked.beat)
+            await asyncio.to_thread(cluster.ask_for_beat, self._asked.publishing)
             waiting = await asyncio.to_thread(self._asked.beat.queue_size)
             if waiting > BACKLOG_LIMIT:
                 self._hold(cluster.BEAT_SECONDS, reason=f"{waiting} polls wait to be written")

@@ -23,15 +23,15 @@ log = structlog.get_logger(__name__)
 def process_poll(race_id: str, found: FeedAnswer | FeedError) -> None:
     """This function will take an answer the poller has in hand to its commit, and ask for its bodies to be made.
 
-    A task of their own makes them: answers of races that close together are all committed before the first body.
+    A cluster of its own makes them, so that no answer waits for a body before it is committed.
     """
     ask_to_publish(walk(race_id, found).outdated)
 
 
 def ask_to_publish(topics: Iterable[str]) -> None:
-    """This function will have the bodies of these topics made by the next free worker."""
+    """This function will have the bodies of these topics made by the cluster `publish`."""
     for topic in topics:
-        async_task(PUBLISH, topic, q_options={"save": False})
+        async_task(PUBLISH, topic, q_options={"cluster": "publish", "save": False})
 
 
 def publish(topic: str) -> None:

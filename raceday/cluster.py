@@ -18,8 +18,9 @@ from redis.exceptions import RedisError
 from raceday.broker import StreamBroker, valkey
 from raceday.process import tie_to_parent
 
-CLUSTERS = ("default", "control")
+CLUSTERS = ("default", "control", "publish")
 BEAT_SECONDS = 5.0
+PUBLISH_NICENESS = 5  # what commits readings goes first where processors are scarce
 
 
 def connect(poller: str) -> None:
@@ -31,6 +32,8 @@ def connect(poller: str) -> None:
         moment.connect(partial(receiver, poller), weak=False, dispatch_uid=receiver.__name__)
     if "qcluster" in sys.argv:
         _bind_children()
+        if Conf.CLUSTER_NAME == "publish":
+            os.nice(PUBLISH_NICENESS)
 
 
 def _bind_children() -> None:

@@ -23,7 +23,7 @@ from raceday.running import announce, environment, lock
 from raceday.server_files import make_home
 
 PYTHON = sys.executable
-CLUSTERS = ("control", "default")
+CLUSTERS = ("control", "default", "publish")
 SPARE_CONNECTIONS = 15  # for psql, migrations and the supervisor, beside DB_POOL_MAX
 READY_SECONDS = 30.0
 HEALTHY_SECONDS = 10.0
@@ -258,7 +258,7 @@ def beat_ages(beats: redis.Redis, clusters: Mapping[str, Child]) -> dict[str, fl
 
 
 def silent_clusters(ages: Mapping[str, float]) -> list[str]:
-    """This function will choose the clusters to restart; `default` beats only while `control` sends it beats to do."""
+    """This function will choose the clusters to restart; others beat only while `control` sends them beats to do."""
     if ages["control"] > BEAT_SECONDS:
         return ["control"]
     return [name for name, age in ages.items() if age > BEAT_SECONDS]

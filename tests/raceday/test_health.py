@@ -25,8 +25,8 @@ def own_valkey_database(settings: Settings, worker_id: str) -> None:
 
 @pytest.fixture
 def both_alive() -> None:
-    cluster.beat("default")
-    cluster.beat("control")
+    for name in cluster.CLUSTERS:
+        cluster.beat(name)
 
 
 @pytest.mark.parametrize("address", ["/health", "/health/", "/api/health", "/api/health/"])
@@ -47,7 +47,7 @@ def test_the_age_of_the_feed_is_that_of_the_newest_poll(client: Client) -> None:
     assert 60 <= client.get("/health").json()["feed_age_seconds"] < 120
 
 
-@pytest.mark.parametrize("silent", ["default", "control"])
+@pytest.mark.parametrize("silent", cluster.CLUSTERS)
 @pytest.mark.usefixtures("both_alive")
 def test_a_cluster_without_a_beat_for_15_seconds_is_a_503_that_names_it(client: Client, silent: str) -> None:
     valkey().set(f"raceday:beat:{silent}", repr(time.time() - 16))
@@ -58,7 +58,7 @@ def test_a_cluster_without_a_beat_for_15_seconds_is_a_503_that_names_it(client: 
 
 def test_clusters_that_never_beat_are_a_503(client: Client) -> None:
     answer = client.get("/health")
-    assert (answer.status_code, answer.json()["error"]) == (503, "no sign of life from cluster default and control")
+    assert (answer.status_code, answer.json()["error"]) == (503, "no sign of life from cluster default and control and publish")
 
 
 def test_without_valkey_it_is_a_503(client: Client, settings: Settings) -> None:

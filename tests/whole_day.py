@@ -72,7 +72,7 @@ def polls_of(race: Race) -> list[float]:
     if plan.abandoned_at is not None:
         return [plan.abandoned_at - 400, plan.abandoned_at + 20]
     refreshed_at = shown_at(plan, SIMULATION.world, plan.advertised_at - 50)
-    before = [plan.advertised_at - seconds for seconds in (600, 240, 20)]
+    before = [plan.advertised_at - seconds for seconds in (600, 20)]
     alike = [refreshed_at + 1, refreshed_at + 8][: 1 + race.number % 2]
     scratched = [each.at + 20 for each in plan.scratchings if each.is_late]
     after = [at + 20 for at in (plan.closes_at, plan.interim_at, plan.final_at)]

@@ -58,7 +58,8 @@ def test_a_cluster_without_a_beat_for_15_seconds_is_a_503_that_names_it(client: 
 
 def test_clusters_that_never_beat_are_a_503(client: Client) -> None:
     answer = client.get("/health")
-    assert (answer.status_code, answer.json()["error"]) == (503, "no sign of life from cluster default and control and publish")
+    sentence = "no sign of life from cluster default and control and publish"
+    assert (answer.status_code, answer.json()["error"]) == (503, sentence)
 
 
 def test_without_valkey_it_is_a_503(client: Client, settings: Settings) -> None:

@@ -7,7 +7,6 @@ is published is what the worker says in its one log line a poll, so that nothing
 import asyncio
 import json
 import os
-import socket
 import sys
 import time
 from collections import Counter
@@ -30,6 +29,7 @@ from msgspec import Struct
 
 from benchmarks.feed import is_busy, open_races, simulation_from
 from benchmarks.figures import BenchmarkError, Figure, percentile
+from benchmarks.load import free_port
 from moneyflow.poller import HAND_OVER_THREADS, PROCESS_POLL
 from raceday import clock
 from raceday.broker import StreamBroker
@@ -203,9 +203,7 @@ def _whole_lines(log: BinaryIO) -> Iterator[bytes]:
 
 
 def _start_feed(tree: ProcessTree, first_start: datetime) -> None:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     settings.NZTAB_API_URL = f"http://127.0.0.1:{port}/affiliates/v1"
     argv = [sys.executable, "-m", "benchmarks.feed", "--port", str(port), "--first-start", first_start.isoformat()]
     tree.start(Program(name="feed", argv=argv, env=os.environ))

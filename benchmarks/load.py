@@ -18,6 +18,14 @@ LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 CPU_OF_PROCESS = 2  # Linux's CPUCLOCK_SCHED: utime + stime of all threads, in ns instead of ticks
 
 
+def free_port() -> int:
+    """This function will return a port that nobody listens on just now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
 class Load(Struct, frozen=True, kw_only=True):
     """What answered requests took: seconds in all, and each one's milliseconds from sent to read."""
 

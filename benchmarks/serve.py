@@ -6,7 +6,6 @@ fetched from Valkey, and two peers that fetch theirs from the same Valkey. Then 
 
 import http.client
 import os
-import socket
 import sys
 import time
 from collections import defaultdict
@@ -20,7 +19,7 @@ from msgspec import Struct
 
 from benchmarks import client_day
 from benchmarks.figures import BenchmarkError, Figure, percentile
-from benchmarks.load import Load, cpu_seconds, drive, processes, request
+from benchmarks.load import Load, cpu_seconds, drive, free_port, processes, request
 from benchmarks.peers import PEERS, PREFIX, Peer, PeerError, built, program
 from benchmarks.published_race import published_race
 from raceday import valkey
@@ -145,14 +144,6 @@ def _compare(server: Server, kind: str, answer: Answer, expected: Answer) -> Non
 
 
 # ── The servers ─────────────────────────────────────────────────────────────────────────────────
-
-
-def free_port() -> int:
-    """This function will return a port that nobody listens on just now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def _start_raceday(tree: ProcessTree, name: str, folder: Path) -> Server:

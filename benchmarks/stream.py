@@ -16,6 +16,7 @@ import msgspec
 import psutil  # type: ignore[import-untyped]
 
 from benchmarks.figures import BenchmarkError, Figure, percentile
+from benchmarks.load import free_port
 from raceday import events, shelf, valkey
 from raceday.process import die_with_parent
 from races import examples
@@ -138,8 +139,7 @@ def _tell_bodies() -> None:
 
 @contextmanager
 def _process() -> Iterator[tuple[psutil.Process, int]]:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
+    port = free_port()
     limits = {"STREAMS_MAX": "20000", "STREAMS_PER_CLIENT": "0", "LOG_LEVEL": "WARNING"}
     streams = subprocess.Popen(
         [sys.executable, "-m", "config.asgi", "--port", str(port)],

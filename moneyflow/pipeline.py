@@ -120,7 +120,7 @@ def _outdate(snapshot: RaceSnapshot, answer: FeedAnswer, written: Written) -> tu
     """
     assert written.changed_at is not None  # noqa: S101 of every applied write
     race = f"race:{snapshot.race_id}"
-    versions: dict[str, str | None] = {race: written.changed_at.isoformat()}
+    versions: dict[str, str | None] = {race: shelf.version_of(written.changed_at)}
     if written.is_race_changed:
         versions |= {f"meeting:{snapshot.meeting_id}": None, "card": None}
         if snapshot.status in ENDED:

@@ -3,20 +3,21 @@
 import time
 from collections.abc import Iterator, Mapping
 from heapq import nlargest
-from urllib.parse import quote, unquote
+from urllib.parse import quote
 
 import msgspec
 import structlog
 from django.conf import settings
 from django.db.models import QuerySet
 
-from raceday import clock, events, pages, shelf
+from raceday import clock, pages, shelf
 from raceday.feed.records import ENDED
-from raceday.pages import ROUNDS, Asked
+from raceday.pages import ROUNDS, find_address
 from raceday.racing_day import racing_day
 from raceday.shelf import TOPIC_SECONDS, Finished, Standing, Told
 from races.deltas import deltas
 from races.models import Race
+from races.views import race_mark
 
 DAY_SECONDS = 86_400
 MOST_REMADE = 60  # bodies of a topic, the newest first: one client's many queries must not keep the workers busy
@@ -80,14 +81,14 @@ def _today() -> QuerySet[Race]:
 
 def _outdated_races(races: QuerySet[Race]) -> Iterator[str]:
     for race in races.filter(mark__isnull=False).select_related("mark"):
-        mark = pages.mark_of(race.mark.polled_at, keep_seconds=0 if race.status in ENDED else pages.LIVE_SECONDS)
+        mark = race_mark(race.status, race.mark.polled_at)
         topic = f"race:{race.race_id}"
-        if any(shelf.outdate({topic: race.mark.changed_at.isoformat()}, mark)):
+        if any(shelf.outdate({topic: shelf.version_of(race.mark.changed_at)}, mark)):
             yield topic
 
 
 def _publish_race(race_id: str, found: Standing) -> bool:
-    live = _find(LIVE.format(quote(race_id)))
+    live = find_address(LIVE.format(quote(race_id)))
     if live is None or (body := pages.make(live)).status != 200:
         return False  # there is no such race any more
     state = pages.render(body.data)
@@ -106,21 +107,14 @@ def _publish_race(race_id: str, found: Standing) -> bool:
     beside = {key: rounds for key, rounds in found.rounds.items() if key != live.key}
     bodies = [(live.key, pages.finish(body), ROUNDS), *_bodies(addresses, race_id, beside)]
     keep_seconds = settings.HISTORY_RETENTION_DAYS * DAY_SECONDS if is_ended else TOPIC_SECONDS
-    return shelf.publish(
-        f"race:{race_id}", found, bodies, keep_seconds=keep_seconds, told=told, log=(events.LOG, events.MOST_EVENTS)
-    )
+    return shelf.publish(f"race:{race_id}", found, bodies, keep_seconds=keep_seconds, told=told)
 
 
 def _bodies(addresses: tuple[str, ...], name: str, rounds: Mapping[str, int]) -> Bodies:
     """The bodies that are always there, and those that somebody asked for lately."""
     lately = nlargest(MOST_REMADE, ((left, key) for key, left in rounds.items() if left))
-    wanted = {asked.key: (asked, left - 1) for left, key in lately if (asked := _find(key))}
-    always = [asked for address in addresses if (asked := _find(address.format(quote(name))))]
+    wanted = {asked.key: (asked, left - 1) for left, key in lately if (asked := find_address(key))}
+    always = [asked for address in addresses if (asked := find_address(address.format(quote(name))))]
     for asked, left in (wanted | {asked.key: (asked, ROUNDS) for asked in always}).values():
         if (body := pages.make(asked)).keep_seconds != 0:
             yield asked.key, pages.finish(body), left
-
-
-def _find(address: str) -> Asked | None:
-    path, _, query = address.partition("?")
-    return pages.find(unquote(path), query)

@@ -15,7 +15,7 @@ from raceday.models import PollRun
 from raceday.racing_day import racing_day
 from races.day_card import DayCard, fetch_day_card, record_faults, write_day_card
 
-PUBLISH = "moneyflow.tasks.publish"
+PUBLISH = "moneyflow.publishing.publish"
 POLL_RUNS_KEPT = timedelta(days=7)
 log = structlog.get_logger(__name__)
 
@@ -32,11 +32,6 @@ def ask_to_publish(topics: Iterable[str]) -> None:
     """This function will have the bodies of these topics made by the cluster `publish`."""
     for topic in topics:
         async_task(PUBLISH, topic, q_options={"cluster": "publish", "save": False})
-
-
-def publish(topic: str) -> None:
-    """This function will make the bodies of a topic anew."""
-    publishing.publish(topic)
 
 
 def poll_now(race_id: str) -> str:

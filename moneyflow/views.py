@@ -25,6 +25,7 @@ from raceday import replicas
 from raceday.api import describe
 from raceday.pages import LIVE_SECONDS, ROUNDS, Body, page, shown_many
 from raceday.racing_day import nz_iso
+from raceday.shelf import version_of
 from races.models import Entrant, Race
 from races.views import race_body
 
@@ -123,7 +124,7 @@ def _race(race_id: str) -> Any:
 def _body(race: Any, content: bytes, *, rounds: int) -> Body:
     # Where a reader stands is of endless variety and soon behind it: not to be kept long.
     limit = {} if rounds == ROUNDS else {"keep_seconds": LIVE_SECONDS}
-    version = race.changed and race.changed.isoformat()
+    version = race.changed and version_of(race.changed)
     return race_body(content, status=race.status, polled_at=race.polled, version=version, rounds=rounds, **limit)
 
 
@@ -145,7 +146,7 @@ def _entrants(race_id: str, history: int) -> Body:
         entrant.odds_points = odds.get(entrant.entrant_id, [])  # type: ignore[attr-defined]
     content = msgspec.json.encode(shown_many(EntrantSerializer, entrants))
     first: Any = entrants[0]
-    version = first.changed and first.changed.isoformat()
+    version = first.changed and version_of(first.changed)
     return race_body(content, status=first.race.status, polled_at=first.polled, version=version)
 
 

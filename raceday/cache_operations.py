@@ -20,7 +20,6 @@ import time
 from collections.abc import Callable, Iterable
 from fnmatch import translate
 from typing import Any, NamedTuple, TypeVar
-from urllib.parse import unquote
 
 import structlog
 from rest_framework.exceptions import APIException
@@ -66,8 +65,7 @@ class Done(NamedTuple):
 
 def page_at(address: str) -> Asked | None:
     """This function will find the page that a client asks for by this address, or that has this key; None: no page."""
-    path, _, query = ORIGIN.sub("", address).partition("?")
-    return pages.find(unquote(path), query)
+    return pages.find_address(ORIGIN.sub("", address))
 
 
 def invalidate_page(asked: Asked) -> Done:

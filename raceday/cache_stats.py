@@ -53,8 +53,8 @@ class Shelf:
             self.bodies += bodies
             self.sizes.update(dict(zip(ENCODINGS, sizes, strict=True)))
             if mark:
-                polled_at, epoch, _ = mark.decode().split("|")
-                self.marks.append((float(epoch), polled_at))
+                polled = shelf.read_mark(mark)
+                self.marks.append((polled.epoch, polled.polled_at))
 
 
 def look() -> dict[str, Any]:

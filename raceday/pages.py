@@ -7,7 +7,7 @@ from datetime import date, datetime
 from functools import cache, lru_cache
 from hashlib import blake2b
 from typing import Any, NamedTuple
-from urllib.parse import quote, urlencode
+from urllib.parse import quote, unquote, urlencode
 from zlib import MAX_WBITS, compressobj
 
 import brotli
@@ -97,6 +97,12 @@ def page(
 def find(path: str, query: str) -> Asked | None:
     """This function will return what is asked for by path and raw query; None: nothing the shelf could hold."""
     return _find(path, query, racing_day(clock.now()))  # today is a default of queries
+
+
+def find_address(address: str) -> Asked | None:
+    """This function will return what is asked for by an address without its host; a page's key is one."""
+    path, _, query = address.partition("?")
+    return find(unquote(path), query)
 
 
 @lru_cache(4096)

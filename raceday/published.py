@@ -46,13 +46,8 @@ class Ready(NamedTuple):
     content: bytes
 
 
-def lane(application: WSGIApplication) -> WSGIApplication:
-    """This function will return the WSGI application that answers from the shelf what it can, the rest from Django."""
-    return Lane(application)
-
-
 class Lane:
-    """The lane of one process, with the bodies it has just sent."""
+    """The WSGI application of one process: it answers from the shelf what it can, the rest comes from Django."""
 
     def __init__(self, application: WSGIApplication) -> None:
         self.application = application
@@ -126,14 +121,14 @@ def find_or_take(asked: Asked, encoding: str) -> tuple[Found | None, bool]:
     # To give up before a slow maker may would have all make it at once, and it slower still.
     began = time.monotonic()
     while (found := shelf.look(asked.topic, asked.key, encoding)) is not None:
-        if found.is_current and is_fresh(found):
+        if found.is_current and found.is_fresh:
             return found, False
         waited = time.monotonic() - began
         is_being_published = found.copy and not found.is_current and waited < PUBLISHING_SECONDS
         if not is_being_published and shelf.take(asked.topic, asked.key, MAKING_SECONDS):
             # Another maker may have come to its end since the look.
             found = shelf.look(asked.topic, asked.key, encoding)
-            if not (found and found.is_current and is_fresh(found)):
+            if not (found and found.is_current and found.is_fresh):
                 return found, True
             shelf.release(asked.topic, asked.key)
             return found, False
@@ -143,17 +138,12 @@ def find_or_take(asked: Asked, encoding: str) -> tuple[Found | None, bool]:
     return None, False
 
 
-def is_fresh(found: Found) -> bool:
-    """This function will tell whether neither the body's own limit nor that of the race's polls has passed."""
-    return not found.fresh_until or time.time() < found.fresh_until
-
-
 def prepare(asked: Asked, found: Found) -> Ready:
     """This function will make ready to be sent what was found: STALE when overtaken, or when that cannot be known."""
     copy = found.copy
     assert copy is not None  # noqa: S101 the callers' condition
     is_in_doubt = bool(found.fresh_until) and api.is_database_away()
-    outcome = "HIT" if found.is_current and is_fresh(found) and not is_in_doubt else "STALE"
+    outcome = "HIT" if found.is_current and found.is_fresh and not is_in_doubt else "STALE"
     headers = [*security_headers(), ("Vary", "Accept-Encoding"), ("Cache-Control", "no-cache"), ("ETag", copy.etag)]
     if copy.encoding != IDENTITY:
         headers.append(("Content-Encoding", copy.encoding))

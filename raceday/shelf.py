@@ -13,9 +13,10 @@ import secrets
 import time
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Any, NamedTuple
 
-from raceday import valkey
+from raceday import events, valkey
 
 TOPIC_SECONDS = 2 * 86_400
 MOST_FIELDS = 600  # of a topic; queries of endless variety must not fill Valkey
@@ -82,6 +83,10 @@ class Found(NamedTuple):
         limits = [self.copy.fresh_until if self.copy else 0, self.mark.fresh_until if self.mark else 0]
         return min((limit for limit in limits if limit), default=0)
 
+    @property
+    def is_fresh(self) -> bool:
+        return not self.fresh_until or time.time() < self.fresh_until
+
 
 class Finished(NamedTuple):
     """A body rendered and compressed once, by encoding; small ones as they are, others packed only."""
@@ -105,6 +110,11 @@ class Standing(NamedTuple):
     is_made: bool
 
 
+def version_of(changed_at: datetime) -> str:
+    """This function will write the version of a race's topic: the instant of its last change."""
+    return changed_at.isoformat()
+
+
 def name_of(topic: str) -> str:
     """This function will return the name of a topic's hash in Valkey."""
     return valkey.key(f"published:{topic}")
@@ -122,7 +132,7 @@ def look(topic: str, key: str, encoding: str) -> Found | None:
     copy = _copy(whole, IDENTITY) if whole else _copy(small, packed) if small else None
     if copy and encoding == IDENTITY and copy.encoding == GZIP:
         copy = copy._replace(encoding=IDENTITY, content=zlib.decompress(copy.content, wbits=31))
-    return Found(version.decode() if version else None, _mark(mark) if mark else None, copy)
+    return Found(version.decode() if version else None, read_mark(mark) if mark else None, copy)
 
 
 def begin(topic: str) -> Found | None:
@@ -142,13 +152,13 @@ def begin(topic: str) -> Found | None:
     found = valkey.ask(steps)
     if found is None or found[2] > MOST_FIELDS:
         return None
-    return Found(found[0], _mark(found[1]) if found[1] else None, None)
+    return Found(found[0], read_mark(found[1]) if found[1] else None, None)
 
 
 def fill(topic: str, key: str, finished: Finished, *, noted: Found, mark: Mark | None, rounds: int) -> None:
     """This function will put a reader's body on the shelf, under the version noted before it was read."""
     fields = _fields(key, finished, noted.version or "", rounds)
-    if mark and not (noted.mark and _is_fresh(noted.mark.fresh_until)):
+    if mark and not (noted.mark and noted.is_fresh):
         fields["mark"] = write_mark(mark)
     valkey.ask(lambda client: client.hset(name_of(topic), mapping=fields))
 
@@ -216,7 +226,7 @@ def publish(
     *,
     keep_seconds: int = TOPIC_SECONDS,
     told: Told | None = None,
-    log: tuple[str, int] = ("events", 0),
+    log: tuple[str, int] = (events.LOG, events.MOST_EVENTS),
 ) -> bool:
     """This function will put (key, body, rounds) in place of all that stood there, and log the events, in one step.
 
@@ -240,7 +250,8 @@ def write_mark(mark: Mark) -> str:
     return f"{mark.polled_at}|{mark.epoch}|{mark.fresh_until}"
 
 
-def _mark(written: bytes) -> Mark:
+def read_mark(written: bytes) -> Mark:
+    """This function will read what `write_mark` wrote."""
     polled_at, epoch, fresh_until = written.decode().split("|")
     return Mark(polled_at, float(epoch), float(fresh_until))
 
@@ -258,7 +269,3 @@ def _copy(value: bytes, encoding: str) -> Copy:
 
 def _lock(topic: str, key: str) -> str:
     return valkey.key(f"making:{topic}:{key}")
-
-
-def _is_fresh(until: float) -> bool:
-    return not until or time.time() < until

@@ -105,7 +105,7 @@ def write_day_card(card: DayCard) -> None:
         newest = cursor.fetchall()
     # A race that was polled has the instant of its last change as its version; if the card changed nothing, no other.
     versions: dict[str, str | None] = dict.fromkeys(["card", *(f"meeting:{each.meeting_id}" for each in card.meetings)])
-    shelf.outdate(versions | {f"race:{race_id}": at and at.isoformat() for race_id, at in newest})
+    shelf.outdate(versions | {f"race:{race_id}": at and shelf.version_of(at) for race_id, at in newest})
 
 
 def record_faults(card: DayCard, at: datetime) -> None:

@@ -15,6 +15,7 @@ from raceday import clock
 from raceday.api import describe
 from raceday.feed.records import ENDED
 from raceday.pages import CARD_SECONDS, LIVE_SECONDS, Body, mark_of, page, shown, shown_many
+from raceday.shelf import Mark
 from races.cadence import CadenceSeconds, cadence, until_next_tier
 from races.examples import UPCOMING_RACE
 from races.models import Entrant, Race, RacePool, RaceResult
@@ -51,7 +52,12 @@ def race_body(data: object, *, status: str, polled_at: datetime | None, **body: 
     """This function will return a body about one race: fresh as long as polls say so, for ever once it has ended."""
     if polled_at is None:
         return Body(data=data, **{"keep_seconds": LIVE_SECONDS, **body})
-    return Body(data=data, mark=mark_of(polled_at, keep_seconds=0 if status in ENDED else LIVE_SECONDS), **body)
+    return Body(data=data, mark=race_mark(status, polled_at), **body)
+
+
+def race_mark(status: str, polled_at: datetime) -> Mark:
+    """This function will mark a race as polled then; who read it from the database knows no more of its cadence."""
+    return mark_of(polled_at, keep_seconds=0 if status in ENDED else LIVE_SECONDS)
 
 
 class RaceViewSet(ViewSet):

@@ -13,10 +13,10 @@ import httpx
 
 from raceday.tree import health_status
 from races.deltas import apply
+from tests.raceday.streams import eventually
 from tests.raceday.test_supervisor import (
     await_ready,
     descendants,
-    eventually,
     find,
     folder,  # noqa: F401  # a fixture
     free_port,

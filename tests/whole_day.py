@@ -14,7 +14,7 @@ from wsgiref.types import WSGIApplication
 from django.test import RequestFactory
 
 from moneyflow.pipeline import walk
-from moneyflow.tasks import publish
+from moneyflow.publishing import publish
 from raceday.feed.client import FeedAnswer, FeedClient
 from raceday.published import Lane
 from raceday.simulator.day import Race, Simulation, card_of

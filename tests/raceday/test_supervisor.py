@@ -7,7 +7,6 @@ import socket
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -19,6 +18,7 @@ import pytest
 from raceday.demo_day import NEW_DAY_AFTER_SECONDS, demo_day
 from raceday.process import die_with_parent, is_running
 from raceday.tree import health_status, silent_clusters
+from tests.raceday.streams import eventually
 
 ROOT = Path(__file__).parents[2]
 NO_SETTINGS = dict.fromkeys(("DATABASE_URL", "REDIS_URL", "NZTAB_FROM", "NZTAB_PARTNER", "NZTAB_PARTNER_ID"), "")
@@ -93,14 +93,6 @@ def find(processes: list[psutil.Process], part: str) -> psutil.Process:
             if part in " ".join(process.cmdline()):
                 return process
     raise AssertionError(f"no {part}")
-
-
-def eventually(condition: object, seconds: float = 15) -> None:
-    assert callable(condition)
-    give_up = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < give_up
-        time.sleep(0.05)
 
 
 def test_a_demo_starts_heals_is_shared_and_stops_without_a_trace(folder: Path) -> None:

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from heapq import nlargest
 from urllib.parse import quote
 
@@ -12,7 +13,7 @@ from django.db.models import QuerySet
 
 from raceday import clock, pages, shelf
 from raceday.feed.records import ENDED
-from raceday.pages import ROUNDS, find_address
+from raceday.pages import ROUNDS, Asked, Body, find_address
 from raceday.racing_day import racing_day
 from raceday.shelf import TOPIC_SECONDS, Finished, Standing, Told
 from races.deltas import deltas
@@ -27,8 +28,9 @@ Bodies = Iterator[tuple[str, Finished, int]]
 
 # What is always there; of the rest, what somebody asked for lately.
 LIVE = "/api/races/{0}/live"
+PARTS = {"race": "/api/races/{0}", "pools": "/api/race-pools?race_id={0}", "results": "/api/race-results?race_id={0}"}
 CORE = {
-    "race": ("/api/races/{0}", "/api/entrants?race_id={0}", "/api/race-pools?race_id={0}"),
+    "race": (LIVE, PARTS["race"], "/api/entrants?race_id={0}", PARTS["pools"]),
     "meeting": (
         "/api/meetings/{0}",
         "/api/meetings/{0}/races",
@@ -37,7 +39,7 @@ CORE = {
     ),
     "card": ("/api/meetings", "/api/races/upcoming", "/api/races/next-scheduled"),
 }
-AT_THE_END = ("/api/race-results?race_id={0}", "/api/races/{0}/history")
+AT_THE_END = (PARTS["results"], "/api/races/{0}/history")
 
 
 def publish(topic: str) -> bool:
@@ -55,7 +57,7 @@ def publish(topic: str) -> bool:
                 return False
             is_published = _publish_race(name, found)
         else:
-            is_published = shelf.publish(topic, found, _bodies(CORE[kind], name, found.rounds))
+            is_published = shelf.publish(topic, found, _bodies(CORE[kind], name, found.rounds, {}))
         if is_published:
             log.info("published", topic=topic, ms=round(1000 * (time.perf_counter() - began), 3))
             return True
@@ -88,8 +90,7 @@ def _outdated_races(races: QuerySet[Race]) -> Iterator[str]:
 
 
 def _publish_race(race_id: str, found: Standing) -> bool:
-    live = find_address(LIVE.format(quote(race_id)))
-    if live is None or (body := pages.make(live)).status != 200:
+    if (live := _asked(LIVE, race_id)) is None or (body := pages.make(live)).status != 200:
         return False  # there is no such race any more
     state = pages.render(body.data)
     page = msgspec.json.decode(state)
@@ -103,18 +104,32 @@ def _publish_race(race_id: str, found: Standing) -> bool:
             for kind, data in deltas(msgspec.json.decode(found.told) if found.told else None, page)
         ],
     )
+    known = {live.key: replace(body, data=state), **dict(_parts(race_id, body))}
     addresses = CORE["race"] + (AT_THE_END if is_ended else ())
-    beside = {key: rounds for key, rounds in found.rounds.items() if key != live.key}
-    bodies = [(live.key, pages.finish(body), ROUNDS), *_bodies(addresses, race_id, beside)]
+    bodies = _bodies(addresses, race_id, found.rounds, known)
     keep_seconds = settings.HISTORY_RETENTION_DAYS * DAY_SECONDS if is_ended else TOPIC_SECONDS
     return shelf.publish(f"race:{race_id}", found, bodies, keep_seconds=keep_seconds, told=told)
 
 
-def _bodies(addresses: tuple[str, ...], name: str, rounds: Mapping[str, int]) -> Bodies:
-    """The bodies that are always there, and those that somebody asked for lately."""
+def _parts(race_id: str, body: Body) -> Iterator[tuple[str, Body]]:
+    """The bodies that the race page has within it: made with it, and true as long as polls say so."""
+    assert isinstance(body.data, dict)  # noqa: S101 the page of a race that stands
+    keep_seconds = None if body.mark else body.keep_seconds
+    for name, address in PARTS.items():
+        if (part := body.data.get(name)) and (asked := _asked(address, race_id)):
+            yield asked.key, replace(body, data=part, keep_seconds=keep_seconds)
+
+
+def _bodies(addresses: tuple[str, ...], name: str, rounds: Mapping[str, int], known: Mapping[str, Body]) -> Bodies:
+    """The bodies that are always there, and those that somebody asked for lately; what is known is not made again."""
     lately = nlargest(MOST_REMADE, ((left, key) for key, left in rounds.items() if left))
     wanted = {asked.key: (asked, left - 1) for left, key in lately if (asked := find_address(key))}
-    always = [asked for address in addresses if (asked := find_address(address.format(quote(name))))]
+    always = [asked for address in addresses if (asked := _asked(address, name))]
     for asked, left in (wanted | {asked.key: (asked, ROUNDS) for asked in always}).values():
-        if (body := pages.make(asked)).keep_seconds != 0:
+        body = known.get(asked.key) or pages.make(asked)
+        if body.keep_seconds != 0:
             yield asked.key, pages.finish(body), left
+
+
+def _asked(address: str, name: str) -> Asked | None:
+    return find_address(address.format(quote(name)))

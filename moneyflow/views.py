@@ -6,9 +6,7 @@ from itertools import chain
 from typing import Any, TypeVar
 
 import msgspec
-from django.db.models import F
 from msgspec import Struct
-from rest_framework.exceptions import NotFound
 from rest_framework.viewsets import ViewSet
 
 from moneyflow.columns import read_history, span_of
@@ -26,7 +24,7 @@ from raceday.api import describe
 from raceday.pages import LIVE_SECONDS, ROUNDS, Body, page, shown_many
 from raceday.racing_day import nz_iso
 from raceday.shelf import version_of
-from races.models import Entrant, Race
+from races.rows import find_race, read_entrants, read_race
 from races.views import race_body
 
 # Readers who go on from one state of a race are at most so many changes behind: a client asks every 15 to 30 s.
@@ -92,7 +90,7 @@ class HistoryViewSet(ViewSet):
     )
     @page("race:{race_id}", HistoryQuery, is_far=True)
     def retrieve(self, race_id: str, **query: Any) -> Body:
-        race = _race(race_id)
+        race = read_race(race_id)
         # msgspec, for REST framework's renderer would take as long as the query.
         content = msgspec.json.encode(read_history(race_id, race.start_time, **query))
         return _body(race, content, rounds=CONTINUED_ROUNDS if "since" in query else ROUNDS)
@@ -107,18 +105,10 @@ class TimelineViewSet(ViewSet):
     )
     @page("race:{race_id}", TimelineQuery, is_far=True)
     def retrieve(self, **query: Any) -> Body:
-        race = _race(query["race_id"])
+        race = read_race(query["race_id"])
         content = msgspec.json.encode(read_timeline(race.start_time, query))
         rounds = 0 if "cursor_after" in query else CONTINUED_ROUNDS if "created_after" in query else ROUNDS
         return _body(race, content, rounds=rounds)
-
-
-def _race(race_id: str) -> Any:
-    marks = {"polled": F("mark__polled_at"), "changed": F("mark__changed_at")}
-    race = Race.objects.annotate(**marks).filter(race_id=race_id).first()
-    if race is None:
-        raise NotFound("no such race")
-    return race
 
 
 def _body(race: Any, content: bytes, *, rounds: int) -> Body:
@@ -129,25 +119,19 @@ def _body(race: Any, content: bytes, *, rounds: int) -> Body:
 
 
 def _entrants(race_id: str, history: int) -> Body:
-    """This function will read a race's entrants and both histories: three queries, whatever the field's size."""
-    entrants = list(
-        Entrant.objects.filter(race_id=race_id)
-        .select_related("race")
-        .annotate(polled=F("race__mark__polled_at"), changed=F("race__mark__changed_at"))
-        .order_by("runner_number", "entrant_id")
-    )
-    if not entrants:
+    """This function will read a race's entrants and both histories: four statements, whatever the field's size."""
+    race = find_race(race_id)  # first, for what is read after it is of its version or newer
+    if race is None or not (entrants := read_entrants(race_id)):
         return Body(data=[], keep_seconds=0)
     entrant_ids = [entrant.entrant_id for entrant in entrants]
-    span = {**span_of(entrants[0].race.start_time), "entrant_ids": entrant_ids, "history": history}
+    span = {**span_of(race.start_time), "entrant_ids": entrant_ids, "history": history}
     money, odds = _points(MONEY, _money, span), _points(ODDS, _odds, span)
     for entrant in entrants:
-        entrant.money_points = money.get(entrant.entrant_id, [])  # type: ignore[attr-defined]
-        entrant.odds_points = odds.get(entrant.entrant_id, [])  # type: ignore[attr-defined]
+        entrant.money_points = money.get(entrant.entrant_id, [])
+        entrant.odds_points = odds.get(entrant.entrant_id, [])
     content = msgspec.json.encode(shown_many(EntrantSerializer, entrants))
-    first: Any = entrants[0]
-    version = first.changed and version_of(first.changed)
-    return race_body(content, status=first.race.status, polled_at=first.polled, version=version)
+    version = race.changed and version_of(race.changed)
+    return race_body(content, status=race.status, polled_at=race.polled, version=version)
 
 
 def _points(sql: str, decoder: msgspec.json.Decoder[dict[str, list[P]]], span: dict[str, Any]) -> dict[str, list[P]]:

@@ -11,10 +11,10 @@ from urllib.parse import quote, unquote, urlencode
 from zlib import MAX_WBITS, compressobj
 
 import brotli
+import msgspec
 from django.http import Http404, HttpRequest, HttpResponse, QueryDict
 from django.urls import resolve
 from rest_framework.exceptions import NotFound, ValidationError
-from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.serializers import Serializer
 
@@ -134,7 +134,7 @@ def _plain(value: Any, given: str | None) -> Any:
 # ── Rendering ───────────────────────────────────────────────────────────────────────────────────
 def render(data: object) -> bytes:
     """This function will write a body as JSON; bytes are one already."""
-    return data if isinstance(data, bytes) else JSONRenderer().render(data) or b"null"
+    return data if isinstance(data, bytes) else msgspec.json.encode(data)
 
 
 @cache

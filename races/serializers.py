@@ -11,6 +11,7 @@ from raceday.pages import shown
 from races import examples
 from races.examples import example
 from races.models import Entrant, Race, RacePool, RaceResult
+from races.rows import read_entrants
 
 POOLS = ["win", "place", "quinella", "trifecta", "exacta", "first4"]
 BATCH = 50
@@ -173,7 +174,7 @@ class RaceResultSerializer(BodySerializer):
 
     @extend_schema_field(serializers.DictField(child=FinalPriceSerializer()))
     def get_fixed_odds_data(self, result: RaceResult) -> dict[str, Any]:
-        entrants = result.race.entrants.all()  # by runner number, as the model orders them
+        entrants = read_entrants(result.race_id)
         return {str(entrant.runner_number): shown(FinalPriceSerializer, entrant) for entrant in entrants}
 
 

@@ -4,13 +4,12 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
-from django.db.models import Count, F, Prefetch, Q, QuerySet, Window
+from django.db.models import Count, F, Q, Window
 from drf_spectacular.utils import OpenApiExample, OpenApiResponse
 from rest_framework.exceptions import NotFound
 from rest_framework.viewsets import ViewSet
 
 from meetings.models import Meeting
-from meetings.views import with_first_race_time
 from raceday import clock
 from raceday.api import describe
 from raceday.feed.records import ENDED
@@ -18,8 +17,9 @@ from raceday.pages import CARD_SECONDS, LIVE_SECONDS, Body, mark_of, page, shown
 from raceday.shelf import Mark
 from races.cadence import CadenceSeconds, cadence, until_next_tier
 from races.examples import UPCOMING_RACE
-from races.models import Entrant, Race, RacePool, RaceResult
+from races.models import Race, RacePool, RaceResult
 from races.neighbours import neighbours, next_scheduled
+from races.rows import read_entrants, read_pool, read_race, read_result, read_whole_race
 from races.serializers import (
     BatchQuery,
     BatchSerializer,
@@ -70,7 +70,7 @@ class RaceViewSet(ViewSet):
     @describe("One race", RaceDetailSerializer, missing="when there is no such race")
     @page("race:{race_id}")
     def retrieve(self, race_id: str) -> Body:
-        race = _found(_races().select_related("meeting"), race_id)
+        race = read_whole_race(race_id)
         return race_body(shown(RaceDetailSerializer, race), status=race.status, polled_at=race.polled)
 
     @describe(
@@ -79,7 +79,7 @@ class RaceViewSet(ViewSet):
     @page("card", RaceQuery)
     def navigation(self, race_id: str) -> Body:
         now = clock.now()
-        found = neighbours(_found(Race.objects.all(), race_id), now)
+        found = neighbours(read_race(race_id), now)
         return Body(data=shown(NavigationSerializer, found), keep_seconds=_until_start(found, now))
 
     @describe("Races around now that have not ended, by start time", UpcomingSerializer, query=UpcomingQuery)
@@ -138,7 +138,7 @@ class RaceResultViewSet(ViewSet):
     @describe("How a race ended", RaceResultSerializer, query=RaceQuery, missing="when there is no result yet")
     @page("race:{race_id}", RaceQuery)
     def retrieve(self, race_id: str) -> Body:
-        result = _of_race(RaceResult.objects.select_related("race"), race_id, "no result yet")
+        result = _of_race(RaceResult.objects, race_id, "no result yet")
         return race_body(shown(RaceResultSerializer, result), status=result.status, polled_at=result.polled)
 
 
@@ -148,18 +148,6 @@ def _of_race(rows: Any, race_id: str, missing: str) -> Any:
     if row is None:
         raise NotFound(missing)
     return row
-
-
-def _races() -> QuerySet[Race]:
-    """Races as one body each shows them: with their runners counted and their last poll."""
-    runners = Count("entrants", filter=Q(entrants__is_scratched=False))
-    return Race.objects.annotate(runner_count=runners, polled=F("mark__polled_at"))
-
-
-def _found(races: QuerySet[Race], race_id: str) -> Any:
-    if (race := races.filter(race_id=race_id).first()) is None:
-        raise NotFound("no such race")
-    return race
 
 
 def _keep_until(start: datetime | None, now: datetime) -> float:
@@ -185,7 +173,9 @@ def _upcoming(window_minutes: int, lookback_minutes: int, *, limit: int, now: da
 
 def _batch(asked: list[str]) -> Body:
     """The races asked for, in one query; never kept, for each of them would outdate it."""
-    found: dict[str, Any] = {race.pk: race for race in _races().select_related("meeting").filter(race_id__in=asked)}
+    runners = Count("entrants", filter=Q(entrants__is_scratched=False))
+    races = Race.objects.annotate(runner_count=runners).select_related("meeting").filter(race_id__in=asked)
+    found: dict[str, Any] = {race.pk: race for race in races}
     body = {
         "races": [found[race_id] for race_id in asked if race_id in found],
         "missing": [race_id for race_id in asked if race_id not in found],
@@ -194,21 +184,19 @@ def _batch(asked: list[str]) -> Body:
 
 
 def _live(race_id: str, now: datetime) -> Body:
-    """A race page in four queries: the race with its pools and result, its meeting, its entrants, its neighbours."""
-    meeting = Prefetch("meeting", with_first_race_time())
-    entrants = Prefetch("entrants", Entrant.objects.order_by("runner_number", "entrant_id"))
-    race = _found(_races().select_related("pool", "result").prefetch_related(meeting, entrants), race_id)
+    """A race page: the race, its meeting, entrants, pools and result, its neighbours; a statement each."""
+    race = read_whole_race(race_id)
     found = neighbours(race, now)
     shape = {
         "race": race,
         "meeting": race.meeting,
-        "entrants": race.entrants.all(),
-        "pools": getattr(race, "pool", None),
+        "entrants": read_entrants(race_id),
+        "pools": read_pool(race_id),
         "navigation": found,
         "freshness": _freshness(race, now),
     }
-    if hasattr(race, "result"):
-        shape["results"] = race.result
+    if result := read_result(race_id):
+        shape["results"] = result
     moves_in = min(BESIDE_SECONDS, _until_start(found, now), until_next_tier(race.status, race.start_time - now))
     return race_body(shown(LiveSerializer, shape), status=race.status, polled_at=race.polled, keep_seconds=moves_in)
 

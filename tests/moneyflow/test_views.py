@@ -83,13 +83,13 @@ def test_a_history_that_cannot_be_is_refused(client: Client, query: str) -> None
 
 
 @pytest.mark.parametrize("runners", [1, 16])
-def test_entrants_cost_three_queries_whatever_the_field_and_none_when_kept(
+def test_entrants_cost_four_queries_whatever_the_field_and_none_when_kept(
     race: Race, django_assert_num_queries: DjangoAssertNumQueries, runners: int
 ) -> None:
     client = LaneClient()
     for number in range(runners):
         add_money(make_entrant(race, number), POLLED, number)
-    with django_assert_num_queries(3):
+    with django_assert_num_queries(4):
         fresh = client.get("/api/entrants?race_id=r1")
     with django_assert_num_queries(0):
         kept = client.get("/api/entrants?history=50&raceId=r1")

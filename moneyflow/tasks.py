@@ -1,6 +1,7 @@
 """What the cluster `default` runs: transform and write, imports, and the day's housekeeping. All idempotent."""
 
 import asyncio
+import time
 from collections.abc import Iterable
 from datetime import date, timedelta
 
@@ -9,13 +10,16 @@ from django_q.tasks import async_task
 
 from moneyflow import partitions, publishing
 from moneyflow.pipeline import Walk, walk
-from raceday import clock
+from raceday import clock, valkey
+from raceday.broker import StreamBroker
 from raceday.feed.client import FeedAnswer, FeedClient, FeedError
 from raceday.models import PollRun
 from raceday.racing_day import racing_day
 from races.day_card import DayCard, fetch_day_card, record_faults, write_day_card
 
-PUBLISH = "moneyflow.publishing.publish"
+PUBLISH = "moneyflow.tasks.publish_after_polls"
+POLLS_FIRST_SECONDS = 0.1
+LOOK_SECONDS = 0.002
 POLL_RUNS_KEPT = timedelta(days=7)
 log = structlog.get_logger(__name__)
 
@@ -31,7 +35,19 @@ def process_poll(race_id: str, found: FeedAnswer | FeedError) -> None:
 def ask_to_publish(topics: Iterable[str]) -> None:
     """This function will have the bodies of these topics made by the cluster `publish`."""
     for topic in topics:
-        async_task(PUBLISH, topic, q_options={"cluster": "publish", "save": False})
+        async_task(PUBLISH, topic, time.time(), q_options={"cluster": "publish", "save": False})
+
+
+def publish_after_polls(topic: str, asked_at: float) -> None:
+    """This function will make a topic's bodies once no poll is on its way to a commit, or 0.1 s after it was asked.
+
+    On two cores a race's bodies would cost the races polled in the same moment half as much time again. `asked_at`:
+    Unix seconds of the machine.
+    """
+    polls = StreamBroker(list_key="default").stream
+    while time.time() < asked_at + POLLS_FIRST_SECONDS and valkey.ask(lambda client: client.xlen(polls)):
+        time.sleep(LOOK_SECONDS)
+    publishing.publish(topic)
 
 
 def poll_now(race_id: str) -> str:

@@ -20,7 +20,7 @@ from raceday.process import tie_to_parent
 
 CLUSTERS = ("default", "control", "publish")
 BEAT_SECONDS = 5.0
-PUBLISH_NICENESS = 5  # what commits readings goes first where processors are scarce
+PUBLISH_NICENESS = 19  # what commits readings goes first where processors are scarce
 
 
 def connect(poller: str) -> None:

@@ -1,18 +1,24 @@
 """What a poll changed is there, made, before anybody asks; what was lost on the way is found by the next poll."""
 
+import time
+from collections.abc import Iterator
 from datetime import timedelta
+from threading import Thread
 from typing import Any
 from urllib.parse import quote
 
 import msgspec
 import pytest
+from django.db import connection
 from django.test import Client
 
 from moneyflow.pipeline import walk
 from moneyflow.publishing import publish, warm, warm_card
+from moneyflow.tasks import POLLS_FIRST_SECONDS, publish_after_polls
 from moneyflow.timeline import Cursor
 from moneyflow.views import CONTINUED_ROUNDS
 from raceday import clock, events, pages, shelf, valkey
+from raceday.broker import StreamBroker
 from raceday.pages import ROUNDS
 from raceday.racing_day import racing_day
 from raceday.shelf import GZIP, IDENTITY, Found
@@ -255,3 +261,38 @@ def test_a_result_that_comes_later_takes_the_place_of_the_404(client: LaneClient
     poll_and_publish(2000, after=5, status="Final", **FINAL)
     client.forget()
     assert (client.get(RESULTS).status_code, client.get(RESULTS)["X-Cache"]) == (200, "HIT")
+
+
+# ── Polls first ─────────────────────────────────────────────────────────────────────────────────
+@pytest.fixture
+def polls() -> Iterator[StreamBroker]:
+    """The queue of polls, where nobody works."""
+    queue = StreamBroker(list_key="default")
+    queue.delete_queue()
+    yield queue
+    queue.delete_queue()
+
+
+def test_no_body_is_made_while_a_poll_is_on_its_way_to_its_commit(client: LaneClient, polls: StreamBroker) -> None:
+    (topic, *_) = poll(100, after=0)
+    polls.enqueue("a poll")
+
+    def work() -> None:
+        publish_after_polls(topic, time.time() + 60)
+        connection.close()
+
+    publication = Thread(target=work)
+    publication.start()
+    publication.join(0.2)
+    assert publication.is_alive()
+    assert client.outcomes(POOLS) == ["MISS"]  # the reader's own
+    polls.delete_queue()
+    publication.join(60)
+    assert client.outcomes(LIVE, RACE, ENTRANTS) == ["HIT"] * 3
+
+
+def test_a_body_waits_for_polls_no_longer_than_so(client: LaneClient, polls: StreamBroker) -> None:
+    (topic, *_) = poll(100, after=0)
+    polls.enqueue("a poll")
+    publish_after_polls(topic, time.time() - POLLS_FIRST_SECONDS)
+    assert client.outcomes(LIVE) == ["HIT"]

@@ -1,6 +1,6 @@
 """`python -m benchmarks [NAME …] [--json] [--rounds N]`: measures, prints, exits 1 when a mark is missed.
 
-Works in a database and a queue of its own, so that it may be pointed at servers that hold something.
+Works in databases of its own, PostgreSQL's and Valkey's, so that it may be pointed at servers that hold something.
 """
 
 import argparse
@@ -11,10 +11,13 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib import import_module
+from urllib.parse import urlsplit
 
 import psycopg
 from psycopg.conninfo import make_conninfo
 from psycopg.sql import SQL, Identifier
+from redis import Redis
+from redis.exceptions import RedisError
 
 NAMES = ("write", "transform", "corridor", "history", "serve", "stream")
 SERVERS = ("DATABASE_URL", "REDIS_URL")
@@ -47,6 +50,31 @@ def own_database() -> Iterator[None]:
         finally:
             os.environ["DATABASE_URL"] = url
             server.execute(SQL("DROP DATABASE {} WITH (FORCE)").format(Identifier(name)))
+
+
+@contextmanager
+def own_valkey() -> Iterator[None]:
+    """This function will put an empty database of that Valkey into REDIS_URL, and empty it at the end."""
+    url = os.environ["REDIS_URL"]
+    with _empty_database(url) as (address, client):
+        os.environ["REDIS_URL"] = address
+        try:
+            yield
+        finally:
+            os.environ["REDIS_URL"] = url
+            client.flushdb()
+
+
+@contextmanager
+def _empty_database(url: str) -> Iterator[tuple[str, Redis]]:
+    parts = urlsplit(url)
+    server = f"unix://{parts.path}?db=" if parts.scheme == "unix" else f"{parts.scheme}://{parts.netloc}/"
+    for address in (f"{server}{number}" for number in range(15, 0, -1)):
+        with Redis.from_url(address, socket_connect_timeout=2) as client:
+            if not client.dbsize() and client.set("bench", os.getpid(), nx=True):
+                yield address, client
+                return
+    raise RedisError("none of its databases 1 to 15 is empty")
 
 
 def measure(names: Sequence[str], rounds: int | None, *, is_json: bool) -> int:
@@ -88,10 +116,12 @@ def main(arguments: Sequence[str]) -> int:
         return complain(f"{missing[0]} is not set: `./run bench` sets it.")
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
     try:
-        with own_database():
+        with own_database(), own_valkey():
             return measure(options.names or NAMES, options.rounds, is_json=options.json)
     except psycopg.Error as fault:
         return complain(f"the database failed: {str(fault).splitlines()[0]}")
+    except RedisError as fault:
+        return complain(f"Valkey failed: {str(fault).splitlines()[0]}")
 
 
 if __name__ == "__main__":

@@ -32,11 +32,10 @@ from benchmarks.figures import BenchmarkError, Figure, percentile
 from benchmarks.load import free_port
 from moneyflow.poller import HAND_OVER_THREADS, PROCESS_POLL
 from raceday import clock
-from raceday.broker import StreamBroker
 from raceday.feed.client import FeedClient, FeedError
 from raceday.process import ProcessTree, Program
 
-QUEUE = f"bench-{os.getpid()}"  # settings as of `default`, tasks of nobody else
+CLUSTERS = ("default", "publish")
 WARM_UP = 5  # rounds: connections, plans, and the first rows of each race
 PATIENCE_SECONDS = 30.0
 LOOK_SECONDS = 0.004
@@ -171,7 +170,7 @@ async def _poll(feed: FeedClient, gate: asyncio.Semaphore, race_id: str) -> Poll
     poll = Poll(race_id, asked, time.time())
     if isinstance(found, FeedError):
         raise BenchmarkError(f"the feed did not answer: {found.reason}.")
-    options = {"cluster": QUEUE, "save": False, "task_name": "poll"}
+    options = {"cluster": "default", "save": False, "task_name": "poll"}
     await asyncio.to_thread(partial(async_task, PROCESS_POLL, race_id, found, q_options=options))
     return poll
 
@@ -233,12 +232,11 @@ def _cluster(tree: ProcessTree, folder: Path) -> Iterator[BinaryIO]:
     argv = [sys.executable, "manage.py", "qcluster"]
     clusters = [
         tree.start(Program(name=name, argv=argv, env=os.environ | own | {"Q_CLUSTER_NAME": name}, log=log))
-        for name in (QUEUE, "publish")
+        for name in CLUSTERS
     ]
     try:
         with log.open("rb") as lines:
             yield lines
     finally:
         for cluster in clusters:
-            tree.forget(cluster)  # it would make its queue anew
-        StreamBroker(list_key=QUEUE).delete_queue()
+            tree.forget(cluster)  # they would write to the databases that are about to go

@@ -1,7 +1,8 @@
 """PUBLISH: the lane in front of Django. It answers with finished bodies: this process's, else Valkey's, else Django's.
 
-Nothing is rendered here and no query runs. A body that is outdated or missing is made by one caller while the others
-wait; one that nobody renewed in time is given as STALE while one caller has it made anew.
+Nothing is rendered here and no query runs. A missing body is made by one caller while the others wait; one that nobody
+renewed in time is given as STALE while one caller has it made anew. So is, for a moment, one that a commit outdated: no
+thread waits for the publication that follows.
 """
 
 import time
@@ -28,7 +29,7 @@ PROCESS_BODIES = 1000
 PROCESS_BYTES = 32 * 1024 * 1024
 MAKING_SECONDS = 5.0  # after which somebody else may try to make a body
 LOOK_AGAIN_SECONDS = 0.01
-PUBLISHING_SECONDS = 0.2  # as long as a publication may take that makes an outdated body, and all others of its topic
+PUBLISHING_SECONDS = 0.5  # as long as a publication may take that makes an outdated body, and all others of its topic
 STATUS = {200: "200 OK", 404: "404 Not Found"}
 Environ = dict[str, Any]
 
@@ -116,26 +117,30 @@ def find_or_take(asked: Asked, encoding: str) -> tuple[Found | None, bool]:
     """This function will find a body, waiting while somebody makes it, and tell whether the caller is to make it.
 
     Of many callers one makes what is missing, outdated or no longer fresh; the others get what is there if it is
-    current, and wait for it otherwise. None: Valkey does not answer.
+    current, and wait for it otherwise. What a publication is about to make is given as it was, to all of them, unless
+    its reader is the one who changed it. None: Valkey does not answer.
     """
     # To give up before a slow maker may would have all make it at once, and it slower still.
-    began = time.monotonic()
+    give_up = time.monotonic() + MAKING_SECONDS
     while (found := shelf.look(asked.topic, asked.key, encoding)) is not None:
-        if found.is_current and found.is_fresh:
+        if (found.is_current and found.is_fresh) or (is_being_published(found) and not asked.page.is_instant):
             return found, False
-        waited = time.monotonic() - began
-        is_being_published = found.copy and not found.is_current and waited < PUBLISHING_SECONDS
-        if not is_being_published and shelf.take(asked.topic, asked.key, MAKING_SECONDS):
+        if shelf.take(asked.topic, asked.key, MAKING_SECONDS):
             # Another maker may have come to its end since the look.
             found = shelf.look(asked.topic, asked.key, encoding)
             if not (found and found.is_current and found.is_fresh):
                 return found, True
             shelf.release(asked.topic, asked.key)
             return found, False
-        if found.is_current or waited > MAKING_SECONDS:
+        if found.is_current or time.monotonic() > give_up:
             return found, False
         time.sleep(LOOK_AGAIN_SECONDS)
     return None, False
+
+
+def is_being_published(found: Found) -> bool:
+    """This function will tell whether a body was outdated so lately that its publication is still to be expected."""
+    return bool(found.copy) and not found.is_current and 0 <= time.time() - found.outdated < PUBLISHING_SECONDS
 
 
 def prepare(asked: Asked, found: Found) -> Ready:
@@ -147,10 +152,10 @@ def prepare(asked: Asked, found: Found) -> Ready:
     headers = [*security_headers(), ("Vary", "Accept-Encoding"), ("Cache-Control", "no-cache"), ("ETag", copy.etag)]
     if copy.encoding != IDENTITY:
         headers.append(("Content-Encoding", copy.encoding))
-    if found.mark:
-        headers.append(("X-Polled-At", found.mark.polled_at))
+    if found.polled:
+        headers.append(("X-Polled-At", found.polled.polled_at))
     until = time.monotonic() + PROCESS_SECONDS
-    epoch = found.mark.epoch if found.mark else None
+    epoch = found.polled.epoch if found.polled else None
     return Ready(until, asked.route, outcome, copy.status, copy.etag, headers, epoch, copy.content)
 
 

@@ -4,9 +4,10 @@ A topic (`race:ID`, `meeting:ID`, `card`, `alerts:USER`) has a version, a word t
 while the version it was read under is the topic's. Fields of the hash:
 
     version                      the word
+    outdated                     Unix seconds of the commit, until a publication comes
     mark                         `polled_at|epoch|fresh_until`, moved by each poll of a race, an unchanged one too
     told                         `version` newline, then what the streams were last told, deflated
-    <key> <identity|gzip|br>     `version|status|etag|fresh_until|rounds` newline, then the bytes
+    <key> <identity|gzip|br>     `version|status|etag|fresh_until|rounds|polled_at|epoch` newline, then the bytes
 """
 
 import secrets
@@ -22,6 +23,16 @@ TOPIC_SECONDS = 2 * 86_400
 MOST_FIELDS = 600  # of a topic; queries of endless variety must not fill Valkey
 IDENTITY, GZIP, BR = "identity", "gzip", "br"
 
+OUTDATE = """
+local is_new = redis.call('HGET', KEYS[1], 'version') ~= ARGV[1]
+if is_new then
+    redis.call('HSET', KEYS[1], 'version', ARGV[1])
+    redis.call('HSETNX', KEYS[1], 'outdated', ARGV[2])
+end
+if ARGV[3] ~= '' then redis.call('HSET', KEYS[1], 'mark', ARGV[3]) end
+redis.call('EXPIRE', KEYS[1], ARGV[4], 'NX')
+return is_new and 1 or 0
+"""
 # Nothing stands unless version and told are what the bodies were made from: whoever came in between renders anew.
 PUBLISH = """
 local told = redis.call('HGET', KEYS[1], 'told')
@@ -55,27 +66,40 @@ class Mark(NamedTuple):
 
 
 class Copy(NamedTuple):
-    """One finished body in one encoding. fresh_until 0 sets no limit; rounds: publications it is still remade for."""
+    """One finished body in one encoding. fresh_until 0 sets no limit; rounds: publications it is still remade for.
+
+    mark: the poll it was made after, without a limit; a later poll that changed nothing is known to the topic alone.
+    """
 
     version: str
     status: int
     etag: str
     fresh_until: float
     rounds: int
+    mark: Mark | None
     encoding: str
     content: bytes
 
 
 class Found(NamedTuple):
-    """What a look at the shelf found: the topic's version and mark, and a copy, current or not."""
+    """What a look at the shelf found: the topic's version and mark, and a copy, current or not.
+
+    outdated: Unix seconds of the commit that outdated what stands there and whose publication is to come; 0: none.
+    """
 
     version: str | None
     mark: Mark | None
     copy: Copy | None
+    outdated: float = 0.0
 
     @property
     def is_current(self) -> bool:
         return self.copy is not None and self.copy.version == self.version
+
+    @property
+    def polled(self) -> Mark | None:
+        """The newest poll that the copy is known to tell of."""
+        return self.mark if self.is_current or not self.copy else self.copy.mark
 
     @property
     def fresh_until(self) -> float:
@@ -98,12 +122,13 @@ class Finished(NamedTuple):
 
 
 class Standing(NamedTuple):
-    """A topic as a publication finds it: version, what was told under which one, keys with their rounds.
+    """A topic as a publication finds it: version, mark, what was told under which version, keys with their rounds.
 
     is_made: bodies of this very version were told of and stand there.
     """
 
     version: str
+    mark: Mark | None
     told_version: str
     told: bytes | None
     rounds: Mapping[str, int]
@@ -124,15 +149,15 @@ def look(topic: str, key: str, encoding: str) -> Found | None:
     """This function will look for a body in this encoding, or as it is, in one round trip; None without Valkey."""
     # What is packed is kept in both packings, so whoever wants it as it is unpacks one.
     packed = GZIP if encoding == IDENTITY else encoding
-    fields = ["version", "mark", f"{key} {packed}", f"{key} {IDENTITY}"]
+    fields = ["version", "mark", "outdated", f"{key} {packed}", f"{key} {IDENTITY}"]
     values = valkey.read_hash(name_of(topic), fields)
     if values is None:
         return None
-    version, mark, small, whole = values
+    version, mark, outdated, small, whole = values
     copy = _copy(whole, IDENTITY) if whole else _copy(small, packed) if small else None
     if copy and encoding == IDENTITY and copy.encoding == GZIP:
         copy = copy._replace(encoding=IDENTITY, content=zlib.decompress(copy.content, wbits=31))
-    return Found(version.decode() if version else None, read_mark(mark) if mark else None, copy)
+    return Found(version.decode() if version else None, _mark(mark), copy, float(outdated or 0))
 
 
 def begin(topic: str) -> Found | None:
@@ -152,12 +177,12 @@ def begin(topic: str) -> Found | None:
     found = valkey.ask(steps)
     if found is None or found[2] > MOST_FIELDS:
         return None
-    return Found(found[0], read_mark(found[1]) if found[1] else None, None)
+    return Found(found[0], _mark(found[1]), None)
 
 
 def fill(topic: str, key: str, finished: Finished, *, noted: Found, mark: Mark | None, rounds: int) -> None:
     """This function will put a reader's body on the shelf, under the version noted before it was read."""
-    fields = _fields(key, finished, noted.version or "", rounds)
+    fields = _fields(key, finished, noted.version or "", rounds, mark or noted.mark)
     if mark and not (noted.mark and noted.is_fresh):
         fields["mark"] = write_mark(mark)
     valkey.ask(lambda client: client.hset(name_of(topic), mapping=fields))
@@ -183,12 +208,10 @@ def outdate(versions: Mapping[str, str | None], mark: Mark | None = None) -> lis
     def steps(client: Any) -> list[bool]:
         with client.pipeline(transaction=True) as pipe:
             for position, (topic, version) in enumerate(versions.items()):
+                moved = write_mark(mark) if mark and not position else ""
                 word = version or secrets.token_hex(8)
-                fields = {"version": word} | ({"mark": write_mark(mark)} if mark and not position else {})
-                pipe.hget(name_of(topic), "version").hset(name_of(topic), mapping=fields)
-                pipe.expire(name_of(topic), TOPIC_SECONDS, nx=True)
-            before = pipe.execute()[::3]
-        return [old != (new or "").encode() for old, new in zip(before, versions.values(), strict=True)]
+                pipe.eval(OUTDATE, 1, name_of(topic), word, time.time(), moved, TOPIC_SECONDS)
+            return [bool(is_new) for is_new in pipe.execute()]
 
     return (valkey.tell(steps) if versions else []) or []
 
@@ -203,6 +226,7 @@ def standing(topic: str) -> Standing | None:
     version = fields[b"version"].decode()
     return Standing(
         version=version,
+        mark=_mark(fields.get(b"mark")),
         told_version=told_version.decode(),
         told=zlib.decompress(told) if told else None,
         rounds={key: copy.rounds for key, copy in copies.items()},
@@ -234,7 +258,7 @@ def publish(
     """
     fields: dict[str, str | bytes] = {}
     for key, finished, rounds in bodies:
-        fields |= _fields(key, finished, found.version, rounds)
+        fields |= _fields(key, finished, found.version, rounds, found.mark)
     if told:
         fields["told"] = found.version.encode() + b"\n" + zlib.compress(told.state, 1)
     whose = (told.race_id, told.meeting_id) if told else ("", "")
@@ -256,15 +280,21 @@ def read_mark(written: bytes) -> Mark:
     return Mark(polled_at, float(epoch), float(fresh_until))
 
 
-def _fields(key: str, finished: Finished, version: str, rounds: int) -> dict[str, str | bytes]:
-    head = f"{version}|{finished.status}|{finished.etag}|{finished.fresh_until}|{rounds}\n".encode()
+def _mark(written: bytes | None) -> Mark | None:
+    return read_mark(written) if written else None
+
+
+def _fields(key: str, finished: Finished, version: str, rounds: int, mark: Mark | None) -> dict[str, str | bytes]:
+    polled = f"{mark.polled_at}|{mark.epoch}" if mark else "|"
+    head = f"{version}|{finished.status}|{finished.etag}|{finished.fresh_until}|{rounds}|{polled}\n".encode()
     return {f"{key} {encoding}": head + content for encoding, content in finished.contents.items()}
 
 
 def _copy(value: bytes, encoding: str) -> Copy:
     head, _, content = value.partition(b"\n")
-    version, status, etag, fresh_until, rounds = head.decode().split("|")
-    return Copy(version, int(status), etag, float(fresh_until), int(rounds), encoding, content)
+    version, status, etag, fresh_until, rounds, polled_at, epoch = head.decode().split("|")
+    mark = Mark(polled_at, float(epoch), 0.0) if polled_at else None
+    return Copy(version, int(status), etag, float(fresh_until), int(rounds), mark, encoding, content)
 
 
 def _lock(topic: str, key: str) -> str:

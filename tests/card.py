@@ -12,6 +12,7 @@ from django.db import connection
 from pytest_django import Settings
 
 from meetings.models import Meeting
+from raceday import published
 from raceday.racing_day import racing_day
 from races.models import Entrant, PollMark, Race
 
@@ -20,8 +21,9 @@ POLLED = datetime(2026, 11, 21, 2, 29, tzinfo=UTC)
 
 
 @pytest.fixture
-def own_keys(settings: Settings) -> Iterator[None]:
-    """Nothing another test kept is a hit here."""
+def own_keys(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Nothing another test kept is a hit here, and nobody but the test publishes what a commit outdates."""
+    monkeypatch.setattr(published, "PUBLISHING_SECONDS", 0.0)
     settings.CACHES = {"default": {**settings.CACHES["default"], "KEY_PREFIX": f"test-{uuid4()}"}}
     own = caches["default"]
     yield

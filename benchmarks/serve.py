@@ -1,7 +1,8 @@
 """Room 6: what one GET of a finished body costs a server in CPU, Raceday's and its peers', with equal bodies by turns.
 
-Four servers stand side by side, a process each: Raceday as shipped (bodies of the process), Raceday with each body
-fetched from Valkey, and two peers that fetch theirs from the same Valkey. Then 500 clients follow a demo day.
+Four servers stand side by side, a process each: Raceday (bodies of the process), Raceday with each body fetched from
+Valkey, and two peers that fetch theirs from the same Valkey; beside them Raceday as shipped, of two processes. Then 500
+clients follow a demo day.
 """
 
 import http.client
@@ -44,9 +45,10 @@ ENCODINGS = {BR: "br", GZIP: "gzip", PLAIN: "identity"}
 OWN_HEADERS = {"age", "content-encoding", "content-length", "content-type", "etag", "x-polled-at"}
 PASSING_HEADERS = {"age", "connection", "date", "keep-alive", "server"}
 
-HOT, FROM_VALKEY = "raceday", "raceday_from_valkey"
-APPLICATIONS = {HOT: "config.wsgi:application", FROM_VALKEY: "benchmarks.from_valkey:application"}
-TITLES = {HOT: "Raceday, from the process", FROM_VALKEY: "Raceday, from Valkey"}
+HOT, FROM_VALKEY, SHIPPED = "raceday", "raceday_from_valkey", "raceday_as_shipped"
+RACEDAY = "config.wsgi:application"
+APPLICATIONS = {HOT: RACEDAY, FROM_VALKEY: "benchmarks.from_valkey:application", SHIPPED: RACEDAY}
+TITLES = {HOT: "Raceday, from the process", FROM_VALKEY: "Raceday, from Valkey", SHIPPED: "Raceday, two processes"}
 # Bodies stand packed in Valkey: to whoever wants none of that, each is unpacked, which the process then keeps.
 MARKS_US = {(HOT, BR): 35.0, (HOT, PLAIN): 35.0, (FROM_VALKEY, BR): 110.0}
 RATIO_MARKS = {"fastapi": 3.0, "express": 2.0}
@@ -149,7 +151,8 @@ def _compare(server: Server, kind: str, answer: Answer, expected: Answer) -> Non
 def _start_raceday(tree: ProcessTree, name: str, folder: Path) -> Server:
     port, metrics = free_port(), folder / name
     metrics.mkdir()
-    argv = [sys.executable, *WEB, "--port", str(port), APPLICATIONS[name]]
+    workers = [] if name == SHIPPED else ["--workers", "1"]  # as the peers
+    argv = [sys.executable, *WEB, *workers, "--port", str(port), APPLICATIONS[name]]
     env = {**os.environ, **UNLIMITED, "PROMETHEUS_MULTIPROC_DIR": str(metrics)}
     return _started(tree, Program(name=name, argv=argv, env=env, log=folder / f"{name}.log"), TITLES[name], port)
 
@@ -226,7 +229,7 @@ def _figures(costs: Costs, servers: Sequence[Server], sizes: Mapping[str, int]) 
         for kind in kinds
     ]
     peers = [server for server in servers if server.name in RATIO_MARKS]
-    found += [_ratio(cpu, peer, own, kind) for peer in peers for own in APPLICATIONS for kind in (BR, PLAIN)]
+    found += [_ratio(cpu, peer, own, kind) for peer in peers for own in (HOT, FROM_VALKEY) for kind in (BR, PLAIN)]
     return found + [figure for server in servers for figure in _speed(server, costs[server.name, PLAIN])]
 
 

@@ -2,11 +2,13 @@
 
 import time
 from datetime import timedelta
+from typing import Any
 
 import structlog
 from django.conf import settings
 from django.db import transaction
 from msgspec import Struct
+from msgspec.structs import replace
 from psycopg.errors import CheckViolation
 
 from meetings.store import settle_meetings
@@ -132,52 +134,37 @@ def _outdate(snapshot: RaceSnapshot, answer: FeedAnswer, written: Written) -> tu
 
 
 def _refused(race_id: str, error: FeedError) -> Walk:
-    PollRun.objects.create(
-        race_id=race_id,
-        polled_at=error.polled_at,
-        outcome=PollRun.Outcome.FEED_ERROR,
-        reason=error.reason,
-        http_status=error.http_status,
-        fetch_ms=error.fetch_ms,
-    )
-    return Walk(race_id=race_id, outcome=PollRun.Outcome.FEED_ERROR, reason=error.reason, fetch_ms=error.fetch_ms)
+    return _ended(race_id, error, PollRun.Outcome.FEED_ERROR, reason=error.reason, http_status=error.http_status)[0]
 
 
 def _unreadable(race_id: str, answer: FeedAnswer, fault: ParseFault) -> Walk:
+    columns = {"http_status": 200, "body_bytes": len(answer.body)}
     with transaction.atomic():
-        run = PollRun.objects.create(
-            race_id=race_id,
-            polled_at=answer.polled_at,
-            outcome=PollRun.Outcome.PARSE_ERROR,
-            reason=str(fault),
-            http_status=200,
-            body_bytes=len(answer.body),
-            fetch_ms=answer.fetch_ms,
-        )
+        walked, run = _ended(race_id, answer, PollRun.Outcome.PARSE_ERROR, reason=str(fault), **columns)
         FeedPayload.objects.create(poll_run=run, body=answer.body, encoding=answer.encoding)
-    return Walk(race_id=race_id, outcome=run.outcome, reason=run.reason, fetch_ms=answer.fetch_ms)
+    return walked
 
 
 def _without_partition(snapshot: RaceSnapshot, answer: FeedAnswer, error: CheckViolation, transform_ms: float) -> Walk:
-    run = PollRun.objects.create(
-        race_id=snapshot.race_id,
-        polled_at=answer.polled_at,
-        generated_at=snapshot.generated_at,
-        outcome=PollRun.Outcome.NO_PARTITION,
-        reason=error.diag.message_primary,
+    walked, _ = _ended(
+        snapshot.race_id,
+        answer,
+        PollRun.Outcome.NO_PARTITION,
+        reason=error.diag.message_primary or "",
         http_status=200,
         body_bytes=len(answer.body),
-        fetch_ms=answer.fetch_ms,
+        generated_at=snapshot.generated_at,
         transform_ms=transform_ms,
     )
-    return Walk(
-        race_id=snapshot.race_id,
-        outcome=run.outcome,
-        reason=run.reason,
-        snapshot=snapshot,
-        fetch_ms=answer.fetch_ms,
-        transform_ms=transform_ms,
-    )
+    return replace(walked, snapshot=snapshot, transform_ms=transform_ms)
+
+
+def _ended(
+    race_id: str, found: FeedAnswer | FeedError, outcome: PollRun.Outcome, *, reason: str, **columns: Any
+) -> tuple[Walk, PollRun]:
+    """A walk that came to an end before anything was written, and the PollRun that tells of it."""
+    told: dict[str, Any] = {"race_id": race_id, "outcome": outcome, "reason": reason, "fetch_ms": found.fetch_ms}
+    return Walk(**told), PollRun.objects.create(polled_at=found.polled_at, **told, **columns)
 
 
 def _tell(walked: Walk, seconds: float) -> None:

@@ -38,6 +38,7 @@ NEEDS_NO_SERVER = frozenset(
     | {"spectacular", "makemessages", "compilemessages", "startapp", "startproject"}
 )
 QUIET = {"LOG_LEVEL": "WARNING"}  # a command speaks for itself: its reader is a person, not a log
+SUITE = ["-m", "pytest", "-n", "2"]
 CHECKS = {
     "lint": ["-m", "ruff", "check", "."],
     "format": ["-m", "ruff", "format", "--check", "."],
@@ -45,7 +46,7 @@ CHECKS = {
     "imports": ["-c", "from importlinter.cli import lint_imports_command; lint_imports_command()"],
     "migrations": ["manage.py", "makemigrations", "--check", "--dry-run"],
     "deploy": ["manage.py", "check", "--deploy", "--fail-level", "WARNING"],
-    "tests": ["-m", "pytest"],
+    "tests": SUITE,
 }
 
 
@@ -105,9 +106,9 @@ def throw_away(*, is_durable: bool) -> Iterator[tuple[ProcessTree, dict[str, str
 
 
 def test(arguments: Sequence[str]) -> int:
-    """This function will run pytest on throw-away servers and return its exit code."""
+    """This function will run pytest on throw-away servers, the whole suite in two processes; returns its exit code."""
     with throw_away(is_durable=False) as (tree, env):
-        return foreground(tree, ["-m", "pytest", *arguments], env)
+        return foreground(tree, ["-m", "pytest", *arguments] if arguments else SUITE, env)
 
 
 def bench(arguments: Sequence[str]) -> int:

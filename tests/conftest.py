@@ -10,7 +10,17 @@ from pytest_django import Settings
 from moneyflow import partitions
 from raceday import api, valkey
 
+LONGEST = {"test_client_day.py", "test_supervisor.py", "test_resume.py", "test_benchmarks.py"}
 SAMPLES = Path(__file__).resolve().parents[2] / "shared" / "nztab" / "samples"
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Long tests begin early, so that none of several processes is left alone with one at the end.
+
+    pytest-django puts those that roll back before those that commit, and both before the others; that comes after.
+    """
+    items.sort(key=lambda item: item.path.name not in LONGEST)
 
 
 @pytest.fixture(autouse=True)

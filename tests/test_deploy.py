@@ -13,7 +13,8 @@ from threading import Thread
 import pytest
 
 from raceday.process import die_with_parent
-from tests.raceday.streams import Listener, Streams, Valkey, eventually, free_port
+from tests.apart import free_port
+from tests.raceday.streams import Listener, Streams, Valkey, eventually
 
 CONF = Path(__file__).parents[1] / "deploy" / "nginx.conf"
 NGINX = shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin")

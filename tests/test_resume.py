@@ -13,13 +13,13 @@ import httpx
 
 from raceday.tree import health_status
 from races.deltas import apply
+from tests.apart import free_port
 from tests.raceday.streams import eventually
 from tests.raceday.test_supervisor import (
     await_ready,
     descendants,
     find,
     folder,  # noqa: F401  # a fixture
-    free_port,
     listens,
     start,
 )
@@ -56,7 +56,7 @@ class Follower(threading.Thread):
             return
         data = json.loads(message["data"])
         self.told.append(kind)
-        race_id = data["race"]["race_id"] if kind == "snapshot" else data["race_id"]
+        race_id = data["race"]["race_id"] if "race" in data and kind == "snapshot" else data["race_id"]
         self.races[race_id] = apply(self.races.get(race_id, {}), kind, data)
         if kind == "snapshot":
             self.first_id = self.first_id or self.last_id

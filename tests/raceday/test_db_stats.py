@@ -72,7 +72,9 @@ def test_connections_are_counted_by_application_and_state(other: psycopg.Connect
 def test_the_pool_is_what_racedays_own_processes_keep(settings: Settings) -> None:
     settings.DB_POOL_MAX = 12
     with connection.cursor() as cursor:
-        cursor.execute("SELECT count(*) FROM pg_stat_activity WHERE application_name = 'raceday'")
+        cursor.execute(
+            "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'raceday' AND datname = current_database()"
+        )
         (ours,) = cursor.fetchone()
     told = db_stats.pool()
     assert (told["max"], told["open"]) == (12, ours)

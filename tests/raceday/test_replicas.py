@@ -179,7 +179,9 @@ def test_a_replica_that_dies_between_looks_costs_nobody_an_error(stand_in: str) 
     rename("Cup")
     assert replicas.read(name_read) == "Maiden"
     with connections[DEFAULT_DB_ALIAS].cursor() as cursor:
-        cursor.execute("SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname LIKE '%%\\_copy'")
+        cursor.execute(
+            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = current_database() || '_copy'"
+        )
     assert replicas.read(name_read) == "Cup"
     assert not replicas._looks[stand_in].is_reachable
 

@@ -18,6 +18,7 @@ import pytest
 from raceday.demo_day import NEW_DAY_AFTER_SECONDS, demo_day
 from raceday.process import die_with_parent, is_running
 from raceday.tree import health_status, silent_clusters
+from tests.apart import free_port
 from tests.raceday.streams import eventually
 
 ROOT = Path(__file__).parents[2]
@@ -32,16 +33,6 @@ def folder() -> Iterator[Path]:
     rmtree(path)
 
 
-def free_port() -> int:
-    """One whose next is free too: the streams take it."""
-    while True:
-        with socket.socket() as probe, socket.socket() as beside, suppress(OSError, OverflowError):
-            probe.bind(("127.0.0.1", 0))
-            port: int = probe.getsockname()[1]
-            beside.bind(("127.0.0.1", port + 1))
-            return port
-
-
 def start(folder: Path, *arguments: str, **settings: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "-m", "raceday.supervisor", *arguments],
@@ -50,7 +41,7 @@ def start(folder: Path, *arguments: str, **settings: str) -> subprocess.Popen[st
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        preexec_fn=die_with_parent(signal.SIGTERM),  # noqa: PLW1509 this is the only thread
+        preexec_fn=die_with_parent(signal.SIGTERM),  # noqa: PLW1509 no thread of ours is in a lock
     )
 
 
@@ -117,7 +108,7 @@ def test_a_demo_starts_heals_is_shared_and_stops_without_a_trace(folder: Path) -
     eventually(lambda: listens(port + 1))
 
     family += descendants(demo)
-    demo.send_signal(signal.SIGTERM)
+    demo.send_signal(signal.SIGINT)
     rest, _ = demo.communicate(timeout=4)
     assert "web ended with code -9" in rest
     assert "stream ended with code -9" in rest
@@ -126,7 +117,7 @@ def test_a_demo_starts_heals_is_shared_and_stops_without_a_trace(folder: Path) -
     assert left_over(family, seconds=1) == []
 
 
-def test_a_killed_demo_leaves_nothing_and_the_next_keeps_the_data(folder: Path) -> None:
+def test_a_killed_demo_leaves_nothing_not_even_without_its_reaper_and_the_next_keeps_the_data(folder: Path) -> None:
     demo = start(folder, "demo", "--port", str(free_port()))
     await_ready(demo)
     family = descendants(demo)
@@ -135,18 +126,11 @@ def test_a_killed_demo_leaves_nothing_and_the_next_keeps_the_data(folder: Path) 
     again = start(folder, "demo", "--port", str(free_port()))  # at once: it waits until all is cleared away
     assert "login     as before" in await_ready(again)
     assert left_over(family, seconds=0) == []
-    again.send_signal(signal.SIGINT)
-    again.communicate(timeout=4)
-    assert again.returncode == 0
 
-
-def test_a_demo_killed_together_with_its_reaper_leaves_nothing(folder: Path) -> None:
-    demo = start(folder, "demo", "--port", str(free_port()))
-    await_ready(demo)
-    family = descendants(demo)
+    family = descendants(again)
     find(family, "raceday.supervisor").kill()  # as `pkill -9 -f raceday` would
-    demo.kill()
-    demo.wait()
+    again.kill()
+    again.wait()
     assert left_over(family, seconds=12) == []
 
 

@@ -91,11 +91,18 @@ def test_the_database_is_ready_for_raceday(running: tuple[ProcessTree, Path]) ->
         names = connection.execute("SELECT current_user, current_database()").fetchone()
         settings = {
             name: connection.execute("SELECT current_setting(%s)", [name]).fetchone()
-            for name in ("jit", "wal_compression", "max_connections", "server_encoding", "data_checksums")
+            for name in (
+                "jit",
+                "wal_compression",
+                "max_connections",
+                "server_encoding",
+                "data_checksums",
+                "wal_segment_size",
+            )
         }
         connection.execute("SELECT count(*) FROM pg_stat_statements")
     assert names == ("raceday", "raceday")
-    assert [value for row in settings.values() if row for value in row] == ["off", "pglz", "20", "UTF8", "on"]
+    assert [value for row in settings.values() if row for value in row] == ["off", "pglz", "20", "UTF8", "on", "1MB"]
 
 
 def test_killed_servers_come_back_with_what_was_committed(tree: ProcessTree, folder: Path) -> None:

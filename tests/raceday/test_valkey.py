@@ -1,6 +1,8 @@
 """Readers do not wait for a Valkey that is away, and writers do not lose to a restart what must not be lost."""
 
+import signal
 import socket
+from collections.abc import Iterator
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -10,8 +12,9 @@ from pytest_django import Settings
 from redis.exceptions import ResponseError
 
 from raceday import valkey
-from raceday.valkey import HANGING_REST_SECONDS, REST_SECONDS, TRIES, ask, tell
+from raceday.valkey import HANGING_REST_SECONDS, REST_SECONDS, TRIES, ask, read_hash, tell
 from tests.card import own_keys  # noqa: F401  # a fixture
+from tests.raceday.streams import Valkey
 
 pytestmark = pytest.mark.usefixtures("own_keys", "short_pauses")
 NOWHERE = "unix:///nowhere/valkey.sock"
@@ -101,3 +104,42 @@ def test_a_fault_of_our_own_is_not_taken_for_valkey_s() -> None:
     for call in (ask, tell):
         with pytest.raises(LookupError):
             call(fail)
+
+
+# ── The line of a hit ───────────────────────────────────────────────────────────────────────────
+@pytest.fixture
+def server(tmp_path: Path, settings: Settings) -> Iterator[Valkey]:
+    server = Valkey(tmp_path)
+    lead_to(settings, server.url, SOCKET_TIMEOUT=0.2)
+    valkey.client().hset("a hash", mapping={"x": "1" * 100_000, "y": "2"})
+    yield server
+    server.kill()
+
+
+def test_fields_are_read_whatever_their_size_and_none_for_those_that_are_not_there(server: Valkey) -> None:
+    assert read_hash("a hash", ["y", "x", "z"]) == [b"2", b"1" * 100_000, None]
+    assert read_hash("no hash", ["y"]) == [None]
+
+
+def test_a_reader_does_not_notice_that_valkey_was_killed_and_is_back(server: Valkey) -> None:
+    read_hash("a hash", ["y"])
+    server.kill()
+    server.start()
+    assert read_hash("a hash", ["y"]) == [b"2"]
+
+
+def test_an_answer_that_comes_too_late_is_not_the_next_one_s(server: Valkey) -> None:
+    read_hash("a hash", ["y"])
+    server.process.send_signal(signal.SIGSTOP)
+    assert read_hash("a hash", ["x"]) is None
+    assert REST_SECONDS < valkey._away["until"] - monotonic() <= HANGING_REST_SECONDS
+    server.process.send_signal(signal.SIGCONT)
+    valkey._away.clear()
+    assert read_hash("a hash", ["y"]) == [b"2"]
+
+
+def test_an_error_is_no_answer_and_leaves_the_line_as_it_was(server: Valkey) -> None:
+    valkey.client().set("a word", "x")
+    assert read_hash("a word", ["y"]) is None
+    valkey._away.clear()
+    assert read_hash("a hash", ["y"]) == [b"2"]

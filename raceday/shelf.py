@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 
 from raceday import events, valkey
 
-FORMAT = 2  # of the fields: what another Raceday left is not read
+NAME = "published:2:"  # the number is the fields' format: what another Raceday left is not read
 TOPIC_SECONDS = 2 * 86_400
 MOST_FIELDS = 600  # of a topic; queries of endless variety must not fill Valkey
 IDENTITY, GZIP, BR = "identity", "gzip", "br"
@@ -143,7 +143,7 @@ def version_of(changed_at: datetime) -> str:
 
 def name_of(topic: str) -> str:
     """This function will return the name of a topic's hash in Valkey."""
-    return valkey.key(f"published:{FORMAT}:{topic}")
+    return valkey.key(f"{NAME}{topic}")
 
 
 def look(topic: str, key: str, encoding: str) -> Found | None:
@@ -151,7 +151,7 @@ def look(topic: str, key: str, encoding: str) -> Found | None:
     # What is packed is kept in both packings, so whoever wants it as it is unpacks one.
     packed = GZIP if encoding == IDENTITY else encoding
     fields = ["version", "mark", "outdated", f"{key} {packed}", f"{key} {IDENTITY}"]
-    values = valkey.read_hash(name_of(topic), fields)
+    values = valkey.read_hash(f"{NAME}{topic}", fields)
     if values is None:
         return None
     version, mark, outdated, small, whole = values

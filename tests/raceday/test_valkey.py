@@ -111,7 +111,7 @@ def test_a_fault_of_our_own_is_not_taken_for_valkey_s() -> None:
 def server(tmp_path: Path, settings: Settings) -> Iterator[Valkey]:
     server = Valkey(tmp_path)
     lead_to(settings, server.url, SOCKET_TIMEOUT=0.2)
-    valkey.client().hset("a hash", mapping={"x": "1" * 100_000, "y": "2"})
+    valkey.client().hset(valkey.key("a hash"), mapping={"x": "1" * 100_000, "y": "2"})
     yield server
     server.kill()
 
@@ -139,7 +139,7 @@ def test_an_answer_that_comes_too_late_is_not_the_next_one_s(server: Valkey) -> 
 
 
 def test_an_error_is_no_answer_and_leaves_the_line_as_it_was(server: Valkey) -> None:
-    valkey.client().set("a word", "x")
+    valkey.client().set(valkey.key("a word"), "x")
     assert read_hash("a word", ["y"]) is None
     valkey._away.clear()
     assert read_hash("a hash", ["y"]) == [b"2"]

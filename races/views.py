@@ -41,6 +41,7 @@ from races.serializers import (
 # Every change of a race or card is published; here stands what the clock alone makes wrong. A body that tells the time
 # of day stands for 5 s. Where only the start of the next scheduled race makes it wrong, it stands until then.
 MOVING_SECONDS = 5
+TRIES = 3  # each means that a poll of the race was written meanwhile
 BESIDE_SECONDS = 30  # what a race page tells of other races and its meeting, which publish for themselves
 NEXT_SCHEDULED = OpenApiResponse(
     {"allOf": [{"$ref": "#/components/schemas/UpcomingRace"}], "nullable": True},
@@ -185,20 +186,24 @@ def _batch(asked: list[str]) -> Body:
 
 def _live(race_id: str, now: datetime) -> Body:
     """A race page: the race, its meeting, entrants, pools and result, its neighbours; a statement each."""
-    race = read_whole_race(race_id)
+    parts = _parts(race_id)
+    race = parts["race"]
     found = neighbours(race, now)
-    shape = {
-        "race": race,
-        "meeting": race.meeting,
-        "entrants": read_entrants(race_id),
-        "pools": read_pool(race_id),
-        "navigation": found,
-        "freshness": _freshness(race, now),
-    }
-    if result := read_result(race_id):
-        shape["results"] = result
+    shape = {**parts, "meeting": race.meeting, "navigation": found, "freshness": _freshness(race, now)}
     moves_in = min(BESIDE_SECONDS, _until_start(found, now), until_next_tier(race.status, race.start_time - now))
     return race_body(shown(LiveSerializer, shape), status=race.status, polled_at=race.polled, keep_seconds=moves_in)
+
+
+def _parts(race_id: str) -> dict[str, Any]:
+    """What a poll may change of a race page, all of it after the same one."""
+    for _ in range(TRIES):
+        race = read_whole_race(race_id)
+        parts = {"race": race, "entrants": read_entrants(race_id), "pools": read_pool(race_id)}
+        if result := read_result(race_id):
+            parts["results"] = result
+        if read_race(race_id).changed == race.changed:
+            break
+    return parts
 
 
 def _freshness(race: Any, now: datetime) -> dict[str, Any]:

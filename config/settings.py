@@ -261,7 +261,7 @@ Q_CLUSTER = {
     "label": "django-q2",
     "ALT_CLUSTERS": {
         "control": {"workers": 2, "retry": 86400, "recycle": 1},
-        "publish": {"workers": 1},  # of its own, so that no reading waits for a body to be made
+        "publish": {"workers": 2},  # of its own, so that no reading waits for a body to be made
     },
 }
 

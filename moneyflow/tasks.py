@@ -18,7 +18,7 @@ from raceday.racing_day import racing_day
 from races.day_card import DayCard, fetch_day_card, record_faults, write_day_card
 
 PUBLISH = "moneyflow.tasks.publish_after_polls"
-POLLS_FIRST_SECONDS = 0.1
+POLLS_FIRST_SECONDS = 0.2
 LOOK_SECONDS = 0.002
 POLL_RUNS_KEPT = timedelta(days=7)
 log = structlog.get_logger(__name__)
@@ -39,7 +39,7 @@ def ask_to_publish(topics: Iterable[str]) -> None:
 
 
 def publish_after_polls(topic: str, asked_at: float) -> None:
-    """This function will make a topic's bodies once no poll is on its way to a commit, or 0.1 s after it was asked.
+    """This function will make a topic's bodies once no poll is on its way to a commit, or 0.2 s after it was asked.
 
     On two cores a race's bodies would cost the races polled in the same moment half as much time again. `asked_at`:
     Unix seconds of the machine.

@@ -58,6 +58,6 @@ def read_pool(race_id: str) -> RacePool | None:
     return next(iter(RacePool.objects.raw(POOL, [race_id])), None)
 
 
-def read_result(race_id: str) -> RaceResult | None:
-    """This function will read how a race ended."""
+def read_result(race_id: str) -> Any:
+    """This function will read how a race ended, None before; its `runners`, whose prices it tells, the caller adds."""
     return next(iter(RaceResult.objects.raw(RESULT, [race_id])), None)

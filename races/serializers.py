@@ -11,7 +11,6 @@ from raceday.pages import shown
 from races import examples
 from races.examples import example
 from races.models import Entrant, Race, RacePool, RaceResult
-from races.rows import read_entrants
 
 POOLS = ["win", "place", "quinella", "trifecta", "exacta", "first4"]
 BATCH = 50
@@ -174,7 +173,7 @@ class RaceResultSerializer(BodySerializer):
 
     @extend_schema_field(serializers.DictField(child=FinalPriceSerializer()))
     def get_fixed_odds_data(self, result: RaceResult) -> dict[str, Any]:
-        entrants = read_entrants(result.race_id)
+        entrants: list[Entrant] = result.runners  # type: ignore[attr-defined]  # which its reader has added
         return {str(entrant.runner_number): shown(FinalPriceSerializer, entrant) for entrant in entrants}
 
 

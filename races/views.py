@@ -140,6 +140,7 @@ class RaceResultViewSet(ViewSet):
     @page("race:{race_id}", RaceQuery)
     def retrieve(self, race_id: str) -> Body:
         result = _of_race(RaceResult.objects, race_id, "no result yet")
+        result.runners = read_entrants(race_id)
         return race_body(shown(RaceResultSerializer, result), status=result.status, polled_at=result.polled)
 
 
@@ -200,6 +201,7 @@ def _parts(race_id: str) -> dict[str, Any]:
         race = read_whole_race(race_id)
         parts = {"race": race, "entrants": read_entrants(race_id), "pools": read_pool(race_id)}
         if result := read_result(race_id):
+            result.runners = parts["entrants"]
             parts["results"] = result
         if read_race(race_id).changed == race.changed:
             break

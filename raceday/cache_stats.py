@@ -52,8 +52,7 @@ class Shelf:
         for mark, bodies, *sizes in measured:
             self.bodies += bodies
             self.sizes.update(dict(zip(ENCODINGS, sizes, strict=True)))
-            if mark:
-                polled = shelf.read_mark(mark)
+            if polled := shelf.read_mark(mark):
                 self.marks.append((polled.epoch, polled.polled_at))
 
 

@@ -158,7 +158,7 @@ def look(topic: str, key: str, encoding: str) -> Found | None:
     copy = _copy(whole, IDENTITY) if whole else _copy(small, packed) if small else None
     if copy and encoding == IDENTITY and copy.encoding == GZIP:
         copy = copy._replace(encoding=IDENTITY, content=zlib.decompress(copy.content, wbits=31))
-    return Found(version.decode() if version else None, _mark(mark), copy, float(outdated or 0))
+    return Found(version.decode() if version else None, read_mark(mark), copy, float(outdated or 0))
 
 
 def begin(topic: str) -> Found | None:
@@ -178,7 +178,7 @@ def begin(topic: str) -> Found | None:
     found = valkey.ask(steps)
     if found is None or found[2] > MOST_FIELDS:
         return None
-    return Found(found[0], _mark(found[1]), None)
+    return Found(found[0], read_mark(found[1]), None)
 
 
 def fill(topic: str, key: str, finished: Finished, *, noted: Found, mark: Mark | None, rounds: int) -> None:
@@ -227,7 +227,7 @@ def standing(topic: str) -> Standing | None:
     version = fields[b"version"].decode()
     return Standing(
         version=version,
-        mark=_mark(fields.get(b"mark")),
+        mark=read_mark(fields.get(b"mark")),
         told_version=told_version.decode(),
         told=zlib.decompress(told) if told else None,
         rounds={key: copy.rounds for key, copy in copies.items()},
@@ -275,14 +275,12 @@ def write_mark(mark: Mark) -> str:
     return f"{mark.polled_at}|{mark.epoch}|{mark.fresh_until}"
 
 
-def read_mark(written: bytes) -> Mark:
-    """This function will read what `write_mark` wrote."""
+def read_mark(written: bytes | None) -> Mark | None:
+    """This function will read what `write_mark` wrote; None where nothing is written."""
+    if not written:
+        return None
     polled_at, epoch, fresh_until = written.decode().split("|")
     return Mark(polled_at, float(epoch), float(fresh_until))
-
-
-def _mark(written: bytes | None) -> Mark | None:
-    return read_mark(written) if written else None
 
 
 def _fields(key: str, finished: Finished, version: str, rounds: int, mark: Mark | None) -> dict[str, str | bytes]:

@@ -53,13 +53,13 @@ def read_hash(name: str, fields: Sequence[str]) -> list[bytes | None] | None:
 
 def _read(cache: Any, name: str, fields: Sequence[str]) -> Any:
     for is_last in (False, True):
-        if getattr(_own, "cache", None) is not cache:
-            _own.cache, _own.line = None, None  # should connecting fail
-            _own.cache, _own.line = cache, Line(cache)
+        line: Line | None = getattr(_own, "line", None)
+        if line is None or line.cache is not cache:
+            line = _own.line = Line(cache)
         try:
-            return _own.line.ask("HMGET", _own.line.prefix + name, *fields)
+            return line.ask("HMGET", line.prefix + name, *fields)
         except VALKEY_FAULTS as fault:
-            _own.cache = None  # an answer that comes late must not be taken for the next one's
+            _own.line = None  # an answer that comes late must not be taken for the next one's
             if is_last or isinstance(fault, Overdue):
                 raise
     raise AssertionError("the last try returns or raises")
@@ -70,7 +70,7 @@ class Line:
 
     def __init__(self, cache: Any) -> None:
         pool = cache.client.get_client(write=True).connection_pool
-        self.prefix = key("")
+        self.cache, self.prefix = cache, key("")
         self.connection = pool.connection_class(**pool.connection_kwargs)
         self.connection.connect()
         self.socket: socket.socket = self.connection._sock

@@ -148,11 +148,10 @@ def test_a_cluster_works_on_after_valkey_restarted(bench: Bench) -> None:
     sys.stdout.write(f"first task after a restart of Valkey: {time.monotonic() - started:.2f} s\n")
 
 
-@pytest.mark.parametrize("name", ["default", "control", "publish"])
+@pytest.mark.parametrize("name", cluster.CLUSTERS)
 def test_killing_the_leader_leaves_no_process(bench: Bench, name: str) -> None:
     leader = bench.start(name)
-    processes = 5  # sentinel, monitor, pusher, two workers
-    assert eventually(lambda: len(leader.children(recursive=True)) == processes)
+    assert eventually(lambda: len(leader.children(recursive=True)) == 5)  # sentinel, 2 workers, monitor, pusher
     family = leader.children(recursive=True)
     leader.send_signal(signal.SIGKILL)
     leader.wait()

@@ -141,7 +141,7 @@ def _unreadable(race_id: str, answer: FeedAnswer, fault: ParseFault) -> Walk:
     columns = {"http_status": 200, "body_bytes": len(answer.body)}
     with transaction.atomic():
         walked, run = _ended(race_id, answer, PollRun.Outcome.PARSE_ERROR, reason=str(fault), **columns)
-        FeedPayload.objects.create(poll_run=run, body=answer.body, encoding=answer.encoding)
+        FeedPayload.objects.get_or_create(poll_run=run, defaults={"body": answer.body, "encoding": answer.encoding})
     return walked
 
 
@@ -163,8 +163,9 @@ def _ended(
     race_id: str, found: FeedAnswer | FeedError, outcome: PollRun.Outcome, *, reason: str, **columns: Any
 ) -> tuple[Walk, PollRun]:
     """A walk that came to an end before anything was written, and the PollRun that tells of it."""
-    told: dict[str, Any] = {"race_id": race_id, "outcome": outcome, "reason": reason, "fetch_ms": found.fetch_ms}
-    return Walk(**told), PollRun.objects.create(polled_at=found.polled_at, **told, **columns)
+    told: dict[str, Any] = {"outcome": outcome, "reason": reason, "fetch_ms": found.fetch_ms}
+    run, _ = PollRun.objects.get_or_create(race_id=race_id, polled_at=found.polled_at, defaults={**told, **columns})
+    return Walk(race_id=race_id, **told), run
 
 
 def _tell(walked: Walk, seconds: float) -> None:

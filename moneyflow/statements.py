@@ -45,7 +45,8 @@ WITH mark AS (
 ), run AS (
     INSERT INTO poll_runs (race_id, polled_at, generated_at, outcome, http_status, body_bytes, fetch_ms, transform_ms)
     SELECT race_id, %(polled_at)s, %(generated_at)s, 'unchanged', 200, %(body_bytes)s, %(fetch_ms)s, %(transform_ms)s
-    FROM mark)
+    FROM mark
+    ON CONFLICT DO NOTHING)
 SELECT false, changed_at FROM mark
 """
 
@@ -191,6 +192,7 @@ WITH poll AS MATERIALIZED (
     INSERT INTO poll_runs (race_id, polled_at, generated_at, outcome, http_status, body_bytes, fetch_ms, transform_ms)
     SELECT race_id, polled_at, generated_at, outcome, 200, body_bytes, fetch_ms, transform_ms
     FROM poll JOIN mark USING (race_id)
+    ON CONFLICT DO NOTHING
 )
 SELECT EXISTS (SELECT FROM race), changed_at FROM mark
 """

@@ -15,6 +15,7 @@ class PollRun(models.Model):
         FEED_ERROR = "feed_error"
         PARSE_ERROR = "parse_error"
         NO_PARTITION = "no_partition"
+        CRASHED = "crashed", "crashed: nobody foresaw this answer"
 
     race_id = models.TextField(null=True)
     polled_at = models.DateTimeField()
@@ -25,13 +26,15 @@ class PollRun(models.Model):
     body_bytes = models.IntegerField(null=True, help_text="on the wire")
     fetch_ms = models.FloatField(null=True)
     transform_ms = models.FloatField(null=True, help_text="parse and transform")
+    left_out = models.IntegerField(default=0, db_default=0, help_text="bad rows of the answer that were left out")
 
     class Meta:
         db_table = "poll_runs"
         ordering: ClassVar = ["-polled_at"]
+        # An answer that is written again after a fault leaves no second row.
+        constraints: ClassVar = [models.UniqueConstraint(fields=["race_id", "polled_at"], name="poll_runs_answer")]
         indexes: ClassVar = [
             models.Index(fields=["polled_at"], name="poll_runs_polled_at"),
-            models.Index(fields=["race_id", "polled_at"], name="poll_runs_race"),
             models.Index(
                 fields=["outcome", "polled_at"],
                 name="poll_runs_fault",
@@ -44,7 +47,7 @@ class PollRun(models.Model):
 
 
 class FeedPayload(models.Model):
-    """An answer that could not be read, kept whole, so that nothing is lost while the reader is mended."""
+    """An answer that could not be read or stored, kept whole, so that nothing is lost while Raceday is mended."""
 
     poll_run = models.OneToOneField(PollRun, on_delete=models.CASCADE, primary_key=True, related_name="payload")
     body = models.BinaryField()

@@ -11,10 +11,8 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import datetime
-from functools import partial
 from itertools import chain, islice
 from pathlib import Path
 from statistics import median
@@ -24,18 +22,16 @@ from typing import BinaryIO
 import httpx
 from django.conf import settings
 from django.db import connection
-from django_q.tasks import async_task
 from msgspec import Struct
 
 from benchmarks.feed import is_busy, open_races, simulation_from
 from benchmarks.figures import BenchmarkError, Figure, percentile
 from benchmarks.load import free_port
-from moneyflow.poller import HAND_OVER_THREADS, PROCESS_POLL
-from raceday import clock
+from raceday import answers, clock
 from raceday.feed.client import FeedClient, FeedError
 from raceday.process import ProcessTree, Program
 
-CLUSTERS = ("default", "publish")
+CLUSTERS = ("write-0", "write-1", "publish")
 WARM_UP = 5  # rounds: connections, plans, and the first rows of each race
 PATIENCE_SECONDS = 30.0
 LOOK_SECONDS = 0.004
@@ -149,7 +145,6 @@ def lost_polls(polls: Sequence[Poll]) -> int:
 
 
 async def _poll_rounds(scenario: Scenario, race_ids: Sequence[str], rounds: int, log: BinaryIO) -> list[list[Poll]]:
-    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(HAND_OVER_THREADS))
     await _set_latency(scenario.upstream_ms)
     gate = asyncio.Semaphore(settings.FEED_CONCURRENCY)
     found = []
@@ -170,8 +165,7 @@ async def _poll(feed: FeedClient, gate: asyncio.Semaphore, race_id: str) -> Poll
     poll = Poll(race_id, asked, time.time())
     if isinstance(found, FeedError):
         raise BenchmarkError(f"the feed did not answer: {found.reason}.")
-    options = {"cluster": "default", "save": False, "task_name": "poll"}
-    await asyncio.to_thread(partial(async_task, PROCESS_POLL, race_id, found, q_options=options))
+    await asyncio.to_thread(answers.hand_over, [(race_id, found)])
     return poll
 
 

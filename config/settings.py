@@ -242,12 +242,13 @@ CACHES = {
     }
 }
 
-# ── django-q2: `control` holds the poller, `default` transforms and writes, `publish` makes bodies ─
+# ── django-q2: `control` polls, `write-0` and `write-1` transform and write, `publish` makes bodies ─
+ENDLESS = {"workers": 1}  # whose worker does nothing else for as long as it lives
 Q_CLUSTER = {
     "name": "default",
     "broker_class": "raceday.broker.StreamBroker",
     "redis": REDIS_URL,
-    "workers": 2,
+    "workers": 1,
     "timeout": 20,  # above statement_timeout, so that its kill never fires
     "retry": 30,  # above timeout, so that no task runs twice at once
     "max_attempts": 3,
@@ -257,11 +258,13 @@ Q_CLUSTER = {
     "scheduler": False,  # it would hold a connection; what Raceday does daily, the poller asks for by Raceday's clock
     "save_limit": 250,
     "poll": 0.2,
-    "guard_cycle": 1,
+    "guard_cycle": 0.5,
     "label": "django-q2",
     "ALT_CLUSTERS": {
-        "control": {"workers": 2, "retry": 86400, "recycle": 1},
-        "publish": {"workers": 2},  # of its own, so that no reading waits for a body to be made
+        "control": ENDLESS,  # two of it run: who polls, and who stands by
+        "write-0": ENDLESS,
+        "write-1": ENDLESS,
+        "publish": {"workers": 2, "timeout": 10, "retry": 14},
     },
 }
 

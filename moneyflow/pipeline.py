@@ -6,10 +6,11 @@ from typing import Any
 
 import structlog
 from django.conf import settings
-from django.db import transaction
+from django.db import IntegrityError, OperationalError, transaction
 from msgspec import Struct
 from msgspec.structs import replace
 from psycopg.errors import CheckViolation
+from redis.exceptions import ConnectionError as Unreachable
 
 from meetings.store import settle_meetings
 from moneyflow.partitions import PAST_DAYS
@@ -20,11 +21,14 @@ from raceday.feed.client import FeedAnswer, FeedError
 from raceday.feed.parse import ParseFault, parse_event
 from raceday.feed.records import ENDED, RaceSnapshot
 from raceday.models import FeedPayload, PollRun
+from raceday.outage import is_outage, sqlstate
 from races.cadence import CadenceSeconds, cadence
 
 # Each try means that another poll of the same race was written in between: more than a few is a fault.
 TRIES = 8
 MISSED_POLLS = 3  # without which a race's bodies are stale
+CANCELLED, CANCELLED_TRIES = "57014", 3  # a server that stood still cancels what it was doing when it goes on
+LONGEST_REASON = 300
 log = structlog.get_logger("raceday.poll")
 
 
@@ -52,22 +56,37 @@ class ContentionError(RuntimeError):
     """A race was written by others each time this poll was about to be."""
 
 
-def walk(race_id: str, found: FeedAnswer | FeedError) -> Walk:
-    """This function will take one poll from what the feed gave to published, and leave a PollRun whatever happens.
+def walk(race_id: str, found: FeedAnswer | FeedError, *, is_again: bool = False) -> Walk:
+    """Take one poll from what the feed gave to published, and leave one PollRun whatever happens.
 
-    Safe to run twice on the same answer. Raises what nobody foresaw; an unreadable answer is foreseen.
+    Safe to run twice on the same answer. Raises only what `is_outage` knows: walk again once the server is back, with
+    `is_again`: what was committed then was perhaps not told to readers, and is told now.
     """
     began = time.perf_counter()
-    if isinstance(found, FeedError):
-        walked = _refused(race_id, found)
-    else:
-        snapshot = _parse(race_id, found)
-        if isinstance(snapshot, ParseFault):
-            walked = _unreadable(race_id, found, snapshot)
-        else:
-            walked = _written(snapshot, found, parse_seconds=time.perf_counter() - began)
+    try:
+        walked = _through_the_rooms(race_id, found, began, is_again=is_again)
+    except Exception as fault:
+        if is_outage(fault):
+            raise
+        walked = crashed(race_id, found, fault)
     _tell(walked, time.perf_counter() - began)
     return walked
+
+
+def _through_the_rooms(race_id: str, found: FeedAnswer | FeedError, began: float, *, is_again: bool) -> Walk:
+    if isinstance(found, FeedError):
+        return _refused(race_id, found)
+    snapshot = _parse(race_id, found)
+    if isinstance(snapshot, ParseFault):
+        return _kept(race_id, found, PollRun.Outcome.PARSE_ERROR, reason=str(snapshot))
+    parse_seconds = time.perf_counter() - began
+    for left in reversed(range(CANCELLED_TRIES)):
+        try:
+            return _written(snapshot, found, parse_seconds=parse_seconds, is_again=is_again)
+        except OperationalError as fault:
+            if sqlstate(fault) != CANCELLED or not left:
+                raise
+    raise AssertionError("the last try returns or raises")
 
 
 def _parse(race_id: str, answer: FeedAnswer) -> RaceSnapshot | ParseFault:
@@ -80,7 +99,7 @@ def _parse(race_id: str, answer: FeedAnswer) -> RaceSnapshot | ParseFault:
     return snapshot
 
 
-def _written(snapshot: RaceSnapshot, answer: FeedAnswer, *, parse_seconds: float) -> Walk:
+def _written(snapshot: RaceSnapshot, answer: FeedAnswer, *, parse_seconds: float, is_again: bool) -> Walk:
     odds_since = answer.polled_at - timedelta(days=PAST_DAYS)
     for _ in range(TRIES):
         began = time.perf_counter()
@@ -91,14 +110,16 @@ def _written(snapshot: RaceSnapshot, answer: FeedAnswer, *, parse_seconds: float
         transform_ms = _ms(parse_seconds + transformed - read)
         try:
             written = write_poll(snapshot, flow, answer, version=state.version, transform_ms=transform_ms)
-        except CheckViolation as error:
-            if error.diag.constraint_name:  # a table's own constraint, not a day without a partition
+        except IntegrityError as error:
+            cause = error.__cause__
+            # One with a name is a table's own constraint, not a day without a partition.
+            if not isinstance(cause, CheckViolation) or cause.diag.constraint_name:
                 raise
-            return _without_partition(snapshot, answer, error, transform_ms)
+            return _without_partition(snapshot, answer, cause, transform_ms)
         if not written.is_applied:
             continue
         wrote = time.perf_counter()
-        outdated = _outdate(snapshot, answer, written)
+        outdated = _outdate(snapshot, answer, written, is_again=is_again)
         return Walk(
             race_id=snapshot.race_id,
             outcome=flow.outcome,
@@ -114,7 +135,7 @@ def _written(snapshot: RaceSnapshot, answer: FeedAnswer, *, parse_seconds: float
     raise ContentionError(f"race {snapshot.race_id} was written by others {TRIES} times in a row")
 
 
-def _outdate(snapshot: RaceSnapshot, answer: FeedAnswer, written: Written) -> tuple[str, ...]:
+def _outdate(snapshot: RaceSnapshot, answer: FeedAnswer, written: Written, *, is_again: bool) -> tuple[str, ...]:
     """Makes the bodies this poll changed outdated and moves the race's mark; returns the topics to be published anew.
 
     The race's topic has the instant of its last change as its version, so an unchanged poll finds out that the
@@ -123,40 +144,52 @@ def _outdate(snapshot: RaceSnapshot, answer: FeedAnswer, written: Written) -> tu
     assert written.changed_at is not None  # noqa: S101 of every applied write
     race = f"race:{snapshot.race_id}"
     versions: dict[str, str | None] = {race: shelf.version_of(written.changed_at)}
-    if written.is_race_changed:
+    if written.is_race_changed or is_again:
         versions |= {f"meeting:{snapshot.meeting_id}": None, "card": None}
         if snapshot.status in ENDED:
             settle_meetings([snapshot.meeting_id])
     beat = cadence(snapshot.status, snapshot.advertised_start - clock.now(), CadenceSeconds(**settings.CADENCE_SECONDS))
     mark = pages.mark_of(answer.polled_at, keep_seconds=MISSED_POLLS * beat.total_seconds() if beat else 0)
-    changed = shelf.outdate(versions, mark)
-    return tuple(topic for topic, is_new in zip(versions, changed, strict=False) if is_new)
+    if not (changed := shelf.outdate(versions, mark)):
+        raise Unreachable("what this poll changed could not be marked as outdated")
+    return tuple(topic for topic, is_new in zip(versions, changed, strict=True) if is_new or is_again)
 
 
 def _refused(race_id: str, error: FeedError) -> Walk:
     return _ended(race_id, error, PollRun.Outcome.FEED_ERROR, reason=error.reason, http_status=error.http_status)[0]
 
 
-def _unreadable(race_id: str, answer: FeedAnswer, fault: ParseFault) -> Walk:
-    columns = {"http_status": 200, "body_bytes": len(answer.body)}
-    with transaction.atomic():
-        walked, run = _ended(race_id, answer, PollRun.Outcome.PARSE_ERROR, reason=str(fault), **columns)
-        FeedPayload.objects.get_or_create(poll_run=run, defaults={"body": answer.body, "encoding": answer.encoding})
-    return walked
+def crashed(race_id: str, found: FeedAnswer | FeedError, fault: Exception) -> Walk:
+    """Leave a PollRun, and the answer itself, of a poll that raised what nobody foresaw."""
+    log.error("poll_crashed", race_id=race_id, exc_info=fault)
+    first_line = str(fault).partition("\n")[0].replace("\0", "")
+    reason = f"{type(fault).__name__}: {first_line}"[:LONGEST_REASON]
+    return _kept(race_id, found, PollRun.Outcome.CRASHED, reason=reason)
 
 
 def _without_partition(snapshot: RaceSnapshot, answer: FeedAnswer, error: CheckViolation, transform_ms: float) -> Walk:
-    walked, _ = _ended(
+    walked = _kept(
         snapshot.race_id,
         answer,
         PollRun.Outcome.NO_PARTITION,
         reason=error.diag.message_primary or "",
-        http_status=200,
-        body_bytes=len(answer.body),
         generated_at=snapshot.generated_at,
         transform_ms=transform_ms,
     )
     return replace(walked, snapshot=snapshot, transform_ms=transform_ms)
+
+
+def _kept(
+    race_id: str, found: FeedAnswer | FeedError, outcome: PollRun.Outcome, *, reason: str, **columns: Any
+) -> Walk:
+    """A walk that came to an end, with the answer kept, so that it can be looked at and walked again."""
+    if isinstance(found, FeedError):
+        return _ended(race_id, found, outcome, reason=reason, http_status=found.http_status)[0]
+    columns |= {"http_status": 200, "body_bytes": len(found.body)}
+    with transaction.atomic():
+        walked, run = _ended(race_id, found, outcome, reason=reason, **columns)
+        FeedPayload.objects.get_or_create(poll_run=run, defaults={"body": found.body, "encoding": found.encoding})
+    return walked
 
 
 def _ended(

@@ -5,8 +5,6 @@ import os
 import select
 import time
 from collections.abc import Awaitable, Callable, Iterable
-from concurrent.futures import Executor, ThreadPoolExecutor
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from datetime import time as clock_time
 from functools import partial
@@ -16,11 +14,11 @@ import psycopg
 import structlog
 from django.conf import settings
 from django.db import DatabaseError, connections
-from django_q.tasks import async_task
 from redis.exceptions import RedisError
 
+from moneyflow.outbox import Outbox
 from moneyflow.partitions import LEAST_RUNWAY_DAYS, runway_days
-from raceday import clock, cluster
+from raceday import answers, clock, cluster
 from raceday.broker import StreamBroker
 from raceday.feed.client import FeedAnswer, FeedClient, FeedError
 from raceday.racing_day import nz_instant, racing_day
@@ -33,18 +31,25 @@ LIVE = (
     " WHERE status NOT IN ('Final', 'Abandoned') AND start_time BETWEEN %s AND %s"
 )
 SESSION = "-c statement_timeout=2000 -c tcp_keepalives_idle=5 -c tcp_keepalives_interval=1 -c tcp_keepalives_count=3"
+# The advisory lock's holder, if it has asked nothing for so many seconds.
+STOPPED_LEADER = """
+SELECT pid FROM pg_locks JOIN pg_stat_activity USING (pid)
+WHERE locktype = 'advisory' AND granted AND pg_locks.database = pg_stat_activity.datid
+    AND datname = current_database() AND classid = %s AND objid = %s
+    AND state = 'idle' AND state_change < clock_timestamp() - make_interval(secs => %s)
+"""
+STOPPED_SECONDS, STOPPED_LOOKS = 1.5, 2
+OUTAGE_SECONDS = 60.0  # in which a poller that waits for a server is taken to be alive
 DAILY = "moneyflow.tasks.daily"
-PROCESS_POLL = "moneyflow.tasks.process_poll"
 DAILY_AT = clock_time(6)
 TICK_SECONDS = 0.2
-READ_SECONDS = 1.0
+READ_SECONDS = 0.5
 SPREAD_SECONDS = 0.02  # between races that come at once, or their grids would fall together for ever
-HAND_OVER_SECONDS = 5.0
 POLITE_SECONDS = 5.0  # where the feed says 429 or 503 and names no time
 LONGEST_POLITE_SECONDS = 300.0
 SET_ASIDE_SECONDS = 300.0  # of Raceday; the others are the wall's
-HAND_OVER_THREADS = 4
-BACKLOG_LIMIT = 1000  # polls waiting to be written: 30 MB of Valkey, a minute of work
+BACKLOG_LIMIT = 1000  # answers waiting to be written: 30 MB of Valkey, a minute of work
+HOLD_SECONDS = 2.0
 
 log = structlog.get_logger(__name__)
 
@@ -57,33 +62,22 @@ class LiveRace(NamedTuple):
     status: str
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """What the leader asks of the other clusters: each remembers its last task, and asks anew once that is done."""
-
-    beat: StreamBroker = field(default_factory=partial(StreamBroker, list_key="default"))
-    publishing: StreamBroker = field(default_factory=partial(StreamBroker, list_key="publish"))
-    daily: StreamBroker = field(default_factory=partial(StreamBroker, list_key="default"))
-
-
 class Over(Exception):  # noqa: N818
     """The cluster stops, or the connection that holds the lock is gone."""
 
 
 def run() -> None:
-    """This function will poll the races, or stand by for the one who does, until its cluster stops.
-
-    The task of a worker of the cluster `control`, for as long as that lives.
-    """
-    asked = Asked()
+    """Poll the races, or stand by for the one who does, until the cluster stops: what each worker of `control` does."""
+    daily = StreamBroker(list_key="default")
     while not cluster.is_stopping():
+        cluster.show_life(OUTAGE_SECONDS)
         try:
             with _connect() as connection:
-                if _wins_leadership(connection) and _has_runway(asked):
-                    asyncio.run(_lead(connection, asked))
-        except (psycopg.OperationalError, DatabaseError) as fault:
-            log.warning("poller_without_database", fault=str(fault))
-            _wait_without_leader(asked)
+                if _wins_leadership(connection) and _has_runway(daily):
+                    asyncio.run(_lead(connection, daily))
+        except (psycopg.Error, DatabaseError) as fault:
+            log.warning("poller_without_database", fault=str(fault).partition("\n")[0])
+            time.sleep(TICK_SECONDS)
 
 
 def _connect() -> psycopg.Connection[Any]:
@@ -98,49 +92,55 @@ def _connect() -> psycopg.Connection[Any]:
 
 
 def _wins_leadership(connection: psycopg.Connection[Any]) -> bool:
+    """Wait for the lock. A leader who asks nothing any more, because it is stopped or hangs, is made to let it go."""
+    looks_stopped = 0
     while not cluster.is_stopping():
+        cluster.show_life(OUTAGE_SECONDS)
         if connection.execute("SELECT pg_try_advisory_lock(%s)", [LOCK]).fetchone() == (True,):
             return True
+        stopped = connection.execute(STOPPED_LEADER, [LOCK >> 32, LOCK & 0xFFFFFFFF, STOPPED_SECONDS]).fetchone()
+        # Seen again: when PostgreSQL itself stood still, its leader seems to have asked nothing for as long.
+        looks_stopped = looks_stopped + 1 if stopped else 0
+        if stopped and looks_stopped >= STOPPED_LOOKS:
+            log.warning("leader_stands_still", backend=stopped[0])
+            connection.execute("SELECT pg_terminate_backend(%s)", stopped)
         time.sleep(TICK_SECONDS)
     return False
 
 
-def _has_runway(asked: Asked) -> bool:
+def _has_runway(daily: StreamBroker) -> bool:
     """Polls without a partition to write to would be lost, so none are made until the day's duty has made some."""
-    runway = runway_days(racing_day(clock.now()))
-    connections.close_all()  # a poller holds one connection, its own
+    try:
+        runway = runway_days(racing_day(clock.now()))
+    finally:
+        connections.close_all()  # a poller holds one connection, its own
     if runway >= LEAST_RUNWAY_DAYS:
         return True
     log.error("poller_refuses_to_start", runway_days=runway, needed_days=LEAST_RUNWAY_DAYS)
-    _wait_without_leader(asked, partial(cluster.enqueue_once, asked.daily, DAILY))
+    try:
+        cluster.enqueue_once(daily, DAILY)
+    except RedisError as fault:
+        log.warning("poller_without_valkey", fault=str(fault))
+    time.sleep(1)
     return False
 
 
-def _wait_without_leader(asked: Asked, duty: Callable[[], None] = lambda: None) -> None:
-    """Clusters that cannot poll for reasons beyond them are alive: to start them anew would not help."""
-    try:
-        cluster.beat("control")
-        cluster.ask_for_beat(asked.beat)
-        cluster.ask_for_beat(asked.publishing)
-        duty()
-    except RedisError as fault:
-        log.warning("poller_without_valkey", fault=str(fault))
-    time.sleep(READ_SECONDS)
-
-
-async def _lead(connection: psycopg.Connection[Any], asked: Asked) -> None:
+async def _lead(connection: psycopg.Connection[Any], daily: StreamBroker) -> None:
     log.info("poller_leads", pid=os.getpid())
+    outbox = Outbox()
     try:
-        with ThreadPoolExecutor(HAND_OVER_THREADS, "hand-over") as threads:
-            async with FeedClient.from_settings() as feed, asyncio.TaskGroup() as group:
-                leader = Leader(feed, group, threads, asked)
-                group.create_task(_every(READ_SECONDS, partial(leader.read, connection)))
-                group.create_task(_every(READ_SECONDS, leader.ask_for_daily))
-                group.create_task(_every(cluster.BEAT_SECONDS, leader.show_life))
-                await _until_over(connection)
-                raise Over
+        async with FeedClient.from_settings() as feed, asyncio.TaskGroup() as group:
+            leader = Leader(feed, group, outbox, daily)
+            group.create_task(outbox.hand_over())
+            group.create_task(_every(READ_SECONDS, partial(leader.read, connection)))
+            group.create_task(_every(1.0, leader.ask_for_daily))
+            group.create_task(_every(1.0, leader.hold_when_behind))
+            await _until_over(connection)
+            raise Over
     except* (Over, psycopg.OperationalError) as faults:
         log.info("poller_leads_no_more", faults=[repr(fault) for fault in faults.exceptions])
+    finally:
+        outbox.flush()
 
 
 async def _every(seconds: float, duty: Callable[[], Awaitable[None]]) -> None:
@@ -153,7 +153,8 @@ async def _until_over(connection: psycopg.Connection[Any]) -> None:
     """A connection cut by the server has lost the lock, and another leads: this tells sooner than the next query."""
     cut = select.poll()
     cut.register(connection.fileno(), select.POLLRDHUP)
-    while not cut.poll(0) and not await asyncio.to_thread(cluster.is_stopping):
+    while not cut.poll(0) and not cluster.is_stopping():
+        cluster.show_life()
         await asyncio.sleep(TICK_SECONDS)
 
 
@@ -171,11 +172,11 @@ def next_daily(now: datetime) -> datetime:
 class Leader:
     """Follows each live race with a coroutine of its own, so that the polls of a race never overlap."""
 
-    def __init__(self, feed: FeedClient, group: asyncio.TaskGroup, threads: Executor, asked: Asked) -> None:
+    def __init__(self, feed: FeedClient, group: asyncio.TaskGroup, outbox: Outbox, daily: StreamBroker) -> None:
         self._feed = feed
         self._group = group
-        self._threads = threads
-        self._asked = asked
+        self._outbox = outbox
+        self._daily = daily  # remembers its last task, and asks anew once that is done
         self._gate = asyncio.Semaphore(settings.FEED_CONCURRENCY)
         self._seconds = CadenceSeconds(**settings.CADENCE_SECONDS)
         self._races: dict[str, LiveRace] = {}
@@ -248,7 +249,7 @@ class Leader:
             log.debug("poll", race_id=race_id, late_ms=round(late_ms, 1))
             outcome = await self._feed.fetch_event(race_id)
         self._back_off(outcome)
-        await self._hand_over(race_id, outcome)
+        self._outbox.put(race_id, outcome)
 
     def _back_off(self, outcome: FeedAnswer | FeedError) -> None:
         """Who is asked to stay away stays away with all polls, not only with the one that was told."""
@@ -261,35 +262,14 @@ class Leader:
         log.warning("polls_held", seconds=seconds, reason=reason)
         self._resume_at = max(self._resume_at, asyncio.get_running_loop().time() + seconds)
 
-    async def _hand_over(self, race_id: str, outcome: FeedAnswer | FeedError) -> None:
-        """Valkey may be starting anew: what is in hand is worth keeping until something newer is."""
-        loop = asyncio.get_running_loop()
-        race = self._races.get(race_id)
-        beat = self._cadence(race, clock.now()) if race else None
-        deadline = loop.time() + HAND_OVER_SECONDS + clock.real_seconds(beat.total_seconds() if beat else 0)
-        while True:
-            try:
-                options = {"cluster": "default", "save": False, "task_name": "poll"}
-                enqueue = partial(async_task, PROCESS_POLL, race_id, outcome, q_options=options)
-                await loop.run_in_executor(self._threads, enqueue)
-                return
-            except RedisError as fault:
-                if loop.time() > deadline:
-                    log.error("poll_lost", race_id=race_id, fault=str(fault))
-                    return
-            await asyncio.sleep(TICK_SECONDS)
-
-    async def show_life(self) -> None:
-        """This function will beat for `control`, ask for others' beats, and hold the polls when writing is behind."""
+    async def hold_when_behind(self) -> None:
+        """This function will hold the polls while writing is behind, or more answers are in hand than there is room."""
         try:
-            await asyncio.to_thread(cluster.beat, "control")
-            await asyncio.to_thread(cluster.ask_for_beat, self._asked.beat)
-            await asyncio.to_thread(cluster.ask_for_beat, self._asked.publishing)
-            waiting = await asyncio.to_thread(self._asked.beat.queue_size)
-            if waiting > BACKLOG_LIMIT:
-                self._hold(cluster.BEAT_SECONDS, reason=f"{waiting} polls wait to be written")
-        except RedisError as fault:
-            log.warning("poller_without_valkey", fault=str(fault))
+            waiting = await asyncio.to_thread(answers.waiting)
+        except RedisError:
+            waiting = 0
+        if waiting > BACKLOG_LIMIT or self._outbox.is_full:
+            self._hold(HOLD_SECONDS, reason=f"{waiting} answers wait to be written")
 
     async def ask_for_daily(self) -> None:
         """This function will ask for the day's import and partitions: on taking over, and at 06:00 NZ each day."""
@@ -297,7 +277,7 @@ class Leader:
         if self._daily_at and now < self._daily_at:
             return
         try:
-            await asyncio.to_thread(cluster.enqueue_once, self._asked.daily, DAILY)
+            await asyncio.to_thread(cluster.enqueue_once, self._daily, DAILY)
             self._daily_at = next_daily(now)
         except RedisError as fault:
             log.warning("poller_without_valkey", fault=str(fault))

@@ -97,8 +97,8 @@ def write_poll(
 ) -> Written:
     """This function will write and commit all that one poll changes, its PollRun included, in one statement.
 
-    version: of the state the flow was worked out against. Raises psycopg.errors.CheckViolation when a reading's
-    day has no partition: then nothing of the poll is written.
+    version: of the state the flow was worked out against. Raises django.db.IntegrityError, caused by CheckViolation,
+    when a reading's day has no partition: then nothing of the poll is written.
     """
     measured = {
         "polled_at": answer.polled_at,
@@ -120,8 +120,11 @@ def write_poll(
 
 def _execute(statement: str, parameters: dict[str, Any]) -> tuple[Any, ...] | None:
     # Django's own cursor binds on the client: prepared, the server plans these long statements once a connection.
+    # What its cursor does besides has to be done here: look whether a connection kept since the last task still lives,
+    # and note a fault, or Django would hand out a dead connection for ever.
+    connection.close_if_health_check_failed()
     connection.ensure_connection()
-    with psycopg.Cursor(connection.connection) as cursor:
+    with connection.wrap_database_errors, psycopg.Cursor(connection.connection) as cursor:
         return cursor.execute(statement.encode(), parameters, prepare=True).fetchone()
 
 

@@ -1,35 +1,30 @@
-"""What the cluster `default` runs: transform and write, imports, and the day's housekeeping. All idempotent."""
+"""What the clusters `publish` and `default` run: bodies; imports and the day's housekeeping. All idempotent."""
 
 import asyncio
 import time
 from collections.abc import Iterable
 from datetime import date, timedelta
+from functools import partial
 
 import structlog
 from django_q.tasks import async_task
+from redis.exceptions import RedisError
 
 from moneyflow import partitions, publishing
 from moneyflow.pipeline import Walk, walk
-from raceday import clock, valkey
-from raceday.broker import StreamBroker
+from raceday import answers, clock
 from raceday.feed.client import FeedAnswer, FeedClient, FeedError
 from raceday.models import PollRun
+from raceday.outage import outlast
 from raceday.racing_day import racing_day
 from races.day_card import DayCard, fetch_day_card, record_faults, write_day_card
 
 PUBLISH = "moneyflow.tasks.publish_after_polls"
 POLLS_FIRST_SECONDS = 0.2
 LOOK_SECONDS = 0.002
+OUTAGE_SECONDS = 6.0  # that a task waits for a server; it is delivered again after that
 POLL_RUNS_KEPT = timedelta(days=7)
 log = structlog.get_logger(__name__)
-
-
-def process_poll(race_id: str, found: FeedAnswer | FeedError) -> None:
-    """This function will take an answer the poller has in hand to its commit, and ask for its bodies to be made.
-
-    A cluster of its own makes them, so that no answer waits for a body before it is committed.
-    """
-    ask_to_publish(walk(race_id, found).outdated)
 
 
 def ask_to_publish(topics: Iterable[str]) -> None:
@@ -44,10 +39,17 @@ def publish_after_polls(topic: str, asked_at: float) -> None:
     On two cores a race's bodies would cost the races polled in the same moment half as much time again. `asked_at`:
     Unix seconds of the machine.
     """
-    polls = StreamBroker(list_key="default").stream
-    while time.time() < asked_at + POLLS_FIRST_SECONDS and valkey.ask(lambda client: client.xlen(polls)):
+    give_up = time.monotonic() + OUTAGE_SECONDS
+    while time.time() < asked_at + POLLS_FIRST_SECONDS and _has_waiting_answers():
         time.sleep(LOOK_SECONDS)
-    publishing.publish(topic)
+    outlast(partial(publishing.publish, topic), is_over=lambda: time.monotonic() > give_up)
+
+
+def _has_waiting_answers() -> bool:
+    try:
+        return answers.waiting() > 0
+    except RedisError:
+        return False
 
 
 def poll_now(race_id: str) -> str:
@@ -62,7 +64,8 @@ def poll_race(race_id: str) -> Walk:
         async with FeedClient.from_settings() as feed:
             return await feed.fetch_event(race_id)
 
-    walked = walk(race_id, asyncio.run(fetch()))
+    found, give_up = asyncio.run(fetch()), time.monotonic() + OUTAGE_SECONDS
+    walked = outlast(partial(walk, race_id, found), is_over=lambda: time.monotonic() > give_up)
     for topic in walked.outdated:
         publishing.publish(topic)
     return walked

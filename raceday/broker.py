@@ -11,8 +11,7 @@ from django_q.conf import Conf
 from redis import Redis
 from redis.backoff import ConstantBackoff
 from redis.exceptions import ConnectionError as Unreachable
-from redis.exceptions import ResponseError
-from redis.exceptions import TimeoutError as Overdue
+from redis.exceptions import RedisError, ResponseError
 from redis.retry import Retry
 
 GROUP = "workers"
@@ -61,17 +60,18 @@ class StreamBroker(Broker):  # type: ignore[misc]
     def dequeue(self) -> list[tuple[bytes, bytes]] | None:
         """This function will wait Conf.POLL seconds for tasks, as (entry, signed task).
 
-        It never raises while Valkey is away: q2's pusher answers an exception with a sleep of 10 s.
+        It never raises while Valkey is away or its disk is full: q2's pusher answers an exception with 10 s of sleep.
         """
         try:
             return self._claim() or self._read()
-        except (Unreachable, Overdue) as fault:
-            log.warning("queue_unreachable", queue=self.list_key, fault=str(fault))
-            time.sleep(PAUSE_SECONDS)
-        except ResponseError as fault:
-            if not str(fault).startswith("NOGROUP"):
-                raise
-            self._make_group()
+        except RedisError as fault:
+            try:
+                if not str(fault).startswith("NOGROUP"):
+                    raise
+                self._make_group()
+            except RedisError as lasting:
+                log.warning("queue_unreachable", queue=self.list_key, fault=str(lasting))
+                time.sleep(PAUSE_SECONDS)
         return None
 
     def _read(self) -> list[tuple[bytes, bytes]]:
@@ -115,7 +115,7 @@ class StreamBroker(Broker):  # type: ignore[misc]
                 pipeline.xack(self.stream, GROUP, task_id)
                 pipeline.xdel(self.stream, task_id)
                 pipeline.execute()
-        except (Unreachable, Overdue) as fault:
+        except RedisError as fault:
             log.warning("task_not_acknowledged", queue=self.list_key, fault=str(fault))
 
     def delete(self, task_id: bytes) -> None:

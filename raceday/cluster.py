@@ -1,47 +1,100 @@
-"""What every process of a django-q2 cluster does: it dies with its parent, sees its cluster stop, shows a heartbeat."""
+"""What every process of a django-q2 cluster does: it dies with its parent, sees its cluster stop, shows that it lives.
 
+What the processes of a cluster tell each other stands in memory they share, so it needs no server.
+"""
+
+import fcntl
 import multiprocessing
 import os
 import signal
-import socket
 import sys
+import threading
 import time
-from functools import cache, partial
+from collections.abc import Mapping
+from contextlib import suppress
+from functools import partial
+from types import FrameType
 from typing import Any
 
+import django_q.cluster
+import django_q.queues
+import structlog
+from django.utils.module_loading import import_string
 from django_q.conf import Conf
-from django_q.signals import post_spawn, pre_execute
-from django_q.status import Stat
+from django_q.signals import post_execute_in_worker, post_spawn, pre_execute
 from django_q.tasks import async_task
 from redis.exceptions import RedisError
 
 from raceday.broker import StreamBroker, valkey
 from raceday.process import tie_to_parent
 
-CLUSTERS = ("default", "control", "publish")
-BEAT_SECONDS = 5.0
-PUBLISH_NICENESS = 19  # what commits readings goes first where processors are scarce
+CLUSTERS = ("control", "write-0", "write-1", "publish", "default")
+BEAT_SECONDS = 1.0  # between heartbeats in Valkey
+ASK_SECONDS = 3.0  # between tasks by which a cluster finds out that its own tasks get done
+STANDSTILL_SECONDS = 10.0  # without a sign of life, after which a cluster ends itself
+NICENESS = {"publish": 19, "default": 19}  # what commits readings goes first where processors are scarce
+
+log = structlog.get_logger(__name__)
 
 
-def connect(poller: str) -> None:
-    """This function will prepare this process for being a cluster of django-q2; to be called once, at start.
+class _Shared:
+    """What all processes of this cluster see: until when its work is taken to go on, and whether it is to end."""
 
-    `poller` is the dotted name of the task that each worker of the cluster `control` runs for as long as it lives.
+    def __init__(self) -> None:
+        self._numbers = multiprocessing.RawArray("d", [time.monotonic() + STANDSTILL_SECONDS, 0.0])
+
+    @property
+    def alive_until(self) -> float:
+        return float(self._numbers[0])
+
+    @alive_until.setter
+    def alive_until(self, moment: float) -> None:
+        self._numbers[0] = moment
+
+    @property
+    def is_stopping(self) -> bool:
+        return bool(self._numbers[1])
+
+    def stop(self) -> None:
+        self._numbers[1] = 1.0
+
+
+_shared: list[_Shared] = []  # one, in the processes of a cluster
+
+
+def connect(endless: Mapping[str, str]) -> None:
+    """Prepare this process for being a cluster of django-q2; to be called once, at start.
+
+    `endless` names, by cluster, the function that each of its workers runs for as long as it lives.
     """
-    for moment, receiver in ((post_spawn, _ask_for_poller), (pre_execute, _acknowledge_poller)):
-        moment.connect(partial(receiver, poller), weak=False, dispatch_uid=receiver.__name__)
-    if "qcluster" in sys.argv:
-        _bind_children()
-        if Conf.CLUSTER_NAME == "publish":
-            os.nice(PUBLISH_NICENESS)
+    if "qcluster" not in sys.argv:
+        return
+    _shared.append(_Shared())
+    pre_execute.connect(_show_busy, weak=False)
+    post_execute_in_worker.connect(_show_idle, weak=False)
+    django_q.cluster.Queue = LastingQueue
+    function = endless.get(Conf.CLUSTER_NAME)
+    if function:
+        post_spawn.connect(partial(_run, function), weak=False)
+    _bind_children(has_endless=bool(function))
+    os.nice(NICENESS.get(Conf.CLUSTER_NAME, 0))
 
 
-def _bind_children() -> None:
-    """This function will let the kernel end each child this process forks, and theirs, when its parent ends.
+def _run(function: str, **_: Any) -> None:
+    """Run a function that has no end in a worker just spawned, before that looks for a task.
+
+    As a task of q2's it would need Valkey to begin, and could be taken by a cluster of the same name whose worker is
+    busy for ever. Should it raise, the worker ends, and the sentinel spawns another.
+    """
+    import_string(function)()
+
+
+def _bind_children(*, has_endless: bool) -> None:
+    """Let the kernel end each child this process forks, and theirs, when its parent ends.
 
     q2's leader, killed, would leave its sentinel guarding the workers for ever.
     """
-    parent = {"pid": 0}
+    parent = {"pid": os.getpid()}
 
     def remember() -> None:
         parent["pid"] = os.getpid()
@@ -51,65 +104,78 @@ def _bind_children() -> None:
         if os.getppid() != parent["pid"]:  # it ended before the kernel knew
             os._exit(1)
 
-    os.register_at_fork(before=remember, after_in_child=bind)
+    def lead() -> None:
+        if multiprocessing.parent_process() is None:  # q2's leader, which forks its sentinel and no other
+            _tell_of_stops()
+            threading.Thread(target=_watch, args=[has_endless], daemon=True).start()
+
+    os.register_at_fork(before=remember, after_in_child=bind, after_in_parent=lead)
 
 
-def _ask_for_poller(poller: str, **_: Any) -> None:
-    """One task a worker: raising here ends the worker, and the sentinel spawns one that asks again."""
-    if Conf.CLUSTER_NAME == "control":
-        async_task(poller, q_options={"cluster": "control", "save": False, "timeout": -1, "task_name": "poller"})
+# ── The end that was asked for ──────────────────────────────────────────────────────────────────
+def _tell_of_stops() -> None:
+    """q2 waits for running tasks for as long as they take, and tells them nothing."""
+    for number in (signal.SIGTERM, signal.SIGINT):
+        stop: Any = signal.getsignal(number)
 
+        def tell(number: int, frame: FrameType | None, stop: Any = stop) -> None:
+            _shared[0].stop()
+            stop(number, frame)
 
-def _acknowledge_poller(poller: str, task: dict[str, Any], **_: Any) -> None:
-    """A poller is never delivered again: the worker that takes the place of a killed one asks for its own."""
-    if task["func"] == poller and "ack_id" in task:
-        StreamBroker().acknowledge(task.pop("ack_id"))
-
-
-@cache
-def _cluster_id(sentinel: int) -> str:
-    """LookupError, which is not cached, until the sentinel has said something of itself."""
-    for stat in Stat.get_all(broker=StreamBroker()):
-        if stat.sentinel == sentinel and stat.host == socket.gethostname():
-            return str(stat.cluster_id)
-    raise LookupError(sentinel)
+        signal.signal(number, tell)
 
 
 def is_stopping() -> bool:
-    """This function will say whether the cluster of this worker is ending, so that a task without end must end now.
+    """Tell whether the cluster of this worker is ending, so that a task without end must end now.
 
-    q2 waits for running tasks for as long as they take, and tells them nothing. Always False outside a cluster.
+    Always False outside a cluster.
     """
-    sentinel = multiprocessing.parent_process()
-    if sentinel is None or sentinel.pid is None:
-        return False
-    if os.getppid() != sentinel.pid:
-        return True
+    return bool(_shared) and _shared[0].is_stopping
+
+
+# ── Signs of life ───────────────────────────────────────────────────────────────────────────────
+def show_life(seconds: float = STANDSTILL_SECONDS) -> None:
+    """Let this cluster be taken to work on for so long, in real seconds; a task that shows nothing but this, too."""
+    if _shared:
+        _shared[0].alive_until = time.monotonic() + seconds
+
+
+def _show_busy(task: dict[str, Any], **_: Any) -> None:
+    show_life(max(0, task.get("timeout", Conf.TIMEOUT) or 0) + STANDSTILL_SECONDS)
+
+
+def _show_idle(**_: Any) -> None:
+    show_life()
+
+
+def _watch(has_endless: bool) -> None:
+    """Show the cluster's heartbeat, and end it when its work stands still: whoever supervises it starts it anew.
+
+    Runs in a thread of q2's leader, which has nothing else to do.
+    """
     try:
-        stat = Stat.get(pid=0, cluster_id=_cluster_id(sentinel.pid), broker=StreamBroker())
-    except (LookupError, RedisError):
-        return False
-    return isinstance(stat, Stat) and str(stat.status) == str(Conf.STOPPING)
+        queue, next_task = StreamBroker(), 0.0
+        while time.monotonic() < _shared[0].alive_until or is_stopping():
+            time.sleep(BEAT_SECONDS)
+            try:
+                if not has_endless and time.monotonic() >= next_task and not queue.queue_size():
+                    enqueue(queue, "raceday.cluster.show_life")
+                    next_task = time.monotonic() + ASK_SECONDS
+                beat(Conf.CLUSTER_NAME)
+            except RedisError:
+                show_life()  # no work gets here without Valkey, and to start anew would not help
+        log.error("cluster_stands_still", cluster=Conf.CLUSTER_NAME, seconds=STANDSTILL_SECONDS)
+    finally:
+        os._exit(1)  # and with it, as they are bound to it, all it forked
 
 
 def beat(cluster: str) -> None:
-    """This function will show that work gets done in `cluster`; as a task it shows it for the cluster it runs in."""
-    valkey().set(f"raceday:beat:{cluster}", repr(time.time()))  # a sign of life: real time, however fast Raceday's runs
-
-
-def enqueue_once(queue: StreamBroker, task: str, *args: str) -> None:
-    """This function will enqueue a task, unless the last one that came this way through `queue` is still there."""
-    if queue.newest is None or not queue.holds(queue.newest):
-        async_task(task, *args, q_options={"broker": queue, "task_name": task.rpartition(".")[2], "save": False})
-
-
-def ask_for_beat(queue: StreamBroker) -> None:
-    """This function will have the cluster of `queue` show its heartbeat; what nobody answers does not pile up."""
-    enqueue_once(queue, "raceday.cluster.beat", queue.list_key)
+    """Show in Valkey that a cluster works: real time, however fast Raceday's runs."""
+    valkey().set(f"raceday:beat:{cluster}", repr(time.time()))
 
 
 def beat_ages() -> dict[str, float | None]:
-    """This function will return the real seconds since the last beat of each cluster, None where there never was one.
+    """Return the real seconds since the last heartbeat of each cluster, None where there never was one.
 
     Raises redis.RedisError when Valkey does not answer.
     """
@@ -119,3 +185,47 @@ def beat_ages() -> dict[str, float | None]:
         cluster: None if beat is None else max(0.0, now - float(beat))
         for cluster, beat in zip(CLUSTERS, beats, strict=True)
     }
+
+
+# ── Tasks ───────────────────────────────────────────────────────────────────────────────────────
+def enqueue(queue: StreamBroker, task: str) -> None:
+    """Enqueue a task without arguments, whose result nobody asks for."""
+    async_task(task, q_options={"broker": queue, "task_name": task.rpartition(".")[2], "save": False})
+
+
+def enqueue_once(queue: StreamBroker, task: str) -> None:
+    """Enqueue a task, unless the last one that came this way through `queue` is still there."""
+    if queue.newest is None or not queue.holds(queue.newest):
+        enqueue(queue, task)
+
+
+class FileLock:
+    """A lock between forked processes that the kernel opens when the one that holds it is killed."""
+
+    def __init__(self) -> None:
+        self._file = os.memfd_create("raceday-queue")
+
+    def acquire(self, block: bool = True, timeout: float | None = None) -> bool:
+        """Take the lock; `timeout` is not known to it, nor used by q2."""
+        with suppress(BlockingIOError):
+            fcntl.lockf(self._file, fcntl.LOCK_EX | (0 if block else fcntl.LOCK_NB))
+            return True
+        return False
+
+    def release(self) -> None:
+        fcntl.lockf(self._file, fcntl.LOCK_UN)
+
+    def __enter__(self) -> bool:
+        return self.acquire()
+
+    def __exit__(self, *_: object) -> None:
+        self.release()
+
+
+class LastingQueue(django_q.queues.Queue):  # type: ignore[misc]
+    """q2's queue, but that a worker killed while it waits does not keep all others waiting for ever (open upstream)."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._rlock = FileLock()
+        self._wlock = FileLock()

@@ -9,26 +9,24 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-
-import redis
 
 from raceday import home
 from raceday.demo_day import start_simulator
 from raceday.embedded import addresses, start_servers
-from raceday.process import Child, ProcessTree, Program, StartError, StoppedError, pause, run, say
+from raceday.process import ProcessTree, Program, StartError, StoppedError, pause, run, say
 from raceday.running import announce, environment, lock
 from raceday.server_files import make_home
 
 PYTHON = sys.executable
-CLUSTERS = ("control", "default", "publish")
+# Two of `control`: one polls while the other stands by.
+CLUSTERS = {"control": "control", "standby": "control", "write-0": "write-0", "write-1": "write-1"}
+CLUSTERS |= {"publish": "publish", "default": "default"}
 SPARE_CONNECTIONS = 15  # for psql, migrations and the supervisor, beside DB_POOL_MAX
 READY_SECONDS = 30.0
 HEALTHY_SECONDS = 10.0
-BEAT_SECONDS = 15.0
-GRACE_SECONDS = 30.0
+TEND_SECONDS = 0.1
 MIGRATED_MARK = "database ready"  # what manage.py prepare says
 FAILURE_MARK = "the day was not imported"
 LOGIN_MARK = "admin login: "
@@ -73,8 +71,10 @@ def run_tree(command: str, *, port: int, speed: float | None) -> int:
                 if speed is not None:
                     env |= start_simulator(tree, root, env=env, speed=speed)
                 announce(root, env)
-                clusters = start_programs(tree, env, logs=logs, port=port)
-                watch(tree, clusters, env["REDIS_URL"])
+                start_programs(tree, env, logs=logs, port=port)
+                while True:
+                    tree.tend()
+                    pause(TEND_SECONDS)
         except StoppedError:
             sys.stdout.write("\nRaceday has stopped.\n")
     return 0
@@ -132,15 +132,14 @@ def make_metrics(root: Path) -> dict[str, str]:
 # ── Starting ────────────────────────────────────────────────────────────────────────────────────
 
 
-def start_programs(tree: ProcessTree, env: Mapping[str, str], *, logs: Path | None, port: int) -> dict[str, Child]:
-    """This function will start all programs, say what is where, and return the clusters by name."""
+def start_programs(tree: ProcessTree, env: Mapping[str, str], *, logs: Path | None, port: int) -> None:
+    """This function will start all programs and say what is where."""
 
     def program(name: str, *arguments: str) -> Program:
-        own = {"Q_CLUSTER_NAME": name} if name in CLUSTERS else {}
+        own = {"Q_CLUSTER_NAME": CLUSTERS[name]} if name in CLUSTERS else {}
         log = logs / f"{name}.log" if logs else None
         return Program(name=name, argv=[PYTHON, *arguments], env={**env, **own}, log=log)
 
-    clusters: dict[str, Child] = {}
     login = "as before (./run manage changepassword admin)"
     tree.start(program("web", *WEB, "--port", str(port), "config.wsgi:application"))
     tree.start(program("stream", *STREAM, "--port", str(port + 1)))
@@ -150,11 +149,11 @@ def start_programs(tree: ProcessTree, env: Mapping[str, str], *, logs: Path | No
             login = line.removeprefix(LOGIN_MARK) + " (shown only now)"
             continue
         if line == MIGRATED_MARK:
-            clusters = {name: tree.start(program(name, "manage.py", "qcluster")) for name in CLUSTERS}
+            for name in CLUSTERS:
+                tree.start(program(name, "manage.py", "qcluster"))
         (say if line.startswith(FAILURE_MARK) else progress)(line)
     await_web(tree, port)
     show(port, login=login, root=Path(env["RACEDAY_HOME"]), logs=logs)
-    return clusters
 
 
 def follow(tree: ProcessTree, program: Program) -> Iterator[str]:
@@ -229,36 +228,3 @@ def show(port: int, *, login: str, root: Path, logs: Path | None) -> None:
     start = "\r\x1b[K" if sys.stdout.isatty() else ""
     sys.stdout.write(f"{start}\nRaceday is ready.\n\n{''.join(lines)}\nCtrl-C stops it; the data stays.\n")
     sys.stdout.flush()
-
-
-# ── Keeping it going ────────────────────────────────────────────────────────────────────────────
-
-
-def watch(tree: ProcessTree, clusters: Mapping[str, Child], redis_url: str) -> None:
-    """This function will restart what crashes or falls silent until a signal raises StoppedError."""
-    beats = redis.Redis.from_url(redis_url, socket_connect_timeout=1, socket_timeout=1, decode_responses=True)
-    while True:
-        for _ in range(10):
-            tree.tend()
-            pause(0.2)
-        with suppress(redis.RedisError):  # Valkey itself is being restarted: judge nobody
-            for name in silent_clusters(beat_ages(beats, clusters)):
-                say(f"cluster {name} has not beaten for {BEAT_SECONDS:.0f} s: starting it anew")
-                tree.revive(clusters[name])
-
-
-def beat_ages(beats: redis.Redis, clusters: Mapping[str, Child]) -> dict[str, float]:
-    """This function will return the seconds since each cluster's last beat; 0 while it is young."""
-    ages = {}
-    for name, child in clusters.items():
-        running = time.monotonic() - child.started
-        last = float(beats.get(f"raceday:beat:{name}") or 0)
-        ages[name] = min(running, time.time() - last) if running > GRACE_SECONDS else 0.0
-    return ages
-
-
-def silent_clusters(ages: Mapping[str, float]) -> list[str]:
-    """This function will choose the clusters to restart; others beat only while `control` sends them beats to do."""
-    if ages["control"] > BEAT_SECONDS:
-        return ["control"]
-    return [name for name, age in ages.items() if age > BEAT_SECONDS]

@@ -31,7 +31,7 @@ EVENT_FLAGS = {
 }
 
 
-class FeedAnswer(Struct, frozen=True, kw_only=True):
+class FeedAnswer(Struct, frozen=True, kw_only=True, tag=True):
     """An answer in hand: the body as it came over the wire, when, and how long it took, in wall milliseconds."""
 
     body: bytes
@@ -53,7 +53,7 @@ class FeedAnswer(Struct, frozen=True, kw_only=True):
         return content
 
 
-class FeedError(Struct, frozen=True, kw_only=True):
+class FeedError(Struct, frozen=True, kw_only=True, tag=True):
     """Why no answer is in hand. `retry_after`: seconds the feed asks us to stay away, if it does."""
 
     reason: str

@@ -17,8 +17,7 @@ from moneyflow.publishing import publish, warm, warm_card
 from moneyflow.tasks import POLLS_FIRST_SECONDS, publish_after_polls
 from moneyflow.timeline import Cursor
 from moneyflow.views import CONTINUED_ROUNDS
-from raceday import clock, events, pages, shelf, valkey
-from raceday.broker import StreamBroker
+from raceday import answers, broker, clock, events, pages, shelf, valkey
 from raceday.pages import ROUNDS
 from raceday.racing_day import racing_day
 from raceday.shelf import GZIP, IDENTITY, Found
@@ -266,17 +265,21 @@ def test_a_result_that_comes_later_takes_the_place_of_the_404(client: LaneClient
 
 # ── Polls first ─────────────────────────────────────────────────────────────────────────────────
 @pytest.fixture
-def polls() -> Iterator[StreamBroker]:
-    """The queue of polls, where nobody works."""
-    queue = StreamBroker(list_key="default")
-    queue.delete_queue()
-    yield queue
-    queue.delete_queue()
+def polls() -> Iterator[None]:
+    """The lanes of answers, where nobody works."""
+    forget_answers()
+    yield
+    forget_answers()
 
 
-def test_no_body_is_made_while_a_poll_is_on_its_way_to_its_commit(client: LaneClient, polls: StreamBroker) -> None:
+def forget_answers() -> None:
+    for lane in range(answers.LANES):
+        broker.valkey().delete(answers.stream(lane))
+
+
+def test_no_body_is_made_while_a_poll_is_on_its_way_to_its_commit(client: LaneClient, polls: None) -> None:
     (topic, *_) = poll(100, after=0)
-    polls.enqueue("a poll")
+    answers.hand_over([("r2", answer(b"{}"))])
 
     def work() -> None:
         publish_after_polls(topic, time.time() + 60)
@@ -287,13 +290,13 @@ def test_no_body_is_made_while_a_poll_is_on_its_way_to_its_commit(client: LaneCl
     publication.join(0.2)
     assert publication.is_alive()
     assert client.outcomes(POOLS) == ["MISS"]  # the reader's own
-    polls.delete_queue()
+    forget_answers()
     publication.join(60)
     assert client.outcomes(LIVE, RACE, ENTRANTS) == ["HIT"] * 3
 
 
-def test_a_body_waits_for_polls_no_longer_than_so(client: LaneClient, polls: StreamBroker) -> None:
+def test_a_body_waits_for_polls_no_longer_than_so(client: LaneClient, polls: None) -> None:
     (topic, *_) = poll(100, after=0)
-    polls.enqueue("a poll")
+    answers.hand_over([("r2", answer(b"{}"))])
     publish_after_polls(topic, time.time() - POLLS_FIRST_SECONDS)
     assert client.outcomes(LIVE) == ["HIT"]

@@ -30,7 +30,7 @@ PROBE = {
 from config.settings import *
 INSTALLED_APPS = ["django.contrib.contenttypes", "django.contrib.auth", "django_q", "raceday", "probe.apps.Probe"]
 ROOT_URLCONF = "probe.urls"
-Q_CLUSTER = Q_CLUSTER | {"timeout": 1, "retry": 2}
+Q_CLUSTER = Q_CLUSTER | {"timeout": 1, "retry": 2, "workers": 2}
 """,
     "apps.py": """
 from django.apps import AppConfig
@@ -38,15 +38,16 @@ class Probe(AppConfig):
     name = "probe"
     def ready(self):
         from raceday.cluster import connect
-        connect("probe.tasks.run_until_stopped")
+        connect({"control": "probe.tasks.run_until_stopped"})
 """,
     "tasks.py": """
 import os, time
 from raceday.broker import valkey
-from raceday.cluster import is_stopping
+from raceday.cluster import is_stopping, show_life
 def run_until_stopped():
     valkey().rpush("pollers", os.getpid())
     while not is_stopping():
+        show_life()
         time.sleep(0.1)
 def hang_once():
     if valkey().rpush("attempts", os.getpid()) == 1:
@@ -66,9 +67,9 @@ def eventually(condition: Callable[[], object]) -> bool:
     return True
 
 
-def start_valkey(folder: Path) -> "subprocess.Popen[bytes]":
+def start_valkey(folder: Path) -> "psutil.Popen":
     command = [get_binary_path(), "--port", "0", "--unixsocket", f"{folder}/s", "--dir", str(folder)]
-    server = subprocess.Popen([*command, "--appendonly", "yes"], stdout=subprocess.DEVNULL)
+    server = psutil.Popen([*command, "--appendonly", "yes"], stdout=subprocess.DEVNULL)
     assert eventually((folder / "s").exists)
     return server
 
@@ -78,7 +79,7 @@ class Bench:
     """A folder with the probe app and a Valkey of its own, so that no other cluster takes its tasks."""
 
     folder: Path
-    server: "subprocess.Popen[bytes]"
+    server: "psutil.Popen"
     clusters: "list[psutil.Popen]" = field(default_factory=list)
 
     def start(self, name: str) -> "psutil.Popen":
@@ -151,7 +152,8 @@ def test_a_cluster_works_on_after_valkey_restarted(bench: Bench) -> None:
 @pytest.mark.parametrize("name", cluster.CLUSTERS)
 def test_killing_the_leader_leaves_no_process(bench: Bench, name: str) -> None:
     leader = bench.start(name)
-    assert eventually(lambda: len(leader.children(recursive=True)) == 5)  # sentinel, 2 workers, monitor, pusher
+    workers = {"publish": 2, "default": 2}.get(name, 1)
+    assert eventually(lambda: len(leader.children(recursive=True)) == workers + 3)  # sentinel, monitor, pusher
     family = leader.children(recursive=True)
     leader.send_signal(signal.SIGKILL)
     leader.wait()
@@ -162,44 +164,67 @@ def is_alive(process: psutil.Process) -> bool:
     return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
 
 
-def test_each_worker_of_control_runs_one_poller_and_a_killed_one_is_replaced(bench: Bench) -> None:
+def test_the_worker_of_control_runs_one_poller_and_a_killed_one_is_replaced(bench: Bench) -> None:
     bench.start("control")
-    assert eventually(lambda: len(bench.numbers("pollers")) == 2)
+    assert eventually(lambda: len(bench.numbers("pollers")) == 1)
     os.kill(bench.numbers("pollers")[0], signal.SIGKILL)
-    assert eventually(lambda: len(bench.numbers("pollers")) == 3)
-    assert len(set(bench.numbers("pollers"))) == 3
-    queue = StreamBroker(list_key="control")
-    assert eventually(lambda: queue.connection.xlen(queue.stream) == 0)
+    assert eventually(lambda: len(set(bench.numbers("pollers"))) == 2)
 
 
 def test_sigterm_ends_a_cluster_whose_tasks_have_no_end(bench: Bench) -> None:
     leader = bench.start("control")
-    assert eventually(lambda: len(bench.numbers("pollers")) == 2)
+    assert eventually(lambda: len(bench.numbers("pollers")) == 1)
     family = leader.children(recursive=True)
     started = time.monotonic()
     leader.terminate()
     assert leader.wait(PATIENCE_SECONDS) == 0
     sys.stdout.write(f"SIGTERM to the end of control: {time.monotonic() - started:.2f} s\n")
     assert not any(is_alive(process) for process in family)
-    assert len(bench.numbers("pollers")) == 2
+    assert len(bench.numbers("pollers")) == 1
 
 
-def test_a_beat_asked_for_is_shown_by_the_cluster_it_was_asked_of(bench: Bench) -> None:
-    assert cluster.beat_ages() == {"default": None, "control": None, "publish": None}
-    cluster.ask_for_beat(StreamBroker(list_key="default"))
+def test_a_cluster_shows_its_heartbeat_and_no_other(bench: Bench) -> None:
+    assert cluster.beat_ages() == dict.fromkeys(cluster.CLUSTERS)
     bench.start("default")
     assert eventually(lambda: cluster.beat_ages()["default"] is not None)
     assert cluster.beat_ages()["control"] is None
 
 
-def test_beats_do_not_pile_up_where_no_cluster_runs(bench: Bench) -> None:
-    queue = StreamBroker(list_key="default")
-    for _ in range(3):
-        cluster.ask_for_beat(queue)
-    assert queue.queue_size() == 1
-    queue.purge_queue()
-    cluster.ask_for_beat(queue)
-    assert queue.queue_size() == 1
+def workers_of(leader: "psutil.Popen", count: int) -> "list[psutil.Process]":
+    """The sentinel forks its workers first."""
+    assert eventually(lambda: len(leader.children(recursive=True)) == count + 3)
+    (sentinel,) = leader.children()
+    return sorted(sentinel.children(), key=lambda child: child.pid)[:count]
+
+
+def test_no_worker_that_is_killed_while_it_waits_for_a_task_keeps_the_others_waiting(bench: Bench) -> None:
+    """Kill each idle worker, among them the one that holds q2's queue."""
+    leader = bench.start("default")
+    for worker in workers_of(leader, 2):
+        enqueue("say", "ready")
+        assert eventually(lambda: valkey().lpop("words") == b"ready")
+        worker.kill()
+    enqueue("say", "after")
+    assert eventually(lambda: valkey().lpop("words") == b"after")
+
+
+def test_a_cluster_whose_work_stands_still_ends_itself(bench: Bench) -> None:
+    leader = bench.start("default")
+    for worker in workers_of(leader, 2):
+        worker.suspend()
+    assert leader.wait(PATIENCE_SECONDS) == 1
+    assert "cluster_stands_still" in (bench.folder / "default.log").read_text()
+
+
+def test_a_cluster_lives_on_while_valkey_is_away(bench: Bench) -> None:
+    leader = bench.start("default")
+    assert eventually(lambda: cluster.beat_ages()["default"] is not None)
+    bench.server.suspend()
+    time.sleep(cluster.STANDSTILL_SECONDS + 3)
+    bench.server.resume()
+    enqueue("say", "after")
+    assert eventually(lambda: valkey().lpop("words") == b"after")
+    assert leader.poll() is None
 
 
 def test_outside_a_cluster_nothing_is_stopping() -> None:

@@ -17,7 +17,7 @@ import pytest
 
 from raceday.demo_day import NEW_DAY_AFTER_SECONDS, demo_day
 from raceday.process import die_with_parent, is_running
-from raceday.tree import health_status, silent_clusters
+from raceday.tree import health_status
 from tests.apart import free_port
 from tests.raceday.streams import eventually
 
@@ -189,19 +189,6 @@ def test_a_command_line_that_makes_no_sense_is_refused(folder: Path, line: str) 
 def test_run_alone_prints_the_commands() -> None:
     said = subprocess.run([ROOT / "run"], cwd="/", capture_output=True, text=True, check=True).stdout
     assert re.findall(r"^  (\w+)", said, re.MULTILINE) == ["demo", "live", "test", "check", "bench", "fmt", "manage"]
-
-
-@pytest.mark.parametrize(
-    ("control", "default", "silent"),
-    [
-        (1.0, 1.0, []),
-        (1.0, 16.0, ["default"]),
-        (16.0, 1.0, ["control"]),
-        (16.0, 16.0, ["control"]),  # it is control that asks default to beat
-    ],
-)
-def test_default_is_judged_only_while_control_beats(control: float, default: float, silent: list[str]) -> None:
-    assert silent_clusters({"control": control, "default": default}) == silent
 
 
 def test_the_demos_day_goes_on_for_hours_and_then_a_new_one_begins(folder: Path) -> None:

@@ -1,0 +1,80 @@
+"""Rooms 2 to 5 as the clusters `write-0` and `write-1` run them: one answer of their lane after the other, in order.
+
+No answer leaves its lane before it is stored. While PostgreSQL or Valkey is away its writer waits, with it in hand.
+"""
+
+import itertools
+from functools import partial
+
+import structlog
+from django_q.conf import Conf
+from msgspec import DecodeError
+
+from moneyflow.pipeline import crashed, walk
+from moneyflow.tasks import ask_to_publish
+from raceday import clock, cluster
+from raceday.answers import Entry, Found, Lane
+from raceday.feed.client import FeedError
+from raceday.outage import outlast
+
+MOST_TRIES = 3  # of an answer that ends its writer each time
+OUTAGE_SECONDS = 60.0  # in which a writer that waits for a server is taken to be alive
+
+log = structlog.get_logger(__name__)
+
+
+class WriterKilledError(RuntimeError):
+    """An answer ended its writer each time it was tried."""
+
+
+def run() -> None:
+    """Write the answers of this cluster's lane until the cluster stops: all that its worker does."""
+    lane = Lane(lane_of(Conf.CLUSTER_NAME))
+    log.info("writer_begins", lane=lane.stream)
+    is_first = True
+    while not cluster.is_stopping():
+        cluster.show_life()
+        entries = outlast(lane.take, is_over=cluster.is_stopping)
+        for entry in entries:
+            write_patiently(lane, entry, is_suspect=is_first)
+            is_first = False
+
+
+def lane_of(cluster_name: str) -> int:
+    """Return the lane that a cluster writes.
+
+    >>> lane_of("write-1")
+    1
+    """
+    return int(cluster_name.rpartition("-")[2])
+
+
+def write_patiently(lane: Lane, entry: Entry, *, is_suspect: bool) -> None:
+    """Store an answer and take it out of its lane, waiting while a server is away.
+
+    `is_suspect`: it was at the head of the lane when this writer began. The one before may have stored it already, or
+    may have been ended by it.
+    """
+    is_poison = is_suspect and outlast(partial(lane.count_try, entry), is_over=cluster.is_stopping) > MOST_TRIES
+    tries = itertools.count(int(is_suspect))
+
+    def write() -> None:
+        cluster.show_life(OUTAGE_SECONDS)
+        found = unpacked(entry)
+        if is_poison:
+            walked = crashed(entry.race_id, found, WriterKilledError(f"its writer ended {MOST_TRIES} times"))
+        else:
+            walked = walk(entry.race_id, found, is_again=next(tries) > 0)
+        ask_to_publish(walked.outdated)
+        lane.done(entry)
+
+    outlast(write, is_over=cluster.is_stopping)
+
+
+def unpacked(entry: Entry) -> Found:
+    """Return the answer of an entry; one that another version packed is told of as an error of the feed."""
+    try:
+        return entry.unpack()
+    except DecodeError as fault:
+        reason = f"an answer that another version of Raceday left behind: {fault}"
+        return FeedError(reason=reason, http_status=None, retry_after=None, polled_at=clock.now(), fetch_ms=0.0)

@@ -93,7 +93,7 @@ DATABASE_URL: str = env.str("DATABASE_URL", "", validate=is_database_url) or hom
 REDIS_URL: str = env.str("REDIS_URL", "", validate=is_redis_url) or home.redis_url(HOME)
 DATABASE_REPLICA_URLS: list[str] = env.list("DATABASE_REPLICA_URLS", [], validate=are_database_urls)
 REPLICA_MAX_LAG_SECONDS: float = env.float("REPLICA_MAX_LAG_SECONDS", 5.0, validate=Range(0.1, 3600))
-DB_POOL_MAX: int = env.int("DB_POOL_MAX", 10, validate=Range(8, 200))
+DB_POOL_MAX: int = env.int("DB_POOL_MAX", 12, validate=Range(10, 200))
 ALLOWED_HOSTS: list[str] = env.list("ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"])
 CORS_ALLOWED_ORIGINS: list[str] = env.list("CORS_ALLOWED_ORIGINS", [], validate=are_origins)
 RATE_LIMIT_PER_MINUTE: int = env.int("RATE_LIMIT_PER_MINUTE", 100, validate=Range(0, 1_000_000))  # 0: no limit

@@ -14,11 +14,11 @@ class MoneyflowConfig(AppConfig):
         """This function will wire what Django offers no other place for: the one signal of ours, and the checks."""
         from moneyflow.partitions import check_runway  # noqa: PLC0415 - models are not loaded before
         from raceday import cluster  # noqa: PLC0415
-        from raceday.answers import LANES  # noqa: PLC0415
+        from raceday.answers import SHARDS  # noqa: PLC0415
 
         post_migrate.connect(_make_partitions, sender=self)
         register(check_runway, Tags.database)
-        writers = dict.fromkeys((f"write-{lane}" for lane in range(LANES)), "moneyflow.writer.run")
+        writers = dict.fromkeys((f"write-{shard}" for shard in range(SHARDS)), "moneyflow.writer.run")
         cluster.connect({"control": "moneyflow.poller.run", **writers})
 
 

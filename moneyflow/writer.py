@@ -1,6 +1,6 @@
-"""Rooms 2 to 5 as the clusters `write-0` and `write-1` run them: one answer of their lane after the other, in order.
+"""Rooms 2 to 5 as the clusters `write-0` and `write-1` run them: one answer of their shard after the other, in order.
 
-No answer leaves its lane before it is stored. While PostgreSQL or Valkey is away its writer waits, with it in hand.
+No answer leaves its shard before it is stored. While PostgreSQL or Valkey is away its writer waits, with it in hand.
 """
 
 import itertools
@@ -13,7 +13,7 @@ from msgspec import DecodeError
 from moneyflow.pipeline import crashed, walk
 from moneyflow.tasks import ask_to_publish
 from raceday import clock, cluster
-from raceday.answers import Entry, Found, Lane
+from raceday.answers import Entry, Found, Shard
 from raceday.feed.client import FeedError
 from raceday.outage import outlast
 
@@ -28,34 +28,34 @@ class WriterKilledError(RuntimeError):
 
 
 def run() -> None:
-    """Write the answers of this cluster's lane until the cluster stops: all that its worker does."""
-    lane = Lane(lane_of(Conf.CLUSTER_NAME))
-    log.info("writer_begins", lane=lane.stream)
+    """Write the answers of this cluster's shard until the cluster stops: all that its worker does."""
+    shard = Shard(shard_of(Conf.CLUSTER_NAME))
+    log.info("writer_begins", shard=shard.stream)
     is_first = True
     while not cluster.is_stopping():
         cluster.show_life()
-        entries = outlast(lane.take, is_over=cluster.is_stopping)
+        entries = outlast(shard.take, is_over=cluster.is_stopping)
         for entry in entries:
-            write_patiently(lane, entry, is_suspect=is_first)
+            write_patiently(shard, entry, is_suspect=is_first)
             is_first = False
 
 
-def lane_of(cluster_name: str) -> int:
-    """Return the lane that a cluster writes.
+def shard_of(cluster_name: str) -> int:
+    """Return the shard that a cluster writes.
 
-    >>> lane_of("write-1")
+    >>> shard_of("write-1")
     1
     """
     return int(cluster_name.rpartition("-")[2])
 
 
-def write_patiently(lane: Lane, entry: Entry, *, is_suspect: bool) -> None:
-    """Store an answer and take it out of its lane, waiting while a server is away.
+def write_patiently(shard: Shard, entry: Entry, *, is_suspect: bool) -> None:
+    """Store an answer and take it out of its shard, waiting while a server is away.
 
-    `is_suspect`: it was at the head of the lane when this writer began. The one before may have stored it already, or
+    `is_suspect`: it was at the head of the shard when this writer began. The one before may have stored it already, or
     may have been ended by it.
     """
-    is_poison = is_suspect and outlast(partial(lane.count_try, entry), is_over=cluster.is_stopping) > MOST_TRIES
+    is_poison = is_suspect and outlast(partial(shard.count_try, entry), is_over=cluster.is_stopping) > MOST_TRIES
     tries = itertools.count(int(is_suspect))
 
     def write() -> None:
@@ -66,7 +66,7 @@ def write_patiently(lane: Lane, entry: Entry, *, is_suspect: bool) -> None:
         else:
             walked = walk(entry.race_id, found, is_again=next(tries) > 0)
         ask_to_publish(walked.outdated)
-        lane.done(entry)
+        shard.done(entry)
 
     outlast(write, is_over=cluster.is_stopping)
 

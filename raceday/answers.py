@@ -1,7 +1,7 @@
-"""The way of the feed's answers from the poller to their writers: lanes in Valkey, each read by one process, in order.
+"""The way of the feed's answers from the poller to their writers: shards in Valkey, each read by one process, in order.
 
-An answer stays in its lane until it is stored, so what is killed or restarted meanwhile loses none. All answers of a
-race go through the same lane, and so are written in the order in which they were handed over.
+An answer stays in its shard until it is stored, so what is killed or restarted meanwhile loses none. All answers of a
+race go through the same shard, and so are written in the order in which they were handed over.
 """
 
 from collections.abc import Iterable
@@ -13,7 +13,7 @@ import msgspec
 from raceday.broker import valkey
 from raceday.feed.client import FeedAnswer, FeedError
 
-LANES = 2  # two writers keep two processors and one PostgreSQL busy
+SHARDS = 2  # two writers keep two processors and one PostgreSQL busy
 AT_ONCE = 16
 BLOCK_MS = 500
 TRIED_SECONDS = 86_400
@@ -24,7 +24,7 @@ _decoder = msgspec.msgpack.Decoder(Found)
 
 
 class Entry(NamedTuple):
-    """An answer in its lane, packed."""
+    """An answer in its shard, packed."""
 
     id: bytes
     race_id: str
@@ -36,30 +36,30 @@ class Entry(NamedTuple):
         return found
 
 
-def stream(lane: int) -> str:
-    """Return the name of a lane's stream in Valkey."""
-    return f"raceday:answers:{lane}"
+def stream(shard: int) -> str:
+    """Return the name of a shard's stream in Valkey."""
+    return f"raceday:answers:{shard}"
 
 
 def hand_over(answers: Iterable[tuple[str, Found]]) -> None:
-    """Append answers, each with its race, to their lanes, in one round trip; redis.RedisError when Valkey is away."""
+    """Append answers, each with its race, to their shards, in one round trip; redis.RedisError when Valkey is away."""
     with valkey().pipeline(transaction=False) as pipe:
         for race_id, found in answers:
-            lane = stream(crc32(race_id.encode()) % LANES)
-            pipe.xadd(lane, {"race_id": race_id, "found": _encoder.encode(found)})
+            shard = stream(crc32(race_id.encode()) % SHARDS)
+            pipe.xadd(shard, {"race_id": race_id, "found": _encoder.encode(found)})
         pipe.execute()
 
 
 def waiting() -> int:
     """Count the answers that are not stored yet; redis.RedisError when Valkey is away."""
     with valkey().pipeline(transaction=False) as pipe:
-        for lane in range(LANES):
-            pipe.xlen(stream(lane))
+        for shard in range(SHARDS):
+            pipe.xlen(stream(shard))
         return sum(pipe.execute())
 
 
-class Lane:
-    """One lane as its reader sees it: what is not deleted is not done, however often the reader was restarted."""
+class Shard:
+    """One shard as its reader sees it: what is not deleted is not done, however often the reader was restarted."""
 
     def __init__(self, number: int) -> None:
         self.stream = stream(number)
@@ -72,7 +72,7 @@ class Lane:
         ]
 
     def count_try(self, entry: Entry) -> int:
-        """Return how often an answer was at the head of the lane when a reader began: one that kills readers is."""
+        """Return how often an answer was at the head of the shard when a reader began: one that kills readers is."""
         name = f"{self.stream}:tried:{entry.id.decode()}"
         with valkey().pipeline(transaction=True) as pipe:
             pipe.incr(name)

@@ -118,7 +118,7 @@ def check_settings(root: Path) -> None:
 def connections() -> int:
     """This function will return how many connections the embedded PostgreSQL admits."""
     limit = os.environ.get("DB_POOL_MAX", "")
-    return (int(limit) if limit.isdecimal() else 10) + SPARE_CONNECTIONS
+    return (int(limit) if limit.isdecimal() else 12) + SPARE_CONNECTIONS
 
 
 def make_metrics(root: Path) -> dict[str, str]:

@@ -131,8 +131,8 @@ def waiting(function: str) -> list[dict[str, Any]]:
 
 
 def handed_over() -> list[tuple[str, Found]]:
-    lanes: list[Any] = [valkey().xrange(answers.stream(lane)) for lane in range(answers.LANES)]
-    rows = [fields for lane in lanes for _, fields in lane]
+    shards: list[Any] = [valkey().xrange(answers.stream(shard)) for shard in range(answers.SHARDS)]
+    rows = [fields for shard in shards for _, fields in shard]
     return [(row[b"race_id"].decode(), answers.Entry(b"", "", row[b"found"]).unpack()) for row in rows]
 
 

@@ -266,15 +266,15 @@ def test_a_result_that_comes_later_takes_the_place_of_the_404(client: LaneClient
 # ── Polls first ─────────────────────────────────────────────────────────────────────────────────
 @pytest.fixture
 def polls() -> Iterator[None]:
-    """The lanes of answers, where nobody works."""
+    """The shards of answers, where nobody works."""
     forget_answers()
     yield
     forget_answers()
 
 
 def forget_answers() -> None:
-    for lane in range(answers.LANES):
-        broker.valkey().delete(answers.stream(lane))
+    for shard in range(answers.SHARDS):
+        broker.valkey().delete(answers.stream(shard))
 
 
 def test_no_body_is_made_while_a_poll_is_on_its_way_to_its_commit(client: LaneClient, polls: None) -> None:

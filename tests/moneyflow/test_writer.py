@@ -1,4 +1,4 @@
-"""No answer leaves its lane before it is stored, once and in order, whatever ends its writer or the servers."""
+"""No answer leaves its shard before it is stored, once and in order, whatever ends its writer or the servers."""
 
 import os
 import signal
@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ from moneyflow.models import MoneyFlowHistory
 from moneyflow.pipeline import walk
 from moneyflow.writer import MOST_TRIES, write_patiently
 from raceday import answers, clock
-from raceday.answers import Lane
+from raceday.answers import Shard
 from raceday.broker import valkey
 from raceday.feed.client import FeedAnswer
 from raceday.models import FeedPayload, PollRun
@@ -60,19 +61,19 @@ def polls(number: int) -> list[FeedAnswer]:
 
 
 @pytest.fixture
-def lane() -> Iterator[Lane]:
-    """The lane of the race, where nobody works."""
-    own = Lane(int(answers.stream(0) != _stream_of_race()))
+def shard() -> Iterator[Shard]:
+    """The shard of the race, where nobody works."""
+    own = Shard(int(answers.stream(0) != _stream_of_race()))
     valkey().delete(own.stream)
     yield own
     valkey().delete(own.stream)
 
 
 def _stream_of_race() -> str:
-    for number in range(answers.LANES):
+    for number in range(answers.SHARDS):
         valkey().delete(answers.stream(number))
     answers.hand_over([(RACE, polled(clock.now(), 1))])
-    return next(answers.stream(number) for number in range(answers.LANES) if Lane(number).take())
+    return next(answers.stream(number) for number in range(answers.SHARDS) if Shard(number).take())
 
 
 def backend() -> int:
@@ -92,7 +93,7 @@ def outcomes() -> list[str]:
     return list(PollRun.objects.order_by("polled_at").values_list("outcome", flat=True))
 
 
-def test_a_connection_that_died_is_noticed_and_the_answer_written(lane: Lane) -> None:
+def test_a_connection_that_died_is_noticed_and_the_answer_written(shard: Shard) -> None:
     first, second = polls(2)
     walk(RACE, first)
     terminate(backend())
@@ -100,18 +101,18 @@ def test_a_connection_that_died_is_noticed_and_the_answer_written(lane: Lane) ->
     assert outcomes() == ["changed", "changed"]
 
 
-def test_an_answer_is_done_once_it_is_stored_and_in_the_order_of_the_lane(lane: Lane) -> None:
+def test_an_answer_is_done_once_it_is_stored_and_in_the_order_of_its_shard(shard: Shard) -> None:
     answers.hand_over([(RACE, poll) for poll in polls(5)])
-    for entry in lane.take():
-        write_patiently(lane, entry, is_suspect=False)
+    for entry in shard.take():
+        write_patiently(shard, entry, is_suspect=False)
     assert (outcomes(), answers.waiting()) == (["changed"] * 5, 0)
 
 
-def test_an_answer_told_twice_leaves_one_poll_run_and_one_reading(lane: Lane) -> None:
+def test_an_answer_told_twice_leaves_one_poll_run_and_one_reading(shard: Shard) -> None:
     first, second = polls(2)
     answers.hand_over([(RACE, first), (RACE, second), (RACE, first), (RACE, second)])
-    for entry in lane.take():
-        write_patiently(lane, entry, is_suspect=False)
+    for entry in shard.take():
+        write_patiently(shard, entry, is_suspect=False)
     assert outcomes() == ["changed", "changed"]
     assert MoneyFlowHistory.objects.filter(entrant_id="e1").count() == 2
 
@@ -150,28 +151,30 @@ def test_an_answer_nobody_foresaw_leaves_a_poll_run_and_is_kept(stumbling_block:
     assert bytes(FeedPayload.objects.get(poll_run=run).body) == poll.body
 
 
-def test_an_answer_that_ends_its_writer_each_time_is_kept_and_the_next_one_written(lane: Lane) -> None:
+def test_an_answer_that_ends_its_writer_each_time_is_kept_and_the_next_one_written(shard: Shard) -> None:
     first, second = polls(2)
     answers.hand_over([(RACE, first), (RACE, second)])
     for _ in range(MOST_TRIES):
-        assert lane.count_try(lane.take()[0])  # and there its writer ends
-    killer, other = lane.take()
-    write_patiently(lane, killer, is_suspect=True)
-    write_patiently(lane, other, is_suspect=False)
+        assert shard.count_try(shard.take()[0])  # and there its writer ends
+    killer, other = shard.take()
+    write_patiently(shard, killer, is_suspect=True)
+    write_patiently(shard, other, is_suspect=False)
     assert (outcomes(), answers.waiting()) == (["crashed", "changed"], 0)
     assert bytes(FeedPayload.objects.get().body) == first.body
 
 
-def test_what_another_version_packed_is_told_of_and_keeps_nobody_waiting(lane: Lane) -> None:
-    valkey().xadd(lane.stream, {"race_id": RACE, "found": b"\xc1"})
-    (entry,) = lane.take()
-    write_patiently(lane, entry, is_suspect=False)
+def test_what_another_version_packed_is_told_of_and_keeps_nobody_waiting(shard: Shard) -> None:
+    valkey().xadd(shard.stream, {"race_id": RACE, "found": b"\xc1"})
+    (entry,) = shard.take()
+    write_patiently(shard, entry, is_suspect=False)
     assert (outcomes(), answers.waiting()) == (["feed_error"], 0)
 
 
 # ── A real writer, in its cluster ───────────────────────────────────────────────────────────────
 class Writer:
-    """The cluster of the race's lane, with a Valkey of its own."""
+    """The cluster of the race's shard, with a Valkey of its own. `is_hurt`: its first worker was killed."""
+
+    is_hurt = False
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -180,12 +183,12 @@ class Writer:
         assert eventually((folder / "s").exists)
 
     def start(self) -> None:
-        lane = next(number for number in range(answers.LANES) if valkey().xlen(answers.stream(number)))
+        shard = next(number for number in range(answers.SHARDS) if valkey().xlen(answers.stream(number)))
         name = str(connection.settings_dict["NAME"])
         own = {
             "DATABASE_URL": make_conninfo(django_settings.DATABASE_URL, dbname=name, application_name="raceday-writer"),
             "REDIS_URL": django_settings.REDIS_URL,
-            "Q_CLUSTER_NAME": f"write-{lane}",
+            "Q_CLUSTER_NAME": f"write-{shard}",
         }
         with (self.folder / "write.log").open("w") as log:
             self.leader = psutil.Popen(
@@ -197,12 +200,10 @@ class Writer:
             )
 
     def worker(self) -> psutil.Process:
-        """The first child of the sentinel, or the last one where it took the place of a killed one."""
+        """The sentinel forks its worker first, and after monitor and pusher the one that takes a killed one's place."""
         (sentinel,) = self.leader.children()
-        ages = sorted(sentinel.children(), key=lambda child: child.create_time())
-        return ages[0] if len(ages) <= 3 and not self.has_been_killed else ages[-1]
-
-    has_been_killed = False
+        first, *others = sorted(sentinel.children(), key=lambda child: float(child.create_time()))
+        return others[-1] if self.is_hurt else first
 
     def terminate_backends(self) -> None:
         with connection.cursor() as cursor:
@@ -232,17 +233,21 @@ def backends() -> int:
         return int(cursor.fetchone()[0])
 
 
+def has_stored(most: int) -> bool:
+    return PollRun.objects.count() > most
+
+
 def test_no_answer_is_lost_twice_or_out_of_order_when_connections_and_writers_die(writer: Writer) -> None:
     found = polls(600)
     answers.hand_over([(RACE, poll) for poll in found[:300]])
     writer.start()
     for part in range(4):
-        assert eventually(lambda part=part: PollRun.objects.count() > 60 * part)
+        assert eventually(partial(has_stored, 60 * part))
         if part % 2:
             writer.terminate_backends()
         else:
             os.kill(writer.worker().pid, signal.SIGKILL)
-            writer.has_been_killed = True
+            writer.is_hurt = True
             time.sleep(0.6)
     answers.hand_over([(RACE, poll) for poll in found[300:]])
     assert eventually(lambda: answers.waiting() == 0)

@@ -58,7 +58,7 @@ def test_a_cluster_without_a_beat_for_15_seconds_is_a_503_that_names_it(client: 
 
 def test_clusters_that_never_beat_are_a_503(client: Client) -> None:
     answer = client.get("/health")
-    sentence = "no sign of life from cluster default and control and publish"
+    sentence = "no sign of life from cluster control and write-0 and write-1 and publish and default"
     assert (answer.status_code, answer.json()["error"]) == (503, sentence)
 
 

@@ -9,6 +9,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 
 from dotenv import load_dotenv
@@ -27,11 +28,13 @@ from raceday.process import (
     say,
     take_signal,
 )
+from raceday.racing_day import nz_instant
 from raceday.running import announce, await_joined, environment, lock, running_environment
 from raceday.server_files import make_home
 
 PYTHON = sys.executable
 TEST_CONNECTIONS = 100
+ELSEWHEN = Path(__file__).parents[1] / "tests" / "elsewhen"
 INTERRUPT_SECONDS = 3.0
 NEEDS_NO_SERVER = frozenset(
     {"help", "version", "check", "makemigrations", "sqlmigrate", "diffsettings", "findstatic", "collectstatic"}
@@ -106,9 +109,24 @@ def throw_away(*, is_durable: bool) -> Iterator[tuple[ProcessTree, dict[str, str
 
 
 def test(arguments: Sequence[str]) -> int:
-    """This function will run pytest on throw-away servers, the whole suite in two processes; returns its exit code."""
+    """Run pytest on throw-away servers, the whole suite in two processes, `--on` another date; return its exit code."""
+    described = argparse.ArgumentParser(prog="./run test", add_help=False, allow_abbrev=False)
+    described.add_argument("--on", metavar="DATE")
+    options, rest = described.parse_known_args(arguments)
+    shifted = elsewhen(options.on) if options.on is not None else {}
     with throw_away(is_durable=False) as (tree, env):
-        return foreground(tree, ["-m", "pytest", *arguments] if arguments else SUITE, env)
+        return foreground(tree, ["-m", "pytest", *rest] if rest else SUITE, env | shifted)
+
+
+def elsewhen(text: str) -> dict[str, str]:
+    """Return what makes it `text` now (an ISO date or datetime, of New Zealand unless it says) for every Python."""
+    try:
+        told = datetime.fromisoformat(text)
+        shown = (told if told.tzinfo else nz_instant(told.date(), told.time())).timestamp()
+    except (ValueError, OverflowError):
+        raise StartError(f"--on wants a date such as 2028-02-29 or 2027-04-04T02:30, not {text!r}.") from None
+    folders = [str(ELSEWHEN), *filter(None, [os.environ.get("PYTHONPATH")])]
+    return {"PYTHONPATH": os.pathsep.join(folders), "RACEDAY_TEST_ON": f"{time.monotonic()!r},{shown!r}"}
 
 
 def bench(arguments: Sequence[str]) -> int:

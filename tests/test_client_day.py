@@ -40,7 +40,7 @@ def day(
     lane: Lane, settings: Settings, make_partitions: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Day]:
     make_partitions(*(TODAY + timedelta(days=offset) for offset in (-2, -1, 0, 1)))
-    machine = Machine()
+    machine = Machine(SIMULATION.first_start.timestamp())
     monkeypatch.setattr(time, "time", machine.time)
     with tab_at_the_door(SIMULATION, machine.now, settings), opened_day(machine, lane) as day:
         yield day

@@ -9,6 +9,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import suppress
+from datetime import datetime, timedelta
 from pathlib import Path
 from shutil import rmtree
 
@@ -17,6 +18,7 @@ import pytest
 
 from raceday.demo_day import NEW_DAY_AFTER_SECONDS, demo_day
 from raceday.process import die_with_parent, is_running
+from raceday.supervisor import elsewhen
 from raceday.tree import health_status
 from tests.apart import free_port
 from tests.raceday.streams import eventually
@@ -184,6 +186,30 @@ def test_a_command_line_that_makes_no_sense_is_refused(folder: Path, line: str) 
     code, said = said_by(folder, *line.split())
     assert code == 2
     assert "usage: ./run" in said
+
+
+@pytest.mark.parametrize("date", ["", "soon", "2027-02-29", "0001-01-01"])
+def test_a_date_that_cannot_be_is_told_in_a_sentence(folder: Path, date: str) -> None:
+    code, said = said_by(folder, "test", "--on", date)
+    assert (code, said) == (2, f"raceday: --on wants a date such as 2028-02-29 or 2027-04-04T02:30, not {date!r}.\n")
+
+
+@pytest.mark.parametrize(
+    ("date", "shown"),
+    [
+        ("2028-02-29", "2028-02-28T11:00:00+00:00"),
+        ("2027-04-04T02:30", "2027-04-03T13:30:00+00:00"),  # the first of two
+        ("2027-09-26T02:30", "2027-09-25T14:30:00+00:00"),  # half an hour into one that is not there
+        ("2027-12-31T23:50Z", "2027-12-31T23:50:00+00:00"),
+    ],
+)
+def test_on_another_date_it_is_that_for_every_python_and_goes_on(date: str, shown: str) -> None:
+    tell = "from raceday.clock import now; print(now().isoformat())"
+    child = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {tell!r}], check=True)"
+    env = os.environ | elsewhen(date)
+    told = subprocess.run([sys.executable, "-c", child], cwd=ROOT, env=env, capture_output=True, text=True, check=True)
+    ahead = datetime.fromisoformat(told.stdout.strip()) - datetime.fromisoformat(shown)
+    assert timedelta() < ahead < timedelta(minutes=1)
 
 
 def test_run_alone_prints_the_commands() -> None:

@@ -3,7 +3,6 @@
 What the processes of a cluster tell each other stands in memory they share, so it needs no server.
 """
 
-import fcntl
 import multiprocessing
 import os
 import signal
@@ -11,13 +10,10 @@ import sys
 import threading
 import time
 from collections.abc import Mapping
-from contextlib import suppress
 from functools import partial
 from types import FrameType
 from typing import Any
 
-import django_q.cluster
-import django_q.queues
 import structlog
 from django.utils.module_loading import import_string
 from django_q.conf import Conf
@@ -25,6 +21,7 @@ from django_q.signals import post_execute_in_worker, post_spawn, pre_execute
 from django_q.tasks import async_task
 from redis.exceptions import RedisError
 
+from raceday import lasting
 from raceday.broker import StreamBroker, valkey
 from raceday.process import tie_to_parent
 
@@ -72,7 +69,7 @@ def connect(endless: Mapping[str, str]) -> None:
     _shared.append(_Shared())
     pre_execute.connect(_show_busy, weak=False)
     post_execute_in_worker.connect(_show_idle, weak=False)
-    django_q.cluster.Queue = LastingQueue
+    lasting.install()
     function = endless.get(Conf.CLUSTER_NAME)
     if function:
         post_spawn.connect(partial(_run, function), weak=False)
@@ -197,35 +194,3 @@ def enqueue_once(queue: StreamBroker, task: str) -> None:
     """Enqueue a task, unless the last one that came this way through `queue` is still there."""
     if queue.newest is None or not queue.holds(queue.newest):
         enqueue(queue, task)
-
-
-class FileLock:
-    """A lock between forked processes that the kernel opens when the one that holds it is killed."""
-
-    def __init__(self) -> None:
-        self._file = os.memfd_create("raceday-queue")
-
-    def acquire(self, block: bool = True, timeout: float | None = None) -> bool:
-        """Take the lock; `timeout` is not known to it, nor used by q2."""
-        with suppress(BlockingIOError):
-            fcntl.lockf(self._file, fcntl.LOCK_EX | (0 if block else fcntl.LOCK_NB))
-            return True
-        return False
-
-    def release(self) -> None:
-        fcntl.lockf(self._file, fcntl.LOCK_UN)
-
-    def __enter__(self) -> bool:
-        return self.acquire()
-
-    def __exit__(self, *_: object) -> None:
-        self.release()
-
-
-class LastingQueue(django_q.queues.Queue):  # type: ignore[misc]
-    """q2's queue, but that a worker killed while it waits does not keep all others waiting for ever (open upstream)."""
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self._rlock = FileLock()
-        self._wlock = FileLock()

@@ -197,8 +197,8 @@ def workers_of(leader: "psutil.Popen", count: int) -> "list[psutil.Process]":
     return sorted(sentinel.children(), key=lambda child: child.pid)[:count]
 
 
-def test_no_worker_that_is_killed_while_it_waits_for_a_task_keeps_the_others_waiting(bench: Bench) -> None:
-    """Kill each idle worker, among them the one that holds q2's queue."""
+def test_no_worker_that_is_killed_in_the_queue_keeps_the_others_waiting(bench: Bench) -> None:
+    """Kill each worker as it comes back for its next task, among them the one that holds q2's queue."""
     leader = bench.start("default")
     for worker in workers_of(leader, 2):
         enqueue("say", "ready")
@@ -206,6 +206,13 @@ def test_no_worker_that_is_killed_while_it_waits_for_a_task_keeps_the_others_wai
         worker.kill()
     enqueue("say", "after")
     assert eventually(lambda: valkey().lpop("words") == b"after")
+
+
+@pytest.mark.parametrize("length", [1, 50_000, 190_000])
+def test_a_task_comes_through_the_queue_in_one_piece(bench: Bench, length: int) -> None:
+    bench.start("default")
+    enqueue("say", "x" * length)
+    assert eventually(lambda: valkey().lrange("words", 0, -1) == [b"x" * length])
 
 
 def test_a_cluster_whose_work_stands_still_ends_itself(bench: Bench) -> None:

@@ -20,6 +20,7 @@ COPY raceday raceday/
 COPY meetings meetings/
 COPY races races/
 COPY moneyflow moneyflow/
+COPY operations operations/
 RUN python -m compileall -q .
 
 USER 10001
@@ -27,7 +28,7 @@ EXPOSE 8000
 
 # 503 is an answer, too: it tells of a cluster or a server, not of the web. The header keeps HTTPS=true from redirecting.
 HEALTHCHECK --interval=15s --timeout=5s --start-period=20s --retries=3 \
-    CMD ["python", "-c", "import http.client as http; web = http.HTTPConnection('127.0.0.1', 8000, timeout=4); web.request('GET', '/api/health', headers={'X-Forwarded-Proto': 'https'}); raise SystemExit(web.getresponse().status not in (200, 503))"]
+    CMD ["python", "-c", "import http.client as http; web = http.HTTPConnection('127.0.0.1', 8000, timeout=4); web.request('GET', '/health/ready', headers={'X-Forwarded-Proto': 'https'}); raise SystemExit(web.getresponse().status not in (200, 503))"]
 
 CMD ["python", "-m", "granian", "--interface", "wsgi", "--host", "0.0.0.0", "--port", "8000", "--no-ws", \
      "--workers", "2", "--blocking-threads", "1", "--workers-kill-timeout", "1", "config.wsgi:application"]

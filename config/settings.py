@@ -77,6 +77,7 @@ RACE_TYPES: list[str] = env.list(
 )
 FEED_CONCURRENCY: int = env.int("FEED_CONCURRENCY", 16, validate=Range(1, 200))
 FEED_TIMEOUT_SECONDS: float = env.float("FEED_TIMEOUT_SECONDS", 4.0, validate=Range(0.1, 30))
+FEED_REFRESH_SECONDS: float = env.float("FEED_REFRESH_SECONDS", 15.0, validate=Range(1, 300))  # of the source
 
 # ── How often a race is polled: seconds between polls, in Raceday's time ─────────────────────────
 CADENCE_SECONDS: dict[str, int] = {
@@ -157,6 +158,7 @@ INSTALLED_APPS = [
     "meetings",
     "races",
     "moneyflow",
+    "operations",
 ]
 MIDDLEWARE = [
     "django_prometheus.middleware.PrometheusBeforeMiddleware",

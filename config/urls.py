@@ -4,10 +4,10 @@ from django.contrib import admin
 from django.urls import include, path, re_path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
+from operations.health import health, live, ready
 from raceday.cache_views import CacheViewSet
 from raceday.changes import ChangesViewSet
 from raceday.db_health import DatabaseHealthViewSet
-from raceday.health import health
 
 urlpatterns = [
     path("admin/", admin.site.urls),
@@ -15,6 +15,8 @@ urlpatterns = [
     re_path(r"^api/docs/?$", SpectacularSwaggerView.as_view(), name="docs"),
     re_path(r"^api/health/?$", health, name="health"),
     re_path(r"^health/?$", health),
+    re_path(r"^(?:api/)?health/live/?$", live, name="health-live"),
+    re_path(r"^(?:api/)?health/ready/?$", ready, name="health-ready"),
     re_path(r"^api/changes/?$", ChangesViewSet.as_view({"get": "changes"}), name="changes"),
     re_path(r"^api/stream/?$", ChangesViewSet.as_view({"get": "stream"}), name="stream"),
     re_path(r"^api/db-health/stats/?$", DatabaseHealthViewSet.as_view({"get": "stats"}), name="db-health"),

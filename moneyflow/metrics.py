@@ -7,7 +7,7 @@ from ipaddress import ip_address
 
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError, connection
-from django.db.models import Q
+from django.db.models import Max, Q
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
@@ -16,12 +16,11 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.multiprocess import MultiProcessCollector
 from redis.exceptions import RedisError
 
-from raceday import clock
+from raceday import answers, clock
 from raceday.api import permission_denied
 from raceday.cluster import beat_ages
-from raceday.health import feed_age_seconds
 from raceday.racing_day import day_bounds, racing_day
-from races.models import Race
+from races.models import PollMark, Race
 
 POLLED_LATELY = timedelta(minutes=5)
 FORWARDED = ("HTTP_FORWARDED", "HTTP_X_FORWARDED_FOR", "HTTP_X_FORWARDED_PROTO", "HTTP_X_REAL_IP")
@@ -53,7 +52,7 @@ class Gauges:
     """How things stand at the scrape; a gauge whose server is away is left out, never made up."""
 
     def collect(self) -> Iterator[Metric]:
-        for read in (_active_races, _database_connections, _feed_age, _cluster_beats):
+        for read in (_active_races, _database_connections, _ages, _waiting_answers, _cluster_beats):
             try:
                 yield from read(clock.now())
             except (DatabaseError, InterfaceError, RedisError):
@@ -80,9 +79,17 @@ def _database_connections(_: datetime) -> Iterator[Metric]:
     yield GaugeMetricFamily("db_pool_connections", "Database connections Raceday holds", value=count)
 
 
-def _feed_age(now: datetime) -> Iterator[Metric]:
-    if (age_seconds := feed_age_seconds(now)) is not None:
-        yield GaugeMetricFamily("feed_age_seconds", "Since the newest poll of any race", value=age_seconds)
+def _ages(now: datetime) -> Iterator[Metric]:
+    newest = PollMark.objects.aggregate(polled_at=Max("polled_at"), generated_at=Max("generated_at"))
+    if newest["polled_at"] is not None:
+        age_seconds = (now - newest["generated_at"]).total_seconds()
+        yield GaugeMetricFamily("feed_age_seconds", "Since the feed's own newest stamp", value=age_seconds)
+        age_seconds = (now - newest["polled_at"]).total_seconds()
+        yield GaugeMetricFamily("poll_age_seconds", "Since the newest poll of any race", value=age_seconds)
+
+
+def _waiting_answers(_: datetime) -> Iterator[Metric]:
+    yield GaugeMetricFamily("waiting_answers", "Answers of the feed that are not stored yet", value=answers.waiting())
 
 
 def _cluster_beats(_: datetime) -> Iterator[Metric]:

@@ -6,14 +6,19 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from itertools import takewhile
 
+import structlog
 from django.conf import settings
 from django.core.checks import CheckMessage, Error
 from django.db import connection, transaction
+from django.db.backends.utils import CursorWrapper
 from django.db.utils import DatabaseError
 from psycopg import sql
 
 from raceday import clock
+from raceday.outage import is_outage, sqlstate
 from raceday.racing_day import day_bounds, racing_day
+
+log = structlog.get_logger(__name__)
 
 PARENTS = ("money_flow_history", "odds_history")
 RUNWAY_DAYS = 7
@@ -55,7 +60,8 @@ def plan(existing: Iterable[Partition], days: Sequence[date], *, oldest: date) -
 
 def plan_today(today: date) -> Plan:
     """This function will plan a week behind `today`, the runway before it, and the retention."""
-    days = [today + timedelta(days=offset) for offset in range(-PAST_DAYS, RUNWAY_DAYS + 1)]
+    offsets = (*range(RUNWAY_DAYS + 1), *range(-1, -PAST_DAYS - 1, -1))  # the days to come first
+    days = [today + timedelta(days=offset) for offset in offsets]
     return plan(existing(), days, oldest=today - timedelta(days=settings.HISTORY_RETENTION_DAYS))
 
 
@@ -71,26 +77,36 @@ def existing() -> list[Partition]:
         return [_partition(parent, name) for parent, name in cursor.fetchall()]
 
 
-def apply(planned: Plan) -> None:
-    """This function will carry a plan out in one transaction, whole or not at all."""
-    with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute("SET LOCAL lock_timeout = '3s'")
-        for partition in planned.create:
-            for statement in _creation(partition):
+def apply(planned: Plan) -> Plan:
+    """Carry a plan out, each partition by itself, and return what was done: one that cannot be keeps no other back.
+
+    What makes room for readings to come goes first.
+    """
+    with connection.cursor() as cursor:
+        create = tuple(found for found in planned.create if _is_done(found, _creation(found, cursor)))
+        detach = tuple(found for found in planned.detach if _is_done(found, _detachment(found)))
+    return Plan(create=create, detach=detach)
+
+
+def _is_done(partition: Partition, statements: Iterable[sql.Composed]) -> bool:
+    try:
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute("SET LOCAL lock_timeout = '3s'")
+            for statement in statements:
                 cursor.execute(statement.as_string(cursor.connection))
-        for partition in planned.detach:
-            names = sql.Identifier(partition.parent), sql.Identifier(partition.name)
-            detach = sql.SQL("ALTER TABLE {} DETACH PARTITION {}").format(*names)
-            cursor.execute(detach.as_string(cursor.connection))
+    except DatabaseError as fault:
+        if is_outage(fault) and sqlstate(fault) is None:  # no other one could be made either
+            raise
+        log.error("partition_failed", partition=partition.name, fault=str(fault).partition("\n")[0])
+        return False
+    return True
 
 
 def keep(today: date) -> Plan:
-    """This function will bring the partitions to where `plan_today` wants them; safe from two processes at once."""
+    """Bring the partitions to where `plan_today` wants them; safe from two processes at once. Returns what was done."""
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(hashtext('raceday.partitions'))")
-        planned = plan_today(today)
-        apply(planned)
-    return planned
+        return apply(plan_today(today))
 
 
 def is_migrated() -> bool:
@@ -131,13 +147,23 @@ def _partition(parent: str, name: str) -> Partition:
     return Partition(parent=parent, day=date(int(year), int(month), int(day)))
 
 
-def _creation(partition: Partition) -> tuple[sql.Composed, sql.Composed]:
-    # Made apart and then attached: PARTITION OF would lock the parent against every reader and writer.
+def _creation(partition: Partition, cursor: CursorWrapper) -> list[sql.Composed]:
+    """Make a partition apart and attach it: PARTITION OF would lock the parent against every reader and writer.
+
+    One that a shorter retention detached is attached again as it is, with its rows.
+    """
     start, end = day_bounds(partition.day)
     names = {"parent": sql.Identifier(partition.parent), "name": sql.Identifier(partition.name)}
-    return (
-        sql.SQL("CREATE TABLE {name} (LIKE {parent} INCLUDING DEFAULTS INCLUDING CONSTRAINTS)").format(**names),
-        sql.SQL("ALTER TABLE {parent} ATTACH PARTITION {name} FOR VALUES FROM ({start}) TO ({end})").format(
-            **names, start=sql.Literal(start.isoformat()), end=sql.Literal(end.isoformat())
-        ),
+    attach = sql.SQL("ALTER TABLE {parent} ATTACH PARTITION {name} FOR VALUES FROM ({start}) TO ({end})").format(
+        **names, start=sql.Literal(start.isoformat()), end=sql.Literal(end.isoformat())
     )
+    cursor.execute("SELECT to_regclass(%s)", [partition.name])
+    if cursor.fetchone() != (None,):
+        return [attach]
+    create = sql.SQL("CREATE TABLE {name} (LIKE {parent} INCLUDING DEFAULTS INCLUDING CONSTRAINTS)").format(**names)
+    return [create, attach]
+
+
+def _detachment(partition: Partition) -> list[sql.Composed]:
+    names = sql.Identifier(partition.parent), sql.Identifier(partition.name)
+    return [sql.SQL("ALTER TABLE {} DETACH PARTITION {}").format(*names)]

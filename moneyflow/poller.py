@@ -41,7 +41,7 @@ WHERE locktype = 'advisory' AND granted AND pg_locks.database = pg_stat_activity
 STOPPED_SECONDS, STOPPED_LOOKS = 1.5, 2
 OUTAGE_SECONDS = 60.0  # in which a poller that waits for a server is taken to be alive
 DAILY = "moneyflow.tasks.daily"
-DAILY_AT = clock_time(6)
+DAILY_AT = (clock_time(0), clock_time(6))  # the new day's card as it begins, and what the feed has added by morning
 TICK_SECONDS = 0.2
 READ_SECONDS = 0.5
 SPREAD_SECONDS = 0.02  # between races that come at once, or their grids would fall together for ever
@@ -164,9 +164,9 @@ def read_live(connection: psycopg.Connection[Any], now: datetime) -> list[LiveRa
 
 
 def next_daily(now: datetime) -> datetime:
-    """This function will return the first 06:00 of New Zealand after `now`."""
-    today = nz_instant(racing_day(now), DAILY_AT)
-    return today if today > now else nz_instant(racing_day(now) + timedelta(days=1), DAILY_AT)
+    """Return the first 00:00 or 06:00 of New Zealand after `now`."""
+    days = (racing_day(now), racing_day(now) + timedelta(days=1))
+    return min(at for day in days for at in (nz_instant(day, hour) for hour in DAILY_AT) if at > now)
 
 
 class Leader:

@@ -27,6 +27,10 @@ POLL_RUNS_KEPT = timedelta(days=7)
 log = structlog.get_logger(__name__)
 
 
+class NoCardError(RuntimeError):
+    """The feed did not give a day's card."""
+
+
 def ask_to_publish(topics: Iterable[str]) -> None:
     """This function will have the bodies of these topics made by the cluster `publish`."""
     for topic in topics:
@@ -89,6 +93,8 @@ def import_day(day: str | None = None) -> str:
     """This function will import a racing day, `YYYY-MM-DD` or today; the poller then polls what is new."""
     card = import_card(date.fromisoformat(day) if day else racing_day(clock.now()))
     publishing.warm_card()
+    if card.error:  # a failed task comes again
+        raise NoCardError(f"the feed did not give the whole card of {card.day}: {card.error.reason}")
     return f"{len(card.meetings)} meetings, {len(card.race_ids)} races"
 
 

@@ -106,7 +106,7 @@ def _counters() -> Path | None:
         return None
     pid, command = running.holder(root)
     is_up = command.partition(" ")[0] in {"demo", "live"} and is_running(pid)
-    return root / "metrics" if is_up else None
+    return home.metrics_folder(root) if is_up else None
 
 
 def _samples(folder: Path) -> Iterator[Any]:

@@ -26,6 +26,17 @@ def socket_folder(root: Path) -> Path:
     return Path("/tmp") / f"raceday-{os.geteuid()}-{zlib.crc32(os.fsencode(root)):08x}"  # noqa: S108 TMPDIR may be long
 
 
+def metrics_folder(root: Path) -> Path:
+    """Return the folder in which the processes of the home `root` count, in memory where the machine allows.
+
+    They map its files: on a disk that is full, touching a new page would end them by SIGBUS.
+    """
+    memory = Path("/dev/shm")  # noqa: S108 a folder of ours below it, by home and user
+    if os.access(memory, os.W_OK):
+        return memory / f"raceday-{os.geteuid()}-{zlib.crc32(os.fsencode(root)):08x}"
+    return root / "metrics"
+
+
 def database_url(root: Path) -> str:
     """This function will return the address of the PostgreSQL that `./run` starts in the home `root`."""
     return f"postgresql://raceday@/raceday?host={quote(str(socket_folder(root) / 'postgres'))}&port=5432"

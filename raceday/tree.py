@@ -123,9 +123,9 @@ def connections() -> int:
 
 def make_metrics(root: Path) -> dict[str, str]:
     """This function will empty the folder in which the processes of this tree add up their metrics."""
-    folder = root / "metrics"
+    folder = home.metrics_folder(root)
     shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir()
+    folder.mkdir(mode=0o700)
     return {"PROMETHEUS_MULTIPROC_DIR": str(folder)}
 
 

@@ -57,6 +57,14 @@ def _open_seconds(to_start: timedelta, seconds: CadenceSeconds) -> int:
     return seconds.closing
 
 
+def is_frozen(generated_at: datetime, polled_at: datetime, refresh: timedelta) -> bool:
+    """Tell whether an answer was older when it came than a source can be that renews itself each `refresh`.
+
+    Two refreshes are allowed, and 5 s: one may just have been missed.
+    """
+    return polled_at - generated_at > 2 * refresh + timedelta(seconds=5)
+
+
 def until_next_tier(status: str, to_start: timedelta) -> float:
     """This function will return the seconds until time alone changes a race's cadence; infinite when it will not.
 

@@ -62,7 +62,13 @@ UPCOMING = {"races": [UPCOMING_RACE], "total": 1, "timestamp": POLLED, "window":
 BATCH = {"races": [RACE_DETAIL], "missing": ["no-such-race"]}
 LIVE = {
     **{"race": RACE_DETAIL, "meeting": MEETING, "entrants": [ENTRANT], "pools": POOLS, "navigation": NAVIGATION},
-    "freshness": {"polled_at": POLLED, "feed_age_seconds": 6.2, "refresh_seconds": 15},
+    "freshness": {
+        "polled_at": POLLED,
+        "generated_at": "2026-11-21T15:25:55.000+13:00",
+        "feed_age_seconds": 11.4,
+        "refresh_seconds": 15,
+        "is_stale": False,
+    },
 }
 
 

@@ -11,7 +11,7 @@ from meetings.models import Meeting
 from races.models import Entrant, Race, RacePool, RaceResult
 
 RACE = """
-SELECT races.*, polled_at AS polled, changed_at AS changed,
+SELECT races.*, polled_at AS polled, changed_at AS changed, generated_at AS generated,
     (SELECT count(*) FROM entrants WHERE entrants.race_id = races.race_id AND NOT is_scratched) AS runner_count
 FROM races LEFT JOIN poll_marks USING (race_id) WHERE races.race_id = %s
 """
@@ -28,8 +28,8 @@ RESULT = "SELECT * FROM race_results WHERE race_id = %s"
 def find_race(race_id: str) -> Any:
     """This function will read a race, None when there is none.
 
-    It knows its last poll and change (`polled`, `changed`: None before the first) and its `runner_count`, which leaves
-    out the scratched.
+    It knows its last poll and change and the feed's stamp (`polled`, `changed`, `generated`: None before the first),
+    and its `runner_count`, which leaves out the scratched.
     """
     return next(iter(Race.objects.raw(RACE, [race_id])), None)
 

@@ -271,8 +271,10 @@ class LiveEntrantSerializer(BodySerializer):
 
 class FreshnessSerializer(serializers.Serializer[Any]):
     polled_at = InstantField(allow_null=True, help_text="null before the first poll")
-    feed_age_seconds = serializers.FloatField(allow_null=True, help_text="since polled_at when this body was made")
+    generated_at = InstantField(allow_null=True, help_text="the feed's own stamp of what is shown")
+    feed_age_seconds = serializers.FloatField(allow_null=True, help_text="since generated_at when this body was made")
     refresh_seconds = serializers.IntegerField(allow_null=True, help_text="between polls; null: polled no more")
+    is_stale = serializers.BooleanField(help_text="the feed missed two of its refreshes when this body was made")
 
 
 @example(examples.LIVE)

@@ -15,7 +15,7 @@ from raceday.api import describe
 from raceday.feed.records import ENDED
 from raceday.pages import CARD_SECONDS, LIVE_SECONDS, Body, mark_of, page, shown, shown_many
 from raceday.shelf import Mark
-from races.cadence import CadenceSeconds, cadence, until_next_tier
+from races.cadence import CadenceSeconds, cadence, is_frozen, until_next_tier
 from races.examples import UPCOMING_RACE
 from races.models import Race, RacePool, RaceResult
 from races.neighbours import neighbours, next_scheduled
@@ -210,8 +210,11 @@ def _parts(race_id: str) -> dict[str, Any]:
 
 def _freshness(race: Any, now: datetime) -> dict[str, Any]:
     beat = cadence(race.status, race.start_time - now, CadenceSeconds(**settings.CADENCE_SECONDS))
+    refresh = timedelta(seconds=settings.FEED_REFRESH_SECONDS)
     return {
         "polled_at": race.polled,
-        "feed_age_seconds": race.polled and (now - race.polled).total_seconds(),
+        "generated_at": race.generated,
+        "feed_age_seconds": race.generated and (now - race.generated).total_seconds(),
         "refresh_seconds": beat and beat.total_seconds(),
+        "is_stale": beat is not None and race.polled is not None and is_frozen(race.generated, now - beat, refresh),
     }

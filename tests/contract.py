@@ -183,7 +183,13 @@ RESULTS = body(
         **fields("result_time created_at updated_at", instant),
     }
 )
-FRESHNESS = body({"polled_at": maybe(instant), **fields("feed_age_seconds refresh_seconds", maybe(number))})
+FRESHNESS = body(
+    {
+        **fields("polled_at generated_at", maybe(instant)),
+        **fields("feed_age_seconds refresh_seconds", maybe(number)),
+        "is_stale": yes_no,
+    }
+)
 LIVE = body(
     {
         "race": RACE,

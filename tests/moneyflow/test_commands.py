@@ -9,7 +9,7 @@ from django.core.management import CommandError, call_command
 from pytest_django import Settings
 
 from moneyflow.models import MoneyFlowHistory
-from raceday import broker, clock
+from raceday import clock
 from raceday.models import PollRun
 from raceday.racing_day import nz_instant, racing_day
 from raceday.simulator.day import Simulation
@@ -66,19 +66,3 @@ def test_poll_status_shows_races_and_faults(tab: str) -> None:
     assert "parse_error       1 in 15 min" in told
     assert "r9: parse_error $.data: gone" in told
     assert f"live races {Race.objects.live().count()}" in told
-
-
-def test_doctor_finds_everything_well_but_absent_clusters(tab: str) -> None:
-    broker.valkey().delete("raceday:beat:default", "raceday:beat:control")
-    with pytest.raises(SystemExit) as ended:
-        call_command("doctor", stdout=(out := StringIO()))
-    lines = {line.split()[0]: line.split()[1] for line in out.getvalue().splitlines()}
-    assert lines == {"database": "ok", "valkey": "ok", "feed": "ok", "runway": "ok", "clusters": "FAIL"}
-    assert ended.value.code == 1
-
-
-def test_doctor_says_what_is_wrong_with_the_feed(settings: Settings) -> None:
-    settings.NZTAB_API_URL = "http://127.0.0.1:9"
-    with pytest.raises(SystemExit):
-        call_command("doctor", stdout=(out := StringIO()))
-    assert "feed      FAIL  http://127.0.0.1:9: ConnectError" in out.getvalue()

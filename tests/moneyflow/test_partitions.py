@@ -5,6 +5,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from django.core.management import call_command
 from django.db import IntegrityError, connection, transaction
+from pytest_django import Settings
 
 from moneyflow import partitions
 from moneyflow.partitions import PARENTS, Partition, plan
@@ -85,6 +86,32 @@ def test_a_detached_partition_keeps_its_rows() -> None:
     with connection.cursor() as cursor:
         cursor.execute(f"SELECT count(*) FROM {old}")  # noqa: S608 - a name this test has from PostgreSQL
         assert cursor.fetchone() == (1,)
+
+
+@pytest.mark.django_db
+def test_a_retention_that_is_shortened_and_lengthened_again_gives_the_days_back(settings: Settings) -> None:
+    today = racing_day(clock.now())
+    kept = partition_of(clock.now() - timedelta(days=4))
+    settings.HISTORY_RETENTION_DAYS = 2
+    assert kept in names(partitions.keep(today).detach)
+    settings.HISTORY_RETENTION_DAYS = 30
+    assert kept in names(partitions.keep(today).create)
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM odds_history WHERE tableoid = %s::regclass", [kept])
+        assert cursor.fetchone() == (1,)
+
+
+@pytest.mark.django_db
+def test_a_day_that_cannot_be_made_keeps_no_other_from_being_made() -> None:
+    """A table of that name that is none of ours stands in the way of one day."""
+    today = racing_day(clock.now())
+    ahead = tuple(found for found in partitions.existing() if found.day > today)
+    partitions.apply(partitions.Plan(create=(), detach=ahead))
+    with connection.cursor() as cursor:
+        cursor.execute(f"DROP TABLE {', '.join(names(ahead))}")
+        cursor.execute(f"CREATE TABLE {ahead[0].name} (something_else integer)")
+    assert set(partitions.keep(today).create) == set(ahead[1:])
+    assert set(partitions.plan_today(today).create) == {ahead[0]}
 
 
 @pytest.mark.django_db

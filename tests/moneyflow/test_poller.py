@@ -296,12 +296,16 @@ def test_the_leader_asks_for_the_days_work_once(feed: Feed, server: object) -> N
     ("now", "expected"),
     [
         (datetime(2026, 11, 21, 16, 59, tzinfo=UTC), datetime(2026, 11, 21, 17, tzinfo=UTC)),  # 05:59 NZDT
-        (datetime(2026, 11, 21, 17, 0, tzinfo=UTC), datetime(2026, 11, 22, 17, tzinfo=UTC)),
-        (datetime(2026, 9, 25, 18, 0, tzinfo=UTC), datetime(2026, 9, 26, 17, tzinfo=UTC)),  # the 23-hour day
-        (datetime(2026, 4, 3, 17, 0, tzinfo=UTC), datetime(2026, 4, 4, 18, tzinfo=UTC)),  # the 25-hour day
+        (datetime(2026, 11, 21, 17, 0, tzinfo=UTC), datetime(2026, 11, 22, 11, tzinfo=UTC)),
+        (datetime(2026, 11, 22, 10, 59, tzinfo=UTC), datetime(2026, 11, 22, 11, tzinfo=UTC)),  # 23:59 NZDT
+        (datetime(2026, 11, 22, 11, 0, tzinfo=UTC), datetime(2026, 11, 22, 17, tzinfo=UTC)),
+        (datetime(2026, 9, 26, 12, 0, tzinfo=UTC), datetime(2026, 9, 26, 17, tzinfo=UTC)),  # the 23-hour day
+        (datetime(2026, 9, 26, 17, 0, tzinfo=UTC), datetime(2026, 9, 27, 11, tzinfo=UTC)),
+        (datetime(2026, 4, 4, 11, 0, tzinfo=UTC), datetime(2026, 4, 4, 18, tzinfo=UTC)),  # the 25-hour day
+        (datetime(2026, 4, 4, 18, 0, tzinfo=UTC), datetime(2026, 4, 5, 12, tzinfo=UTC)),
     ],
 )
-def test_the_days_work_is_due_at_six_in_new_zealand(now: datetime, expected: datetime) -> None:
+def test_the_days_work_is_due_at_midnight_and_at_six_in_new_zealand(now: datetime, expected: datetime) -> None:
     assert next_daily(now) == expected
 
 

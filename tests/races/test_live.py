@@ -87,7 +87,8 @@ def test_a_race_not_polled_yet_has_no_pools_no_results_and_an_unknown_freshness(
     body = client.get("/api/races/r2/live").json()
     assert list(body) == list(examples.LIVE)
     assert (body["entrants"], body["pools"]) == ([], None)
-    assert body["freshness"] == {"polled_at": None, "feed_age_seconds": None, "refresh_seconds": 60}
+    unknown = dict.fromkeys(("polled_at", "generated_at", "feed_age_seconds"))
+    assert body["freshness"] == {**unknown, "refresh_seconds": 60, "is_stale": False}
 
 
 @pytest.mark.parametrize(
@@ -104,6 +105,20 @@ def test_freshness_says_how_old_the_poll_is_and_when_to_look_again(
     freshness = client.get(LIVE).json()["freshness"]
     assert freshness["feed_age_seconds"] == pytest.approx(7.5, abs=0.01)
     assert freshness["refresh_seconds"] == refresh_seconds
+
+
+@pytest.mark.parametrize(("seconds_old", "is_stale"), [(15, False), (39, False), (41, True), (3600, True)])
+def test_freshness_tells_by_its_own_stamp_that_the_feed_stands_still(
+    client: Client, clock_shows: Shows, seconds_old: int, is_stale: bool
+) -> None:
+    """Two refreshes of 15 s, 5 s of slack and a cadence of 5 s are allowed."""
+    now = START - timedelta(seconds=60)
+    clock_shows(now)
+    race = make_race(make_meeting(), polled_at=now)
+    PollMark.objects.filter(race=race).update(generated_at=now - timedelta(seconds=seconds_old))
+    freshness = client.get(LIVE).json()["freshness"]
+    assert freshness["feed_age_seconds"] == pytest.approx(seconds_old, abs=0.01)
+    assert (freshness["is_stale"], datetime.fromisoformat(freshness["polled_at"])) == (is_stale, now)
 
 
 def test_a_page_of_no_race_is_a_404_and_a_page_takes_no_query(client: Client, race: Race) -> None:

@@ -3,6 +3,7 @@
 from datetime import timedelta
 from typing import Any
 
+from django.conf import settings
 from django.core.management.base import BaseCommand
 from django.db.models import Count, Max, Q
 
@@ -10,6 +11,7 @@ from raceday import clock
 from raceday.cluster import beat_ages
 from raceday.models import PollRun
 from raceday.racing_day import nz_iso
+from races.cadence import is_frozen
 from races.models import Race
 
 WINDOW = timedelta(minutes=15)
@@ -30,6 +32,8 @@ class Command(BaseCommand):
         for race in live.filter(start_time__gte=now - WINDOW).select_related("meeting", "mark")[:NEXT_RACES]:
             mark = getattr(race, "mark", None)
             age_seconds = f"{(now - mark.polled_at).total_seconds():5.0f} s ago" if mark else "   never   "
+            if mark and is_frozen(mark.generated_at, mark.polled_at, timedelta(seconds=settings.FEED_REFRESH_SECONDS)):
+                age_seconds += f", FROZEN since {nz_iso(mark.generated_at)}"
             start_minutes = (race.start_time - now).total_seconds() / 60
             name = f"{race.meeting.meeting_name} {race}"
             self.stdout.write(f"  {start_minutes:+7.1f} min  {race.status:<9} polled {age_seconds}  {name}")

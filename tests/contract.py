@@ -236,11 +236,11 @@ TIMELINE = body(
 )
 INDICATOR = body(
     {
-        **fields("indicator_id color", text),
+        **fields("indicator_id color user_id", text),
         "display_order": one_of(1, 2, 3, 4, 5, 6),
         "percentage_range_min": number,
         "percentage_range_max": maybe(number),
-        **fields("is_default enabled", yes_no),
+        **fields("is_default enabled audible_alerts_enabled", yes_no),
         "indicator_type": one_of("percentage_range"),
     }
 )

@@ -18,6 +18,7 @@ from races.models import Entrant
 from races.serializers import LiveEntrantSerializer
 
 MOST_ENTRANTS = 50
+INCREMENT = "cents since the entrant's document before; of its first document the whole amount"
 EARLIEST, LATEST = datetime(2000, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
 POOL_TYPES = [(pool_type.value, pool_type.value) for pool_type in PoolType]
 
@@ -160,8 +161,8 @@ class DocumentSerializer(serializers.Serializer[Any]):
     time_to_start = serializers.IntegerField(help_text="whole minutes")
     interval_type = serializers.CharField(help_text="5m, 2m, 30s or live")
     hold_percentage = serializers.FloatField(allow_null=True)
-    incremental_win_amount = serializers.IntegerField(allow_null=True, help_text="cents since the bucket before")
-    incremental_place_amount = serializers.IntegerField(allow_null=True, help_text="cents since the bucket before")
+    incremental_win_amount = serializers.IntegerField(allow_null=True, help_text=INCREMENT)
+    incremental_place_amount = serializers.IntegerField(allow_null=True, help_text=INCREMENT)
     win_pool_amount = serializers.IntegerField(allow_null=True, help_text="cents")
     place_pool_amount = serializers.IntegerField(allow_null=True, help_text="cents")
     win_pool_percentage = serializers.FloatField(allow_null=True)

@@ -212,7 +212,7 @@ def look_at_the_lists(day: Day, followed: Followed) -> None:
     is_same(
         day.client.read("/api/races/navigation", contract.NAVIGATION, {"race_id": race_id}), day.navigation(followed)
     )
-    upcoming, shape = day.next_scheduled(), contract.maybe(contract.OPEN_ROW)
+    upcoming, shape = day.next_scheduled(), contract.maybe(contract.UPCOMING_ROW)
     is_same(day.client.read("/api/races/next-scheduled", shape), upcoming and day_truth.row(upcoming))
     look_at_upcoming(day, window_minutes=120, lookback_minutes=5, limit=50)
     look_at_upcoming(day, window_minutes=30, lookback_minutes=0, limit=3)

@@ -71,6 +71,15 @@ class NoQuery(serializers.Serializer[Any]):
     """A query without parameters."""
 
 
+def plain_path(path: str) -> str:
+    """Return a path without its second /api: the original client's base URL ends in one, half of its paths begin so.
+
+    >>> plain_path("/api/api/races"), plain_path("/api/races"), plain_path("/api/apiary")
+    ('/api/races', '/api/races', '/api/apiary')
+    """
+    return path.removeprefix("/api") if path.startswith("/api/api/") else path
+
+
 def snake_case(name: str) -> str:
     """This function will return the snake_case of a camelCase name: `raceId` → `race_id`."""
     return re.sub(r"(?<=[a-z0-9])([A-Z])", lambda capital: "_" + capital[0].lower(), name)

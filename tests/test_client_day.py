@@ -278,7 +278,7 @@ def test_alert_settings_begin_with_the_defaults_are_kept_as_sent_and_reset(clien
     ],
 )
 def test_a_refusal_says_why(client: Client, path: str, params: dict[str, str], status: int) -> None:
-    for _ in range(4):  # every spelling of names and address
+    for _ in range(8):  # every spelling of names and address
         client.refused(path, status, **params)
 
 

@@ -1,7 +1,5 @@
 """What the client reads of an entrant with its histories, and what it may ask."""
 
-import re
-from datetime import UTC, datetime
 from typing import Any, ClassVar
 
 from drf_spectacular.utils import extend_schema_field
@@ -12,24 +10,14 @@ from moneyflow.columns import PoolType
 from moneyflow.examples import HISTORY, TIMELINE
 from moneyflow.models import OddsHistory
 from moneyflow.timeline import Cursor
-from raceday.api import InstantField
+from raceday.api import AskedInstantField, InstantField
 from races.examples import example
 from races.models import Entrant
 from races.serializers import LiveEntrantSerializer
 
 MOST_ENTRANTS = 50
 INCREMENT = "cents since the entrant's document before; of its first document the whole amount"
-EARLIEST, LATEST = datetime(2000, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
 POOL_TYPES = [(pool_type.value, pool_type.value) for pool_type in PoolType]
-
-
-class AskedInstantField(serializers.DateTimeField):
-    """An instant in a query, where the + of its offset comes as a space unless it was encoded."""
-
-    def to_internal_value(self, value: Any) -> datetime:
-        asked = super().to_internal_value(re.sub(r"(T\S+) (?=\d\d:?\d\d$)", r"\1+", value))
-        # No reading is older or newer than these, and New Zealand's offset of 1867, in seconds, fits no answer.
-        return min(max(asked, EARLIEST), LATEST)
 
 
 class EntrantsQuery(serializers.Serializer[Any]):

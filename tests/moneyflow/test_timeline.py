@@ -1,5 +1,6 @@
 """Documents in buckets, and the cursor over them while the real writer goes on writing."""
 
+import re
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -78,10 +79,10 @@ def test_the_first_increment_of_an_entrant_is_its_whole_amount_wherever_its_docu
         poll(before, pool)
     whole = by_id(page())
     for entrant_id in ("e1", "e2"):
-        first, later = whole[f"{entrant_id}:4"], whole[f"{entrant_id}:3"]
-        for pool in ("win", "place"):
-            assert first[f"incremental_{pool}_amount"] == first[f"{pool}_pool_amount"] > 0
-            assert later[f"incremental_{pool}_amount"] == later[f"{pool}_pool_amount"] - first[f"{pool}_pool_amount"]
+        early, late = whole[f"{entrant_id}:4"], whole[f"{entrant_id}:3"]
+        for kind in ("win", "place"):
+            assert early[f"incremental_{kind}_amount"] == early[f"{kind}_pool_amount"] > 0
+            assert late[f"incremental_{kind}_amount"] == late[f"{kind}_pool_amount"] - early[f"{kind}_pool_amount"]
     pages = [page(limit=1)]
     while pages[-1]["next_cursor"]:
         pages.append(page(limit=1, cursor_after=pages[-1]["next_cursor"]))
@@ -289,6 +290,17 @@ def test_pages_over_http_are_the_whole_and_a_later_poll_brings_what_is_new(clien
 def test_what_cannot_be_asked_is_refused_by_name(client: Client, query: str, name: str) -> None:
     refused = client.get(f"{URL}&{query}")
     assert (refused.status_code, list(refused.json()["details"])) == (400, [name])
+
+
+@pytest.mark.parametrize("text", ["yesterday", "2026-11-21T15:30:00", "2026-11-21 15:30", "2026-11-21", "9" * 60])
+@pytest.mark.parametrize("address", [f"{URL}&created_after=", "/api/races/r1/history?since="])
+def test_an_instant_without_an_offset_is_refused_with_what_to_write(client: Client, address: str, text: str) -> None:
+    refused = client.get(address + text)
+    ((name, told),) = refused.json()["details"].items()
+    assert (refused.status_code, name) == (400, "since" if "history" in address else "created_after")
+    assert told == ["must be an instant with its offset, as 2026-11-21T15:30:00%2B13:00 or 2026-11-21T02:30:00Z"]
+    for good in re.findall(r"2026\S+", told[0]):
+        assert client.get(address + good).status_code == 404  # no such race
 
 
 @pytest.mark.parametrize("query", ["", "entrants=", "entrants=,%20,", f"entrants={','.join(map(str, range(51)))}"])

@@ -58,6 +58,16 @@ class IndicatorSerializer(PayloadSerializer):
     is_default = YesNoField()
     enabled = YesNoField()
     indicator_type = serializers.ChoiceField(["percentage_range"])
+    user_id = serializers.CharField(read_only=True, help_text="the body's")
+    audible_alerts_enabled = serializers.BooleanField(read_only=True, help_text="the body's")
+
+
+class IndicatorPayload(IndicatorSerializer):
+    indicator_id = TextField(
+        max_length=100, required=False, allow_null=True, help_text="null or left out: one that is free"
+    )
+    user_id = TextField(max_length=100, required=False, allow_null=True, help_text="the body's, if any")
+    audible_alerts_enabled = YesNoField(required=False, allow_null=True, help_text="ignored: the body's counts")
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         highest = attrs["percentage_range_max"]
@@ -72,6 +82,16 @@ class AlertConfigSerializer(PayloadSerializer):
     toggle_all = YesNoField()
     audible_alerts_enabled = YesNoField()
 
+    def to_representation(self, config: UserAlertConfig) -> dict[str, Any]:
+        told = super().to_representation(config)
+        own = {"user_id": config.user_id, "audible_alerts_enabled": config.audible_alerts_enabled}
+        return told | {"indicators": [indicator | own for indicator in told["indicators"]]}
+
+
+class AlertConfigPayload(AlertConfigSerializer):
+    user_id = TextField(required=False, max_length=100, help_text=f"here or in the query, else {DEFAULT_USER}")
+    indicators = serializers.ListField(child=IndicatorPayload(), min_length=INDICATORS, max_length=INDICATORS)
+
     def validate_indicators(self, indicators: list[dict[str, Any]]) -> list[dict[str, Any]]:
         orders = sorted(indicator["display_order"] for indicator in indicators)
         if orders != list(range(1, INDICATORS + 1)):
@@ -79,13 +99,9 @@ class AlertConfigSerializer(PayloadSerializer):
         return indicators
 
 
-class AlertConfigPayload(AlertConfigSerializer):
-    user_id = TextField(required=False, max_length=100, help_text=f"here or in the query, else {DEFAULT_USER}")
-
-
 class ResetPayload(AlertConfigPayload):
     indicators = serializers.ListField(
-        child=IndicatorSerializer(), min_length=INDICATORS, max_length=INDICATORS, required=False
+        child=IndicatorPayload(), min_length=INDICATORS, max_length=INDICATORS, required=False
     )
     toggle_all = YesNoField(required=False)
     audible_alerts_enabled = YesNoField(required=False)
@@ -93,6 +109,29 @@ class ResetPayload(AlertConfigPayload):
 
 class WrittenAlertConfigSerializer(AlertConfigSerializer):
     success = serializers.BooleanField(help_text="true")
+
+
+def others_named(indicators: list[dict[str, Any]], user_id: str) -> dict[str, Any]:
+    """Return what is wrong, by place in the list, with indicators that name another user."""
+    fault = {"user_id": ["is not the user this body is for"]}
+    return {
+        str(place): fault
+        for place, indicator in enumerate(indicators)
+        if (indicator.get("user_id") or user_id) != user_id
+    }
+
+
+def to_store(indicators: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return checked indicators without what the body says of all; one without an id gets a default one nobody has."""
+    taken = {indicator.get("indicator_id") for indicator in indicators}
+    free = (each["indicator_id"] for each in DEFAULTS["indicators"] if each["indicator_id"] not in taken)
+    by_order = sorted(indicators, key=lambda indicator: int(indicator["display_order"]))
+    given = {each["display_order"]: each.get("indicator_id") or next(free) for each in by_order}
+    names = DEFAULTS["indicators"][0].keys()
+    return [
+        {name: given[each["display_order"]] if name == "indicator_id" else each[name] for name in names}
+        for each in indicators
+    ]
 
 
 # ── Where it is kept ────────────────────────────────────────────────────────────────────────────

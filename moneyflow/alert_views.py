@@ -16,14 +16,17 @@ from moneyflow.alert_configs import (
     UserQuery,
     WriterQuery,
     WrittenAlertConfigSerializer,
+    others_named,
     read_config,
+    to_store,
     write_config,
 )
+from moneyflow.models import UserAlertConfig
 from raceday import shelf
 from raceday.api import BadPayloadError, JSONPayload, describe, read_payload, read_query
 from raceday.pages import CARD_SECONDS, Body, page, shown
 
-EXAMPLE: dict[str, Any] = {"user_id": DEFAULT_USER, **DEFAULTS}
+EXAMPLE = shown(AlertConfigSerializer, UserAlertConfig(user_id=DEFAULT_USER, **DEFAULTS))
 READ = OpenApiExample("the defaults", EXAMPLE, response_only=True, status_codes=[200])
 SENT = OpenApiExample("the defaults", EXAMPLE, request_only=True)
 WRITTEN = OpenApiExample("the defaults", {"success": True, **EXAMPLE}, response_only=True, status_codes=[200])
@@ -52,7 +55,8 @@ class AlertConfigViewSet(ViewSet):
     )
     def create(self, request: Request) -> Response:
         config = read_payload(request, AlertConfigPayload)
-        return _written(_user_id(request, config), config)
+        user_id = _user_id(request, config)
+        return _written(user_id, config | {"indicators": to_store(config["indicators"])})
 
     @describe(
         "Give a user the default alert settings; of the body only `user_id` is used, none is needed",
@@ -72,6 +76,8 @@ def _user_id(request: Request, payload: dict[str, Any]) -> str:
     named = {**query, **payload}.get("user_id", DEFAULT_USER)
     if query.get("user_id", named) != named:
         raise BadPayloadError({"user_id": ["is not the one in the query"]})
+    if others := others_named(payload.get("indicators", []), named):
+        raise BadPayloadError({"indicators": others})
     payload.pop("user_id", None)
     return str(named)
 

@@ -1,7 +1,5 @@
 """What the client reads of an entrant with its histories, and what it may ask."""
 
-import re
-from datetime import UTC, datetime
 from typing import Any, ClassVar
 
 from drf_spectacular.utils import extend_schema_field
@@ -12,23 +10,14 @@ from moneyflow.columns import PoolType
 from moneyflow.examples import HISTORY, TIMELINE
 from moneyflow.models import OddsHistory
 from moneyflow.timeline import Cursor
-from raceday.api import InstantField
+from raceday.api import AskedInstantField, InstantField
 from races.examples import example
 from races.models import Entrant
 from races.serializers import LiveEntrantSerializer
 
 MOST_ENTRANTS = 50
-EARLIEST, LATEST = datetime(2000, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
+INCREMENT = "cents since the entrant's document before; of its first document the whole amount"
 POOL_TYPES = [(pool_type.value, pool_type.value) for pool_type in PoolType]
-
-
-class AskedInstantField(serializers.DateTimeField):
-    """An instant in a query, where the + of its offset comes as a space unless it was encoded."""
-
-    def to_internal_value(self, value: Any) -> datetime:
-        asked = super().to_internal_value(re.sub(r"(T\S+) (?=\d\d:?\d\d$)", r"\1+", value))
-        # No reading is older or newer than these, and New Zealand's offset of 1867, in seconds, fits no answer.
-        return min(max(asked, EARLIEST), LATEST)
 
 
 class EntrantsQuery(serializers.Serializer[Any]):
@@ -160,8 +149,8 @@ class DocumentSerializer(serializers.Serializer[Any]):
     time_to_start = serializers.IntegerField(help_text="whole minutes")
     interval_type = serializers.CharField(help_text="5m, 2m, 30s or live")
     hold_percentage = serializers.FloatField(allow_null=True)
-    incremental_win_amount = serializers.IntegerField(allow_null=True, help_text="cents since the bucket before")
-    incremental_place_amount = serializers.IntegerField(allow_null=True, help_text="cents since the bucket before")
+    incremental_win_amount = serializers.IntegerField(allow_null=True, help_text=INCREMENT)
+    incremental_place_amount = serializers.IntegerField(allow_null=True, help_text=INCREMENT)
     win_pool_amount = serializers.IntegerField(allow_null=True, help_text="cents")
     place_pool_amount = serializers.IntegerField(allow_null=True, help_text="cents")
     win_pool_percentage = serializers.FloatField(allow_null=True)

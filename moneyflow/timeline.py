@@ -28,7 +28,7 @@ VALUE_COLUMNS = {
 # Seen are the readings up to the walk's horizon. Those it does not see still tell of a baseline that was reset.
 # An instant has changed with the one before it: a late poll corrects the increments that follow it, of all entrants.
 # A span holds the readings after one document's, up to the next one's. A document has changed when its bucket, its
-# span, or the document before it has, for its increment hangs on these.
+# span, or the document before it has, for its increment hangs on these. All that the first one has came in with it.
 TIMELINE = """
 WITH stored AS MATERIALIZED (
     SELECT * FROM money_flow_history
@@ -57,8 +57,10 @@ WITH stored AS MATERIALIZED (
 ), document AS (
     SELECT spanned.*, {value} IS NOT NULL AS has_value,
         greatest(touched_at, lag(grown_at) OVER earlier) AS changed_at,
-        CASE WHEN NOT is_win_reset THEN win_pool_amount - lag(win_pool_amount) OVER earlier END AS win_increment,
-        CASE WHEN NOT is_place_reset THEN place_pool_amount - lag(place_pool_amount) OVER earlier END AS place_increment
+        CASE WHEN row_number() OVER earlier = 1 THEN win_pool_amount
+            WHEN NOT is_win_reset THEN win_pool_amount - lag(win_pool_amount) OVER earlier END AS win_increment,
+        CASE WHEN row_number() OVER earlier = 1 THEN place_pool_amount
+            WHEN NOT is_place_reset THEN place_pool_amount - lag(place_pool_amount) OVER earlier END AS place_increment
     FROM spanned JOIN span USING (entrant_id, span) WHERE is_last
     WINDOW earlier AS (PARTITION BY entrant_id ORDER BY event_timestamp)
 ), matching AS (
@@ -92,7 +94,10 @@ FROM walk
 
 
 class Document(Struct, frozen=True):
-    """The last reading of an entrant in a bucket, with the increments from the bucket before it; cents."""
+    """The last reading of an entrant in a bucket, with the increments from the bucket before it; cents.
+
+    Those of an entrant's first document are its amounts themselves.
+    """
 
     id: str
     race_id: str

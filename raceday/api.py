@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 from time import monotonic
 from typing import IO, Any, ClassVar, TypeVar
@@ -27,6 +27,8 @@ RATE_LIMIT_HEADERS = ("X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit
 QUERY_HEADERS = ("X-Query-Count", "X-Query-Time", "X-Query-Avg")
 KEPT_ON_304 = ("X-Frame-Options", "X-Cache", "X-Polled-At", "Age", *RATE_LIMIT_HEADERS, *QUERY_HEADERS)
 MAX_PAYLOAD_BYTES = 16_384
+EARLIEST, LATEST = datetime(2000, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
+MOST_OF_AN_INSTANT = 40  # letters
 DATABASE_AWAY_SECONDS = 5.0
 _database = {"away_until": 0.0}
 F = TypeVar("F", bound=Callable[..., Any])
@@ -69,6 +71,36 @@ class ErrorSerializer(serializers.Serializer[Any]):
 # ── Queries ─────────────────────────────────────────────────────────────────────────────────────
 class NoQuery(serializers.Serializer[Any]):
     """A query without parameters."""
+
+
+def plain_path(path: str) -> str:
+    """Return a path without its second /api: the original client's base URL ends in one, half of its paths begin so.
+
+    >>> plain_path("/api/api/races"), plain_path("/api/races"), plain_path("/api/apiary")
+    ('/api/races', '/api/races', '/api/apiary')
+    """
+    return path.removeprefix("/api") if path.startswith("/api/api/") else path
+
+
+# No docstring: the API's description would repeat it at every parameter.
+class AskedInstantField(serializers.DateTimeField):
+    default_error_messages: ClassVar = dict.fromkeys(
+        ("invalid", "overflow"),
+        "must be an instant with its offset, as 2026-11-21T15:30:00%2B13:00 or 2026-11-21T02:30:00Z",
+    )
+
+    def to_internal_value(self, value: Any) -> datetime:
+        if len(value) > MOST_OF_AN_INSTANT:
+            self.fail("invalid")
+        # The + of an offset comes as a space unless it was encoded.
+        asked = super().to_internal_value(re.sub(r"(T\S+) (?=\d\d:?\d\d$)", r"\1+", value))
+        # No reading is older or newer than these, and New Zealand's offset of 1867, in seconds, fits no answer.
+        return min(max(asked, EARLIEST), LATEST)
+
+    def enforce_timezone(self, value: datetime) -> datetime:
+        if value.tzinfo is None:
+            self.fail("invalid")
+        return super().enforce_timezone(value)
 
 
 def snake_case(name: str) -> str:

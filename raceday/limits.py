@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from enum import StrEnum
 from hashlib import blake2b
 from typing import Any
@@ -10,14 +11,17 @@ from urllib.parse import parse_qs
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, JsonResponse
+from rest_framework.exceptions import ValidationError
 
-from raceday import valkey
-from raceday.api import RATE_LIMIT_HEADERS
+from raceday import clock, valkey
+from raceday.api import RATE_LIMIT_HEADERS, AskedInstantField
 from raceday.login import client_address
 
 UNLIMITED = ("/api/health",)
-WHOLE_HISTORY = re.compile(r"^/api/races/[^/]+/history$")
+HISTORY = re.compile(r"^/api/races/[^/]+/history$")
+FEW_READINGS = timedelta(hours=1)  # in which a race is polled about as often as FEW_POINTS has points
 FEW_POINTS = re.compile(r"0*(1?\d?\d|200)")
+_since = AskedInstantField()
 
 
 class Scope(StrEnum):
@@ -65,7 +69,7 @@ def are_set() -> bool:
 def scope_of(path: str, query: str) -> Scope | None:
     """This function will tell what a request counts as by its path and raw query, None for what is not limited.
 
-    >>> scope_of("/api/races/r1/history/", ""), scope_of("/api/races/r1/history", "since=x"), scope_of("/metrics", "")
+    >>> scope_of("/api/races/r1/history/", "since=1970-01-01T00:00:00Z"), scope_of("/api/races", ""), scope_of("/", "")
     (<Scope.EXPENSIVE: 'expensive'>, <Scope.ORDINARY: 'ordinary'>, None)
     """
     path = path.rstrip("/")
@@ -73,8 +77,16 @@ def scope_of(path: str, query: str) -> Scope | None:
         return None
     asked = parse_qs(query)
     many_points = path == "/api/entrants" and not all(map(FEW_POINTS.fullmatch, asked.get("history", [])))
-    whole_history = WHOLE_HISTORY.match(path) and "since" not in asked
-    return Scope.EXPENSIVE if many_points or whole_history else Scope.ORDINARY
+    long_history = HISTORY.match(path) and not all(map(_is_recent, asked.get("since", [""])))
+    return Scope.EXPENSIVE if many_points or long_history else Scope.ORDINARY
+
+
+def _is_recent(since: str) -> bool:
+    # What the request asks for is known before it is answered; what it would return is not.
+    try:
+        return _since.to_internal_value(since) >= clock.now() - FEW_READINGS
+    except ValidationError:
+        return False
 
 
 def count(client: str, scope: Scope) -> Allowance | None:

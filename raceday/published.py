@@ -56,7 +56,7 @@ class Lane:
         self.kept_bytes = 0
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
-        path = environ["PATH_INFO"]
+        path = environ["PATH_INFO"] = api.plain_path(environ["PATH_INFO"])  # for Django and all limits, too
         if environ["REQUEST_METHOD"] not in {"GET", "HEAD"} or not path.startswith("/api/") or not is_welcome(environ):
             return self.application(environ, start_response)
         name = (path, environ.get("QUERY_STRING", ""), environ.get("HTTP_ACCEPT_ENCODING", ""))

@@ -21,7 +21,7 @@ from django.http.request import split_domain_port, validate_host
 from rest_framework.exceptions import ValidationError
 
 from raceday import events, metrics
-from raceday.api import checked_query
+from raceday.api import checked_query, plain_path
 from raceday.changes import races_of_meeting
 from raceday.events import NewsQuery, Position
 from raceday.fanout import Fanout
@@ -165,7 +165,7 @@ def check(scope: Scope, given: Headers) -> None:
     host, _ = split_domain_port(given.get("host", ""))
     if not (host and validate_host(host, settings.ALLOWED_HOSTS)):
         raise RefusedError(HTTPStatus.BAD_REQUEST, "the request cannot be read")
-    if scope["path"].rstrip("/") != PATH:
+    if plain_path(scope["path"]).rstrip("/") != PATH:
         raise RefusedError(HTTPStatus.NOT_FOUND, "there is nothing at this address")
     if scope["method"] not in METHODS.split(", "):
         sentence = f'Method "{scope["method"]}" not allowed.'

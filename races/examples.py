@@ -10,9 +10,10 @@ WRITTEN = {"created_at": "2026-11-21T06:00:02.145+13:00", "updated_at": "2026-11
 IDS = {"race_id": "fa64781b-d9ff-5d34-8c18-e4a28e9711fb", "meeting_id": "6d1536e5-be66-55e2-9ce2-a976a3b734b1"}
 NAMED = {"name": "Harbourside Mobile Pace 2600", "race_number": 4, "start_time": START}
 RACE = {"race_id": IDS["race_id"], **NAMED, "status": "Open", "meeting_id": IDS["meeting_id"]}
+KIND = {"race_type": "harness", "type": "harness"}
 RACE_DETAIL = {
     **{**IDS, **NAMED, "actual_start": "2026-11-21T15:30:40.000+13:00", "status": "Open", "distance": 2600},
-    **{"track_condition": "Fast", "weather": "Cloudy", "race_type": "harness", "runner_count": 14, **WRITTEN},
+    **{"track_condition": "Fast", "weather": "Cloudy", **KIND, "runner_count": 14, **WRITTEN},
 }
 MEETING = {
     **{"meeting_id": IDS["meeting_id"], "meeting_name": "Addington", "country": "NZ", "race_type": "harness"},
@@ -53,7 +54,7 @@ NEIGHBOUR = {
     **{"start_time": "2026-11-21T15:37:00.000+13:00", "meeting_name": "Awapuni"},
 }
 NAVIGATION = {"previousRace": None, "nextRace": NEIGHBOUR, "nextScheduledRace": NEIGHBOUR}
-UPCOMING_RACE = {**RACE, "meeting_name": "Addington", "country": "NZ", "race_type": "harness"}
+UPCOMING_RACE = {**RACE, "meeting_name": "Addington", "country": "NZ", **KIND}
 WINDOW = {
     **{"lower_bound": "2026-11-21T15:21:00.214+13:00", "upper_bound": "2026-11-21T17:26:00.214+13:00"},
     **{"window_minutes": 120, "lookback_minutes": 5},

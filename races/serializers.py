@@ -55,6 +55,7 @@ class RaceSerializer(BodySerializer):
 class RaceDetailSerializer(BodySerializer):
     meeting_id = serializers.CharField(read_only=True)
     race_type = serializers.CharField(source="meeting.race_type", read_only=True)
+    type = serializers.CharField(source="meeting.race_type", read_only=True, help_text="race_type")
     runner_count = serializers.IntegerField(read_only=True, help_text="entrants that are not scratched")
 
     class Meta:
@@ -71,6 +72,7 @@ class RaceDetailSerializer(BodySerializer):
             "track_condition",
             "weather",
             "race_type",
+            "type",
             "runner_count",
             "created_at",
             "updated_at",
@@ -216,9 +218,10 @@ class UpcomingRaceSerializer(RaceSerializer):
     meeting_name = serializers.CharField(source="meeting.meeting_name", read_only=True)
     country = serializers.CharField(source="meeting.country", read_only=True)
     race_type = serializers.CharField(source="meeting.race_type", read_only=True)
+    type = serializers.CharField(source="meeting.race_type", read_only=True, help_text="race_type")
 
     class Meta(RaceSerializer.Meta):
-        fields: ClassVar = [*RaceSerializer.Meta.fields, "meeting_name", "country", "race_type"]
+        fields: ClassVar = [*RaceSerializer.Meta.fields, "meeting_name", "country", "race_type", "type"]
         read_only_fields = fields
 
 

@@ -162,12 +162,12 @@ class Client:
     def _send(
         self, method: str, path: str, params: Mapping[str, str], headers: Mapping[str, str], content: bytes = b""
     ) -> Answer:
-        """Names in snake_case and camelCase, addresses with and without their slash, in turn."""
+        """Names in snake_case and camelCase, addresses with and without their slash, /api once and twice, in turn."""
         turn = next(self._turns)
         spelled = {camel(name): value for name, value in params.items()} if turn & 1 else params
         always = {"X-Race-Polling": "true", "Accept": "application/json", "Accept-Encoding": "identity"}
         kind = {"Content-Type": "application/json"} if content else {}
-        address = f"{path}/" if turn & 2 else path
+        address = ("/api" if turn & 4 else "") + path + ("/" if turn & 2 else "")
         answer = self._ask(method, address, params=spelled, headers={**always, **kind, **headers}, content=content)
         check_always(answer, path)
         name = f"{answer.status} {answer.headers.get('x-cache', '')}".strip()

@@ -109,14 +109,14 @@ MEETING_FIELDS = {
 }
 MEETING = body({**MEETING_FIELDS, **fields("created_at updated_at", instant)})
 ROW_FIELDS = {**fields("race_id name status meeting_id", text), "race_number": whole, "start_time": instant}
-ROW, OPEN_ROW = body(ROW_FIELDS), body(ROW_FIELDS, is_open=True)
+ROW = body(ROW_FIELDS)
 RACE = body(
     {
         **ROW_FIELDS,
         "actual_start": maybe(instant),
         "distance": maybe(whole),
         **fields("track_condition weather", maybe(text)),
-        "race_type": text,
+        **fields("race_type type", text),
         "runner_count": whole,
         **fields("created_at updated_at", instant),
     }
@@ -126,8 +126,9 @@ MEETING_STATUS = body({"isCompleted": yes_no, "totalRaces": whole, "finalizedRac
 NEIGHBOUR = maybe(body({**fields("race_id name meeting_name", text), "start_time": instant}))
 NAVIGATION = body(fields("previousRace nextRace nextScheduledRace", NEIGHBOUR))
 WINDOW = body({**fields("lower_bound upper_bound", instant), **fields("window_minutes lookback_minutes", whole)})
-UPCOMING = body({"races": rows(OPEN_ROW), "total": whole, "timestamp": instant, "window": WINDOW})
-BATCH = body({"races": rows(OPEN_ROW), "missing": rows(text)})
+UPCOMING_ROW = body({**ROW_FIELDS, **fields("meeting_name country race_type type", text)})
+UPCOMING = body({"races": rows(UPCOMING_ROW), "total": whole, "timestamp": instant, "window": WINDOW})
+BATCH = body({"races": rows(RACE), "missing": rows(text)})
 RUNNER_FIELDS = {
     **fields("entrant_id name", text),
     "runner_number": whole,
@@ -242,11 +243,11 @@ TIMELINE = body(
 )
 INDICATOR = body(
     {
-        **fields("indicator_id color", text),
+        **fields("indicator_id color user_id", text),
         "display_order": one_of(1, 2, 3, 4, 5, 6),
         "percentage_range_min": number,
         "percentage_range_max": maybe(number),
-        **fields("is_default enabled", yes_no),
+        **fields("is_default enabled audible_alerts_enabled", yes_no),
         "indicator_type": one_of("percentage_range"),
     }
 )

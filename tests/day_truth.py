@@ -94,6 +94,7 @@ def detail(followed: Followed) -> Json:
         "track_condition": meeting.track_condition,
         "weather": meeting.weather,
         "race_type": KINDS[meeting.code],
+        "type": KINDS[meeting.code],
         "runner_count": len(followed.field) if followed.polls else 0,
     }
 

@@ -9,6 +9,8 @@ from django.test.client import ClientHandler
 
 from raceday.published import Lane
 
+MOVING = ("X-Cache", "Age", "X-Query-Count", "X-Query-Time", "X-Query-Avg")
+
 
 class LaneHandler(ClientHandler):
     """Takes each request through a lane; what the lane passes on comes to Django as the test client brings it.
@@ -58,3 +60,13 @@ class LaneClient(Client):
             self.forget()
             found.append(self.get(address).headers.get("X-Cache", "none"))
         return found
+
+
+def lasting(answer: Any) -> dict[str, str]:
+    return {name: value for name, value in answer.headers.items() if name not in MOVING}
+
+
+def cross_origin(answer: Any) -> dict[str, str | set[str]]:
+    told = {name.lower(): value for name, value in answer.headers.items()}
+    told = {name: value for name, value in told.items() if name.startswith("access-control-")}
+    return {**told, "vary": set(answer["Vary"].lower().split(", "))}

@@ -73,7 +73,8 @@ def normalised(weights: dict[int, Fraction]) -> dict[int, Fraction]:
 
 
 def documents(followed: Followed) -> Iterator[Json]:
-    """This function will tell the timeline: a runner's last reading in a bucket, and what came in since the one before.
+    """This function will tell the timeline: a runner's last reading in a bucket, and what came in since the one before;
+    at the first, all there is.
 
     What came in is unknown where a reading in between cannot be compared: another field, another basis.
     """
@@ -84,8 +85,8 @@ def documents(followed: Followed) -> Iterator[Json]:
             told = _document(followed, index, chain[-1]) | {"time_interval": interval}
             for pool in POOLS:
                 is_alike = all(each.basis[pool] == chain[0].basis[pool] for each in chain)
-                increment = chain[-1].cents[pool] - before.cents[pool] if before and is_alike else None
-                told[f"incremental_{pool}_amount"] = increment
+                increment = chain[-1].cents[pool] - (before.cents[pool] if before else 0)
+                told[f"incremental_{pool}_amount"] = increment if is_alike or not before else None
             before = chain[-1]
             yield told
 

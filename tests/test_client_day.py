@@ -212,7 +212,7 @@ def look_at_the_lists(day: Day, followed: Followed) -> None:
     is_same(
         day.client.read("/api/races/navigation", contract.NAVIGATION, {"race_id": race_id}), day.navigation(followed)
     )
-    upcoming, shape = day.next_scheduled(), contract.maybe(contract.OPEN_ROW)
+    upcoming, shape = day.next_scheduled(), contract.maybe(contract.UPCOMING_ROW)
     is_same(day.client.read("/api/races/next-scheduled", shape), upcoming and day_truth.row(upcoming))
     look_at_upcoming(day, window_minutes=120, lookback_minutes=5, limit=50)
     look_at_upcoming(day, window_minutes=30, lookback_minutes=0, limit=3)
@@ -278,7 +278,7 @@ def test_alert_settings_begin_with_the_defaults_are_kept_as_sent_and_reset(clien
     ],
 )
 def test_a_refusal_says_why(client: Client, path: str, params: dict[str, str], status: int) -> None:
-    for _ in range(4):  # every spelling of names and address
+    for _ in range(8):  # every spelling of names and address
         client.refused(path, status, **params)
 
 

@@ -79,6 +79,7 @@ def proxy(folder: Path, streams: Streams) -> Iterator[Streams]:
 
 
 def test_behind_the_proxy_events_come_one_by_one_at_the_webs_own_address(proxy: Streams) -> None:
+    assert Listener(proxy, "race_id=r1", path="/api/api/stream").next()[0].data == {"a": 1}
     reader = Listener(proxy, "race_id=r1")
     assert reader.next()[0].data == {"a": 1}
     for number in range(3):

@@ -18,10 +18,16 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("own_keys")]
 ADDRESS = "/api/user-alert-configs"
 
 
+def as_shown(config: dict[str, Any], user_id: str = "Default User") -> dict[str, Any]:
+    """What is stored, as it is answered: each indicator tells the user and whether alerts are heard, too."""
+    own = {"user_id": user_id, "audible_alerts_enabled": config["audible_alerts_enabled"]}
+    return deepcopy(config) | {"user_id": user_id, "indicators": [each | own for each in config["indicators"]]}
+
+
 @pytest.fixture
 def config() -> dict[str, Any]:
     """Settings that differ from the defaults."""
-    changed = deepcopy(DEFAULTS) | {"user_id": "Default User", "toggle_all": False}
+    changed = as_shown(DEFAULTS) | {"toggle_all": False}
     changed["indicators"][0] |= {"color": "#abcdef", "percentage_range_min": 2.5, "enabled": False, "is_default": False}
     return changed
 
@@ -73,9 +79,66 @@ def test_what_is_posted_is_what_is_read_at_once_and_the_kept_body_is_outdated(co
     assert (read["X-Cache"], read.json()) == ("MISS", config)
 
 
-def test_what_was_read_can_be_posted_as_it_is(client: Client) -> None:
-    body = client.get(ADDRESS).json()
+def test_what_was_read_can_be_posted_as_it_is_and_stores_the_same(client: Client) -> None:
+    body = client.get(f"{ADDRESS}?user_id=anna").json()
+    assert {(each["user_id"], each["audible_alerts_enabled"]) for each in body["indicators"]} == {("anna", True)}
+    before = UserAlertConfig.objects.get().indicators
     assert post(client, body).json() == {"success": True, **body}
+    after = UserAlertConfig.objects.get()
+    assert (after.user_id, after.indicators) == ("anna", before)
+    assert client.put(f"{ADDRESS}/reset", body, content_type="application/json").json() == {"success": True, **body}
+    assert UserAlertConfig.objects.get().indicators == before
+
+
+def test_a_reset_that_is_posted_with_null_ids_and_the_defaults_stores_the_defaults(
+    client: Client, config: dict[str, Any]
+) -> None:
+    post(client, config)
+    reset = as_shown(DEFAULTS)
+    for indicator in reset["indicators"]:
+        indicator["indicator_id"] = None
+    assert post(client, reset).json() == {"success": True, **as_shown(DEFAULTS)}
+    assert client.put(f"{ADDRESS}/reset", reset, content_type="application/json").status_code == 200
+    assert UserAlertConfig.objects.get().indicators == DEFAULTS["indicators"]
+
+
+def test_an_indicator_without_an_id_gets_one_that_no_other_has(client: Client, config: dict[str, Any]) -> None:
+    shuffled = config["indicators"][::-1]
+    shuffled[0].pop("indicator_id")
+    shuffled[1]["indicator_id"] = None
+    shuffled[2]["indicator_id"] = "indicator-6"
+    found = post(client, config | {"indicators": shuffled}).json()["indicators"]
+    assert [(each["display_order"], each["indicator_id"]) for each in found] == [
+        *[(6, "indicator-5"), (5, "indicator-4"), (4, "indicator-6")],
+        *[(3, "indicator-3"), (2, "indicator-2"), (1, "indicator-1")],
+    ]
+
+
+def test_whether_alerts_are_heard_is_for_the_body_to_say(client: Client, config: dict[str, Any]) -> None:
+    for said in (True, None):  # as the client leaves them when its one switch is turned
+        for indicator in config["indicators"]:
+            indicator["audible_alerts_enabled"] = said
+        found = post(client, config | {"audible_alerts_enabled": False}).json()
+        assert {each["audible_alerts_enabled"] for each in [found, *found["indicators"]]} == {False}
+
+
+@pytest.mark.parametrize("query", ["", "?user_id=anna"])
+@pytest.mark.parametrize("method", ["post", "put"])
+def test_an_indicator_of_another_user_than_the_body_is_refused(
+    client: Client, config: dict[str, Any], method: str, query: str
+) -> None:
+    body = config | ({} if query else {"user_id": "anna"})
+    if query:
+        del body["user_id"]
+    for place, user_id in enumerate(["anna", "anna", None, "anna", "anna", "Default User"]):
+        body["indicators"][place]["user_id"] = user_id
+    address = ADDRESS if method == "post" else f"{ADDRESS}/reset"
+    answer = getattr(client, method)(address + query, body, content_type="application/json")
+    told = {"indicators": {"5": {"user_id": ["is not the user this body is for"]}}}
+    assert (answer.status_code, answer.json()) == (400, {"error": "bad body: indicators", "details": told})
+    assert not UserAlertConfig.objects.exists()
+    body["indicators"][5]["user_id"] = "anna"
+    assert getattr(client, method)(address + query, body, content_type="application/json").status_code == 200
 
 
 @pytest.mark.parametrize("address", [f"{ADDRESS}/reset", f"{ADDRESS}/reset/"])
@@ -85,14 +148,15 @@ def test_a_reset_brings_the_defaults_back_with_the_body_or_without(
     for body in ({}, {"user_id": "Default User"}, config):
         post(client, config)
         answer = client.put(address, body, content_type="application/json")
-        assert answer.json() == {"success": True, "user_id": "Default User", **DEFAULTS}
-        assert client.get(ADDRESS).json() == {"user_id": "Default User", **DEFAULTS}
+        assert answer.json() == {"success": True, **as_shown(DEFAULTS)}
+        assert client.get(ADDRESS).json() == as_shown(DEFAULTS)
     post(client, config)
     assert client.put(address).json()["toggle_all"] is True
 
 
 def test_users_have_settings_of_their_own(client: Client, config: dict[str, Any]) -> None:
-    del config["user_id"]
+    for told in (config, *config["indicators"]):
+        del told["user_id"]
     assert post(client, config | {"user_id": "anna"}).json()["user_id"] == "anna"
     assert post(client, config, "?userId=bert").json()["user_id"] == "bert"
     assert client.get(f"{ADDRESS}?user_id=anna").json()["toggle_all"] is False
@@ -125,6 +189,9 @@ BAD: list[tuple[str, dict[str, Any], str]] = [
     ("indicator", {"indicator_id": 1}, "indicator_id"),
     ("indicator", {"indicator_id": "x" * 101}, "indicator_id"),
     ("indicator", {"sound": "bell"}, "sound"),
+    ("indicator", {"user_id": 7}, "user_id"),
+    ("indicator", {"user_id": ""}, "user_id"),
+    ("indicator", {"audible_alerts_enabled": "no"}, "audible_alerts_enabled"),
     ("config", {"toggle_all": "yes"}, "toggle_all"),
     ("config", {"audible_alerts_enabled": None}, "audible_alerts_enabled"),
     ("config", {"user_id": ""}, "user_id"),

@@ -1,5 +1,6 @@
 """Documents in buckets, and the cursor over them while the real writer goes on writing."""
 
+import re
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -65,12 +66,56 @@ def test_a_document_is_the_last_reading_of_its_bucket_with_the_increment_from_th
     assert [document["id"] for document in documents] == ["e1:4", "e1:3", "e1:-0.5"]
     assert [document["time_to_start"] for document in documents] == [4, 3, -1]
     assert [document["incremental_win_amount"] for document in documents] == [
-        None,
+        amounts[0],
         amounts[1] - amounts[0],
         amounts[2] - amounts[1],
     ]
     assert amounts[1] == MoneyFlowHistory.objects.get(entrant_id="e1", seconds_to_start=200).win_pool_amount
     assert list(documents[0]) == FIELDS
+
+
+def test_the_first_increment_of_an_entrant_is_its_whole_amount_wherever_its_document_is_shown() -> None:
+    for before, pool in ((299, 1000), (290, 1100), (239, 1500), (179, 1800)):
+        poll(before, pool)
+    whole = by_id(page())
+    for entrant_id in ("e1", "e2"):
+        early, late = whole[f"{entrant_id}:4"], whole[f"{entrant_id}:3"]
+        for kind in ("win", "place"):
+            assert early[f"incremental_{kind}_amount"] == early[f"{kind}_pool_amount"] > 0
+            assert late[f"incremental_{kind}_amount"] == late[f"{kind}_pool_amount"] - early[f"{kind}_pool_amount"]
+    pages = [page(limit=1)]
+    while pages[-1]["next_cursor"]:
+        pages.append(page(limit=1, cursor_after=pages[-1]["next_cursor"]))
+    assert {name: document for body in pages for name, document in by_id(body).items()} == whole
+    seen = datetime.fromisoformat(pages[0]["next_created_at"])
+    poll(100, 2000)
+    later_only = by_id(page(created_after=seen))
+    assert "e1:4" not in later_only
+    assert (
+        later_only["e1:1"]["incremental_win_amount"]
+        == later_only["e1:1"]["win_pool_amount"] - whole["e1:2"]["win_pool_amount"]
+    )
+
+
+def test_a_first_document_after_a_scratching_has_its_whole_amount_too_and_one_of_unknown_amount_none() -> None:
+    poll(299, 1000)
+    poll(290, 800, is_scratched=True)
+    assert by_id(page())["e1:4"]["incremental_win_amount"] == 80_000
+    MoneyFlowHistory.objects.update(win_pool_amount=None)
+    assert by_id(page())["e1:4"]["incremental_win_amount"] is None
+    poll(239, 900, is_scratched=True)
+    documents = by_id(page())
+    assert (documents["e1:3"]["win_pool_amount"], documents["e1:3"]["incremental_win_amount"]) == (90_000, None)
+
+
+def test_a_late_poll_before_the_first_document_takes_its_place_and_brings_both_to_a_later_poller() -> None:
+    poll(239, 1500)
+    first = page()
+    poll(299, 1000)  # late
+    later = by_id(page(created_after=datetime.fromisoformat(first["next_created_at"])))
+    early, late = later["e1:4"], later["e1:3"]
+    assert early["incremental_win_amount"] == early["win_pool_amount"]
+    assert late["incremental_win_amount"] == late["win_pool_amount"] - early["win_pool_amount"]
 
 
 def test_documents_come_by_time_whatever_the_entrant() -> None:
@@ -172,7 +217,7 @@ def is_as_it_was(document: dict[str, Any], moment: Documents) -> bool:
 
 
 def check_increments(documents: Documents) -> None:
-    """Against the readings themselves: None where one of them is, else last − last."""
+    """Against the readings themselves: the first amount, then None where one of them is, else last − last."""
     for entrant_id in ("e1", "e2"):
         readings = list(MoneyFlowHistory.objects.filter(entrant_id=entrant_id).order_by("event_timestamp"))
         last = {reading.time_interval: reading for reading in readings}
@@ -186,7 +231,10 @@ def check_increments(documents: Documents) -> None:
                 and (before is None or one.event_timestamp > before.event_timestamp)
             ]
             told = document["incremental_win_amount"]
-            assert told == (None if before is None or None in between else sum(between))  # type: ignore[arg-type]
+            if before is None:
+                assert told == reading.win_pool_amount
+            else:
+                assert told == (None if None in between else sum(between))  # type: ignore[arg-type]
 
 
 # ── The route ───────────────────────────────────────────────────────────────────────────────────
@@ -242,6 +290,17 @@ def test_pages_over_http_are_the_whole_and_a_later_poll_brings_what_is_new(clien
 def test_what_cannot_be_asked_is_refused_by_name(client: Client, query: str, name: str) -> None:
     refused = client.get(f"{URL}&{query}")
     assert (refused.status_code, list(refused.json()["details"])) == (400, [name])
+
+
+@pytest.mark.parametrize("text", ["yesterday", "2026-11-21T15:30:00", "2026-11-21 15:30", "2026-11-21", "9" * 60])
+@pytest.mark.parametrize("address", [f"{URL}&created_after=", "/api/races/r1/history?since="])
+def test_an_instant_without_an_offset_is_refused_with_what_to_write(client: Client, address: str, text: str) -> None:
+    refused = client.get(address + text)
+    ((name, told),) = refused.json()["details"].items()
+    assert (refused.status_code, name) == (400, "since" if "history" in address else "created_after")
+    assert told == ["must be an instant with its offset, as 2026-11-21T15:30:00%2B13:00 or 2026-11-21T02:30:00Z"]
+    for good in re.findall(r"2026\S+", told[0]):
+        assert client.get(address + good).status_code == 404  # no such race
 
 
 @pytest.mark.parametrize("query", ["", "entrants=", "entrants=,%20,", f"entrants={','.join(map(str, range(51)))}"])

@@ -116,13 +116,14 @@ class Message(NamedTuple):
 class Listener:
     """An EventSource: it remembers the last id, of frames without data too, and can come back with it."""
 
-    def __init__(self, streams: Streams, query: str, last_id: str = "") -> None:
-        self.streams, self.query, self.last_id = streams, query, last_id
+    def __init__(self, streams: Streams, query: str, last_id: str = "", *, path: str = "/api/stream") -> None:
+        self.streams, self.query, self.last_id, self.path = streams, query, last_id, path
         self.retry = 0
         self.open()
 
     def open(self) -> None:
-        self.answer = self.streams.ask(self.query, {"Last-Event-ID": self.last_id} if self.last_id else {})
+        headers = {"Last-Event-ID": self.last_id} if self.last_id else {}
+        self.answer = self.streams.ask(self.query, headers, path=self.path)
         assert self.answer.status == 200, self.answer.read()
 
     def next(self, count: int = 1) -> list[Message]:

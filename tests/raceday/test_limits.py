@@ -1,15 +1,20 @@
 """A client that asks too much is told so, and when to come back."""
 
+from datetime import timedelta
 from time import monotonic
+from urllib.parse import quote
 
 import pytest
 from django.core.cache import caches
 from django.test import Client
 from pytest_django import Settings
 
+from raceday import clock
 from raceday.limits import Scope, count, scope_of
+from raceday.racing_day import nz_iso
 from raceday.valkey import REST_SECONDS
 from tests.card import make_meeting, make_race, own_keys  # noqa: F401  # a fixture
+from tests.lane import LaneClient
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("own_keys", "limits")]
 ADDRESS = "192.0.2.1"
@@ -31,7 +36,15 @@ def limits(settings: Settings) -> None:
         ("/api/user-alert-configs", "", Scope.ORDINARY),
         ("/api/races/r1/history", "", Scope.EXPENSIVE),
         ("/api/races/r1/history/", "pool_type=win", Scope.EXPENSIVE),
-        ("/api/races/r1/history", "since=2026-11-21T15:30:00Z", Scope.ORDINARY),
+        ("/api/races/r1/history", "since=1970-01-01T00:00:00Z", Scope.EXPENSIVE),
+        *[
+            ("/api/races/r1/history", f"since={text}", Scope.EXPENSIVE)
+            for text in ("x", "", "2199-01-01T00:00:00", "%00")
+        ],
+        ("/api/races/r1/history", "since=" + "T" * 50_000, Scope.EXPENSIVE),
+        ("/api/races/r1/history", "since=2199-01-01T00:00:00Z", Scope.ORDINARY),
+        ("/api/races/r1/history/", "s%69nce=2199-01-01T00:00:00+13:00&poolType=win", Scope.ORDINARY),
+        ("/api/races/r1/history", "since=2199-01-01T00:00:00Z&since=1970-01-01T00:00:00Z", Scope.EXPENSIVE),
         ("/api/entrants", "race_id=r1", Scope.ORDINARY),
         ("/api/entrants", "race_id=r1&history=0", Scope.ORDINARY),
         ("/api/entrants", "race_id=r1&history=200", Scope.ORDINARY),
@@ -48,6 +61,26 @@ def limits(settings: Settings) -> None:
 )
 def test_only_whole_histories_are_expensive(path: str, query: str, scope: Scope | None) -> None:
     assert scope_of(path, query) == scope
+
+
+@pytest.mark.parametrize("query", ["", "&pool_type=win"])
+@pytest.mark.parametrize(("minutes", "scope"), [(59, Scope.ORDINARY), (61, Scope.EXPENSIVE), (-5, Scope.ORDINARY)])
+def test_a_history_that_goes_further_back_than_an_hour_counts_as_a_whole_one(
+    minutes: int, scope: Scope, query: str
+) -> None:
+    since = nz_iso(clock.now() - timedelta(minutes=minutes))
+    for written in (since, quote(since)):  # as a client writes it that does not encode its +, and as one that does
+        assert scope_of("/api/races/r1/history", f"since={written}{query}") == scope
+
+
+def test_a_kept_history_is_charged_by_how_far_back_it_was_asked_for(settings: Settings) -> None:
+    settings.RATE_LIMIT_PER_MINUTE = 100
+    make_race(make_meeting(), polled_at=clock.now(), start_time=clock.now())
+    client, whole = LaneClient(), "/api/races/r1/history?since=1970-01-01T00:00:00Z"
+    recent = f"/api/races/r1/history?since={quote(nz_iso(clock.now() - timedelta(minutes=5)))}"
+    assert client.outcomes(whole, whole) == ["MISS", "none"]
+    assert client.get(whole).status_code == 429
+    assert client.outcomes(recent, recent, recent) == ["MISS", "HIT", "HIT"]
 
 
 def test_each_answer_tells_what_is_left_and_the_one_past_the_limit_is_a_429(client: Client) -> None:

@@ -17,10 +17,9 @@ from raceday.racing_day import racing_day
 from races.models import Race
 from tests.card import START, make_meeting, make_race, own_keys  # noqa: F401  # a fixture
 from tests.every_page import ADDRESSES, KEPT, NEVER_KEPT, make_whole_card, page_routes
-from tests.lane import LaneClient
+from tests.lane import LaneClient, cross_origin, lasting
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("own_keys")]
-MOVING = ("X-Cache", "Age", "X-Query-Count", "X-Query-Time", "X-Query-Avg")
 OF_CONTENT = ("Content-Type", "Content-Length", "Content-Encoding")
 ENCODINGS = [
     *[None, "", "br", "gzip", "gzip, br", "identity", "*", "gzip;q=0", "*;q=0", "br;q=0.1, gzip;q=0.9"],
@@ -37,10 +36,6 @@ def client() -> LaneClient:
 def race(make_partitions: Callable[..., None]) -> Race:
     make_partitions(*(racing_day(START) + timedelta(days=offset) for offset in range(-9, 4)))
     return make_whole_card()
-
-
-def lasting(answer: Any) -> dict[str, str]:
-    return {name: value for name, value in answer.headers.items() if name not in MOVING}
 
 
 def headers_of(encoding: str | None) -> dict[str, Any]:
@@ -275,9 +270,3 @@ def test_other_origins_are_told_what_django_tells_them(
             known = client.get(ADDRESSES[route], HTTP_IF_NONE_MATCH=etag or "none", **asked)
             assert (known.status_code, cross_origin(known)) == (304 if etag else 200, cross_origin(miss))
     assert ("Access-Control-Allow-Origin" in hit.headers) is (origin == "https://client.example")
-
-
-def cross_origin(answer: Any) -> dict[str, str | set[str]]:
-    told = {name.lower(): value for name, value in answer.headers.items()}
-    told = {name: value for name, value in told.items() if name.startswith("access-control-")}
-    return {**told, "vary": set(answer["Vary"].lower().split(", "))}

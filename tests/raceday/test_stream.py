@@ -249,6 +249,9 @@ def test_a_query_that_makes_no_sense_is_told_by_name(streams: Streams, query: st
         ("HEAD", "/api/stream", "localhost", 405),
         ("POST", "/api/stream", "localhost", 405),
         ("GET", "/api/races", "localhost", 404),
+        ("GET", "/api/api/races", "localhost", 404),
+        ("GET", "/api/api/stream", "elsewhere.example", 400),
+        ("OPTIONS", "/api/api/stream/", "localhost", 204),
         ("GET", "/api/stream", "elsewhere.example", 400),
         ("OPTIONS", "/api/stream", "localhost", 204),
     ],
@@ -257,6 +260,12 @@ def test_another_method_address_or_host_is_refused(
     streams: Streams, method: str, path: str, host: str, status: int
 ) -> None:
     assert streams.ask("race_id=r1", {"Host": host}, method=method, path=path).status == status
+
+
+def test_below_a_second_api_is_the_same_stream(valkey: Valkey, streams: Streams) -> None:
+    [told] = valkey.tell("r1", BODY, ("snapshot", BODY))
+    reader = Listener(streams, "race_id=r1", path="/api/api/stream")
+    assert reader.next() == [(told, "snapshot", BODY)]
 
 
 def test_a_bad_last_event_id_is_told(streams: Streams) -> None:

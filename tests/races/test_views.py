@@ -66,9 +66,10 @@ def test_a_race_counts_its_runners_without_the_scratched(
         body = client.get("/api/races/r1").json()
     assert list(body) == [
         *["race_id", "meeting_id", "name", "race_number", "start_time", "actual_start", "status", "distance"],
-        *["track_condition", "weather", "race_type", "runner_count", "created_at", "updated_at"],
+        *["track_condition", "weather", "race_type", "type", "runner_count", "created_at", "updated_at"],
     ]
-    assert (body["runner_count"], body["race_type"], body["actual_start"]) == (2, "thoroughbred", None)
+    assert (body["runner_count"], body["actual_start"]) == (2, None)
+    assert body["race_type"] == body["type"] == "thoroughbred"
 
 
 def test_what_leads_nowhere_is_a_404_and_never_kept(race: Race) -> None:

@@ -18,8 +18,8 @@ from moneyflow.store import Written, read_state, write_poll
 from moneyflow.transform import money_flow
 from raceday import clock, metrics, pages, shelf
 from raceday.feed.client import FeedAnswer, FeedError
-from raceday.feed.parse import ParseFault, parse_event
-from raceday.feed.records import ENDED, RaceSnapshot
+from raceday.feed.parse import parse_event
+from raceday.feed.records import ENDED, ParseFault, RaceSnapshot
 from raceday.models import FeedPayload, PollRun
 from raceday.outage import is_outage, sqlstate
 from races.cadence import CadenceSeconds, cadence
@@ -91,7 +91,7 @@ def _through_the_rooms(race_id: str, found: FeedAnswer | FeedError, began: float
 
 def _parse(race_id: str, answer: FeedAnswer) -> RaceSnapshot | ParseFault:
     try:
-        snapshot = parse_event(answer.content())
+        snapshot = parse_event(answer.content(), polled_at=answer.polled_at)
     except ValueError as error:
         return ParseFault("$", str(error))
     if isinstance(snapshot, RaceSnapshot) and snapshot.race_id != race_id:

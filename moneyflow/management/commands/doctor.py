@@ -14,7 +14,8 @@ from raceday import clock
 from raceday.broker import valkey
 from raceday.cluster import beat_ages
 from raceday.feed.client import FeedAnswer, FeedClient, FeedError
-from raceday.feed.parse import ParseFault, parse_generated_at
+from raceday.feed.parse import parse_generated_at
+from raceday.feed.records import ParseFault
 from raceday.health import STALE_SECONDS
 from raceday.racing_day import racing_day
 

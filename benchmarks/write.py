@@ -97,7 +97,7 @@ def _figures(costs: Costs) -> list[Figure]:
 def _ours(costs: Costs, race: RaceSnapshot, number: int) -> None:
     snapshot = _poll(race, number, "ours")
     with _timed(costs, "read_state"):
-        state = read_state(snapshot.race_id, snapshot.generated_at)
+        state = read_state(snapshot, clock.now())
     flow = _flow(snapshot, state, number)
     with _timed(costs, "ours"):
         written = write_poll(snapshot, flow, _answer(), version=state.version, transform_ms=1.0)
@@ -106,7 +106,7 @@ def _ours(costs: Costs, race: RaceSnapshot, number: int) -> None:
 
 def _orm(costs: Costs, race: RaceSnapshot, number: int) -> None:
     snapshot = _poll(race, number, "orm")
-    state = read_state(snapshot.race_id, snapshot.generated_at)
+    state = read_state(snapshot, clock.now())
     flow = _flow(snapshot, state, number)
     with _timed(costs, "orm"):
         write_with_orm(snapshot, flow, _answer(), version=state.version)
@@ -114,7 +114,7 @@ def _orm(costs: Costs, race: RaceSnapshot, number: int) -> None:
 
 def _open(costs: Costs, race: RaceSnapshot, number: int) -> None:
     snapshot = _poll(race, number, "open")
-    state = read_state(snapshot.race_id, snapshot.generated_at)
+    state = read_state(snapshot, clock.now())
     flow = _flow(snapshot, state, number)
     with transaction.atomic():
         _execute("SELECT 1")  # psycopg sends BEGIN with the first statement

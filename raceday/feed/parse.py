@@ -19,6 +19,7 @@ from raceday.feed.decode import (
     refuse,
 )
 from raceday.feed.records import (
+    MOST_AHEAD,
     Dividend,
     DividendPosition,
     EntrantSnapshot,
@@ -56,7 +57,6 @@ ABANDONED = "ABANDONED"  # of a pool: its money was given back
 LOWEST_PRICE = 1  # the tote pays back at least the stake, and no bookmaker offers less
 HOLD_LIMIT = 999.995  # numeric(5,2)
 YEARS_OF_RACING = range(2000, 2100)
-MOST_AHEAD = timedelta(seconds=60)
 NEAREST_RACES = timedelta(days=60)  # a bucket further from the start fits no column
 NEAREST_DAYS = timedelta(days=7)
 NOT_YET_JUMPED = frozenset({RaceStatus.OPEN, RaceStatus.POSTPONED, RaceStatus.ABANDONED})

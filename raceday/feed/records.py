@@ -1,10 +1,12 @@
 """What the rest of Raceday knows of the feed: frozen records, in our words and units. PURE, no I/O here."""
 
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
 
 from msgspec import Struct
+
+MOST_AHEAD = timedelta(seconds=60)  # that an answer may be stamped ahead of our clock
 
 
 class ParseFault(Struct, frozen=True):

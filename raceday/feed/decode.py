@@ -4,13 +4,19 @@ import re
 from typing import Any, NoReturn, TypeVar
 
 import msgspec
+from msgspec import Struct
 
 from raceday.feed import wire
 from raceday.feed.records import ParseFault
 
 T = TypeVar("T")
 
-ROWS = {"runners": wire.Runner, "tote_pools": wire.Pool, "results": wire.Result, "dividends": wire.Dividend}
+ROWS: dict[str, type[Struct]] = {
+    "runners": wire.Runner,
+    "tote_pools": wire.Pool,
+    "results": wire.Result,
+    "dividends": wire.Dividend,
+}
 
 _event = msgspec.json.Decoder(wire.Event)
 _meetings = msgspec.json.Decoder(wire.Meetings)
@@ -32,14 +38,13 @@ def decode_event(body: bytes, faults: list[ParseFault]) -> wire.Event:
         return _event.decode(body)
     except msgspec.ValidationError:
         answer = _plain.decode(body)
-    data = answer.get("data") if isinstance(answer, dict) else None
-    runners = data.get("runners") if isinstance(data, dict) else None
+    data = _part(answer, "data")
     for name, kind in ROWS.items():
+        rows = _part(data, name)
         _salvage_rows(data, name, kind, f"$.data.{name}", faults)
-        if name == "runners" and runners and not data[name]:
+        if name == "runners" and rows and _part(data, name) == []:
             refuse(faults[0].path, faults[0].reason)  # of a race without a readable runner nothing is known
-    tracker = data.get("money_tracker") if isinstance(data, dict) else None
-    _salvage_rows(tracker, "entrants", wire.Slice, "$.data.money_tracker.entrants", faults)
+    _salvage_rows(_part(data, "money_tracker"), "entrants", wire.Slice, "$.data.money_tracker.entrants", faults)
     return _salvaged(answer, wire.Event, "$", faults) or refuse(faults[-1].path, faults[-1].reason)
 
 
@@ -49,8 +54,8 @@ def decode_meetings(body: bytes, faults: list[ParseFault]) -> list[wire.Meeting]
         return _meetings.decode(body).data.meetings or []
     except msgspec.ValidationError:
         answer = _plain.decode(body)
-    data = answer.get("data") if isinstance(answer, dict) else None
-    meetings = data.get("meetings") if isinstance(data, dict) else None
+    data = _part(answer, "data")
+    meetings = _part(data, "meetings")
     for index, meeting in enumerate(meetings if isinstance(meetings, list) else []):
         _salvage_rows(meeting, "races", wire.CardRace, f"$.data.meetings[{index}].races", faults)
     _salvage_rows(data, "meetings", wire.Meeting, "$.data.meetings", faults)
@@ -90,7 +95,7 @@ def _salvaged(value: Any, kind: type[T], path: str, faults: list[ParseFault]) ->
 
 def _salvage_rows(holder: Any, name: str, kind: type[T], path: str, faults: list[ParseFault]) -> None:
     """Put in place of a list of rows, where the holder has one, those that can be read."""
-    rows = holder.get(name) if isinstance(holder, dict) else None
+    rows = _part(holder, name)
     if isinstance(rows, list):
         read = [_salvaged(row, kind, f"{path}[{index}]", faults) for index, row in enumerate(rows)]
         holder[name] = [row for row in read if row is not None]
@@ -105,6 +110,10 @@ def fault_of(error: Exception, within: str = "$") -> ParseFault:
 def refuse(path: str, reason: str) -> NoReturn:
     """Raise that what stands at a path is bad."""
     raise UnreadableError(f"{reason} - at `{path}`")
+
+
+def _part(holder: Any, name: str) -> Any:
+    return holder.get(name) if isinstance(holder, dict) else None
 
 
 def _steps(error: msgspec.ValidationError) -> tuple[str | int, ...]:

@@ -3,6 +3,7 @@
 READ_STATE = """
 SELECT json_build_object(
     'version', mark.version,
+    'polled_at', mark.polled_at,
     'generated_at', mark.generated_at,
     'digest', mark.digest,
     'last_reading_at', mark.last_reading_at,
@@ -26,7 +27,8 @@ SELECT json_build_object(
         FROM money_flow_history AS reading
         WHERE reading.race_id = mark.race_id
           AND reading.event_timestamp >= base.reading_at
-          AND reading.event_timestamp <= least(mark.last_reading_at, %(latest)s)))::text
+          AND reading.event_timestamp <= least(mark.last_reading_at,
+              greatest(mark.polled_at, %(polled_at)s) + %(most_ahead)s)))::text
 FROM poll_marks AS mark
 LEFT JOIN race_pools AS pool USING (race_id)
 LEFT JOIN race_results AS result USING (race_id)

@@ -51,6 +51,7 @@ class _StoredEntrants(Struct):
 
 class _StoredRace(Struct):
     version: int
+    polled_at: datetime
     generated_at: datetime
     digest: str
     last_reading_at: datetime | None
@@ -67,14 +68,14 @@ _json = msgspec.json.Encoder(decimal_format="number")
 
 
 def read_state(snapshot: RaceSnapshot, polled_at: datetime) -> RaceState:
-    """Read what a poll is to be compared with: whatever is stamped ahead of our clock at `polled_at` is not."""
-    latest = polled_at + MOST_AHEAD
-    asked = {"race_id": snapshot.race_id, "generated_at": snapshot.generated_at, "latest": latest}
-    row = _execute(READ_STATE, asked)
+    """Read what a poll is to be compared with: what is stamped ahead of our clock at the newest poll of all is not."""
+    asked = {"race_id": snapshot.race_id, "generated_at": snapshot.generated_at, "polled_at": polled_at}
+    row = _execute(READ_STATE, {**asked, "most_ahead": MOST_AHEAD})
     if row is None:
         return RaceState(elsewhere=_of_other_races(snapshot, known=()))
     stored = _stored_race.decode(row[0])
     known = stored.entrants.recorded_odds or {}
+    latest = max(stored.polled_at, polled_at) + MOST_AHEAD
     is_ahead = stored.generated_at > latest
     with_place_dividends = {at.event_timestamp for at in stored.readings or [] if at.pool_place_odds is not None}
     return RaceState(

@@ -70,6 +70,12 @@ def test_a_mark_ahead_heals_though_the_answer_says_nothing_new(now: datetime) ->
     assert PollMark.objects.get().last_reading_at == now + 15 * SECOND
 
 
+def test_a_mark_is_not_ahead_of_an_answer_that_came_long_after_a_newer_one(now: datetime) -> None:
+    poll(now + 120 * SECOND)
+    assert poll(now).outcome == "late"
+    assert PollMark.objects.get().generated_at == now + 120 * SECOND
+
+
 def test_an_entrant_that_is_named_no_more_is_gone_and_back_when_named_again(now: datetime) -> None:
     poll(now)
     poll(now + 15 * SECOND, runners=FIELD[:2])

@@ -24,10 +24,10 @@ from django.conf import settings
 from django.db import connection
 from msgspec import Struct
 
-from benchmarks.feed import is_busy, open_races, simulation_from
+from benchmarks.feed import is_busy, open_races, past_racing
 from benchmarks.figures import BenchmarkError, Figure, percentile
 from benchmarks.load import free_port
-from raceday import answers, clock
+from raceday import answers
 from raceday.feed.client import FeedClient, FeedError
 from raceday.process import ProcessTree, Program
 
@@ -74,7 +74,7 @@ def measure(rounds: int | None) -> list[Figure]:
     """This function will poll 5 and 50 races at once, at 0 and 300 ms upstream, and tell how long each poll took."""
     found: list[Figure] = []
     with TemporaryDirectory(prefix="raceday-bench-") as folder, ProcessTree() as tree:
-        simulation = simulation_from(clock.now())
+        simulation = past_racing()
         races = iter(open_races(simulation))
         _start_feed(tree, simulation.first_start)
         with _cluster(tree, Path(folder)) as log:

@@ -30,6 +30,11 @@ def simulation_from(first_start: datetime) -> Simulation:
     return Simulation(seed="benchmarks", first_start=first_start, world=World(refresh_seconds=REFRESH_SECONDS))
 
 
+def past_racing() -> Simulation:
+    """Return racing of days that are over: no answer about it is stamped ahead of the clock."""
+    return simulation_from(clock.now() - timedelta(days=DAYS + 1))
+
+
 def open_races(simulation: Simulation) -> list[Race]:
     """This function will list the races of the first days that are run, those with most runners first."""
     began = racing_day(simulation.first_start)

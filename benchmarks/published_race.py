@@ -4,7 +4,7 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from benchmarks.feed import event_body, open_races, simulation_from
+from benchmarks.feed import event_body, open_races, past_racing
 from benchmarks.figures import BenchmarkError
 from moneyflow import publishing
 from moneyflow.pipeline import walk
@@ -22,7 +22,7 @@ FIRST_SECONDS, LAST_SECONDS = 600, -1200  # to the close, and after it
 def published_race() -> Iterator[str]:
     """This function will poll a simulated race through every room until it has ended; yields its entrants' address."""
     logging.getLogger("raceday").setLevel(logging.WARNING)  # a line a poll is for the workers' log
-    simulation = simulation_from(clock.now())
+    simulation = past_racing()
     race = next(race for race in open_races(simulation) if not race.plan.scratchings)
     topic, path = f"race:{race.race_id}", f"/api/entrants?race_id={race.race_id}"
     _poll_until_large(simulation, race)

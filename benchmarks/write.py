@@ -15,7 +15,7 @@ import psycopg
 from django.db import connection, transaction
 from msgspec import Struct
 
-from benchmarks.feed import event_body, open_races, simulation_from
+from benchmarks.feed import event_body, open_races, past_racing
 from benchmarks.figures import BenchmarkError, Figure, percentile
 from benchmarks.orm import write_with_orm
 from moneyflow.partitions import PAST_DAYS
@@ -97,7 +97,7 @@ def _figures(costs: Costs) -> list[Figure]:
 def _ours(costs: Costs, race: RaceSnapshot, number: int) -> None:
     snapshot = _poll(race, number, "ours")
     with _timed(costs, "read_state"):
-        state = read_state(snapshot.race_id, snapshot.generated_at)
+        state = read_state(snapshot, clock.now())
     flow = _flow(snapshot, state, number)
     with _timed(costs, "ours"):
         written = write_poll(snapshot, flow, _answer(), version=state.version, transform_ms=1.0)
@@ -106,7 +106,7 @@ def _ours(costs: Costs, race: RaceSnapshot, number: int) -> None:
 
 def _orm(costs: Costs, race: RaceSnapshot, number: int) -> None:
     snapshot = _poll(race, number, "orm")
-    state = read_state(snapshot.race_id, snapshot.generated_at)
+    state = read_state(snapshot, clock.now())
     flow = _flow(snapshot, state, number)
     with _timed(costs, "orm"):
         write_with_orm(snapshot, flow, _answer(), version=state.version)
@@ -114,7 +114,7 @@ def _orm(costs: Costs, race: RaceSnapshot, number: int) -> None:
 
 def _open(costs: Costs, race: RaceSnapshot, number: int) -> None:
     snapshot = _poll(race, number, "open")
-    state = read_state(snapshot.race_id, snapshot.generated_at)
+    state = read_state(snapshot, clock.now())
     flow = _flow(snapshot, state, number)
     with transaction.atomic():
         _execute("SELECT 1")  # psycopg sends BEGIN with the first statement
@@ -150,10 +150,10 @@ def _execute(statement: str, *parameters: Any) -> None:
 
 
 def _race() -> RaceSnapshot:
-    simulation = simulation_from(clock.now())
+    simulation = past_racing()
     for race in open_races(simulation):
         if len(race.runners) == RUNNERS and not race.plan.scratchings:
-            snapshot = parse_event(event_body(simulation, race, 300))
+            snapshot = parse_event(event_body(simulation, race, 300), polled_at=clock.now())
             assert isinstance(snapshot, RaceSnapshot)
             return snapshot
     raise BenchmarkError(f"no simulated race has {RUNNERS} runners: another seed is needed.")
@@ -183,7 +183,7 @@ def _moved(entrant: EntrantSnapshot, moved: Decimal, way: str) -> EntrantSnapsho
 
 
 def _flow(snapshot: RaceSnapshot, state: RaceState, number: int) -> MoneyFlow:
-    flow = money_flow(snapshot, state, odds_since=snapshot.generated_at - timedelta(days=PAST_DAYS))
+    flow = money_flow(snapshot, state, odds_since=clock.now() - timedelta(days=PAST_DAYS))
     if number and (len(flow.points), len(flow.odds)) != (RUNNERS, MOVES):
         raise BenchmarkError(f"poll {number} has {len(flow.points)} readings and {len(flow.odds)} prices to write.")
     return flow

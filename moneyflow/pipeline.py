@@ -12,14 +12,13 @@ from msgspec.structs import replace
 from psycopg.errors import CheckViolation
 from redis.exceptions import ConnectionError as Unreachable
 
-from meetings.store import settle_meetings
 from moneyflow.partitions import PAST_DAYS
 from moneyflow.store import Written, read_state, write_poll
-from moneyflow.transform import money_flow
+from moneyflow.transform import money_flow, own_field
 from raceday import clock, metrics, pages, shelf
 from raceday.feed.client import FeedAnswer, FeedError
-from raceday.feed.parse import ParseFault, parse_event
-from raceday.feed.records import ENDED, RaceSnapshot
+from raceday.feed.parse import parse_event
+from raceday.feed.records import ParseFault, RaceSnapshot
 from raceday.models import FeedPayload, PollRun
 from raceday.outage import is_outage, sqlstate
 from races.cadence import CadenceSeconds, cadence
@@ -91,7 +90,7 @@ def _through_the_rooms(race_id: str, found: FeedAnswer | FeedError, began: float
 
 def _parse(race_id: str, answer: FeedAnswer) -> RaceSnapshot | ParseFault:
     try:
-        snapshot = parse_event(answer.content())
+        snapshot = parse_event(answer.content(), polled_at=answer.polled_at)
     except ValueError as error:
         return ParseFault("$", str(error))
     if isinstance(snapshot, RaceSnapshot) and snapshot.race_id != race_id:
@@ -103,13 +102,14 @@ def _written(snapshot: RaceSnapshot, answer: FeedAnswer, *, parse_seconds: float
     odds_since = answer.polled_at - timedelta(days=PAST_DAYS)
     for _ in range(TRIES):
         began = time.perf_counter()
-        state = read_state(snapshot.race_id, snapshot.generated_at)
+        state = read_state(snapshot, answer.polled_at)
         read = time.perf_counter()
-        flow = money_flow(snapshot, state, odds_since=odds_since)
+        own = own_field(snapshot, state)
+        flow = money_flow(own, state, odds_since=odds_since)
         transformed = time.perf_counter()
         transform_ms = _ms(parse_seconds + transformed - read)
         try:
-            written = write_poll(snapshot, flow, answer, version=state.version, transform_ms=transform_ms)
+            written = write_poll(own, flow, answer, version=state.version, transform_ms=transform_ms)
         except IntegrityError as error:
             cause = error.__cause__
             # One with a name is a table's own constraint, not a day without a partition.
@@ -123,7 +123,7 @@ def _written(snapshot: RaceSnapshot, answer: FeedAnswer, *, parse_seconds: float
         return Walk(
             race_id=snapshot.race_id,
             outcome=flow.outcome,
-            snapshot=snapshot,
+            snapshot=own,
             outdated=outdated,
             points=len(flow.points),
             odds=len(flow.odds),
@@ -146,8 +146,6 @@ def _outdate(snapshot: RaceSnapshot, answer: FeedAnswer, written: Written, *, is
     versions: dict[str, str | None] = {race: shelf.version_of(written.changed_at)}
     if written.is_race_changed or is_again:
         versions |= {f"meeting:{snapshot.meeting_id}": None, "card": None}
-        if snapshot.status in ENDED:
-            settle_meetings([snapshot.meeting_id])
     beat = cadence(snapshot.status, snapshot.advertised_start - clock.now(), CadenceSeconds(**settings.CADENCE_SECONDS))
     mark = pages.mark_of(answer.polled_at, keep_seconds=MISSED_POLLS * beat.total_seconds() if beat else 0)
     if not (changed := shelf.outdate(versions, mark)):
@@ -217,6 +215,7 @@ def _tell(walked: Walk, seconds: float) -> None:
         reason=walked.reason,
         status=walked.snapshot.status if walked.snapshot else None,
         money_tracker=walked.snapshot.has_money_tracker if walked.snapshot else None,
+        left_out=len(walked.snapshot.left_out) if walked.snapshot else 0,
         points=walked.points,
         fetch_ms=walked.fetch_ms,
         transform_ms=walked.transform_ms,

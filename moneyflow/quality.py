@@ -14,7 +14,8 @@ def data_quality(snapshot: RaceSnapshot, points: Sequence[MoneyFlowPoint], state
     """This function will grade an answer.
 
     From 100: −20 Win shares off 100 % by more than 1, −20 Place, −15 no or inconsistent pools, −15 fewer than
-    2 or more than 30 entrants, −10 increments that do not add up to the pool's growth.
+    2 or more than 30 entrants, −10 increments that do not add up to the pool's growth, −5 for each
+    part that was bad and left out, −20 at most.
     """
     runners = [entrant for entrant in snapshot.entrants if not entrant.is_scratched]
     pools = snapshot.pools
@@ -26,6 +27,7 @@ def data_quality(snapshot: RaceSnapshot, points: Sequence[MoneyFlowPoint], state
     score -= 20 * _is_off(point.place_pool_percentage for point in points)
     score -= 15 * (not is_consistent)
     score -= 15 * (not FEWEST_ENTRANTS <= len(runners) <= MOST_ENTRANTS)
+    score -= min(5 * len(snapshot.left_out), 20)
     return score - 10 * (not _adds_up(snapshot, points, state))
 
 

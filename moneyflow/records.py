@@ -39,6 +39,8 @@ class RaceState(Struct, frozen=True, kw_only=True):
     generated_at: datetime | None = None
     digest: str | None = None
     last_reading_at: datetime | None = None
+    field: frozenset[str] = frozenset()  # its entrants that are not gone
+    elsewhere: frozenset[str] = frozenset()  # entrants the poll names that are another race's
     win_pool_cents: int | None = None
     # The newest reading of each entrant before the poll, and every one from the poll's own time on.
     readings: tuple[Reading, ...] = ()
@@ -114,3 +116,6 @@ class MoneyFlow(Struct, frozen=True, kw_only=True):
     corrections: tuple[Correction, ...]
     data_quality_score: int | None
     end: RaceEnd | None
+    newest_at: datetime  # of the feed's answers about the race, and of its readings
+    last_reading_at: datetime | None
+    gone: tuple[str, ...]  # entrants that the answer names no more

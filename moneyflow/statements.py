@@ -3,6 +3,7 @@
 READ_STATE = """
 SELECT json_build_object(
     'version', mark.version,
+    'polled_at', mark.polled_at,
     'generated_at', mark.generated_at,
     'digest', mark.digest,
     'last_reading_at', mark.last_reading_at,
@@ -10,9 +11,11 @@ SELECT json_build_object(
     'result_status', result.result_status,
     'result_time', result.result_time,
     'dividends', result.dividends,
-    'recorded_odds', (
-        SELECT json_object_agg(entrant_id, recorded_odds) FROM entrants
-        WHERE race_id = mark.race_id AND recorded_odds IS NOT NULL),
+    'entrants', (
+        SELECT json_build_object(
+            'recorded_odds', json_object_agg(entrant_id, recorded_odds),
+            'field', json_agg(entrant_id) FILTER (WHERE gone_at IS NULL))
+        FROM entrants WHERE race_id = mark.race_id),
     'readings', (
         SELECT json_agg(json_build_object(
             'entrant_id', reading.entrant_id,
@@ -24,7 +27,8 @@ SELECT json_build_object(
         FROM money_flow_history AS reading
         WHERE reading.race_id = mark.race_id
           AND reading.event_timestamp >= base.reading_at
-          AND reading.event_timestamp <= mark.last_reading_at))::text
+          AND reading.event_timestamp <= least(mark.last_reading_at,
+              greatest(mark.polled_at, %(polled_at)s) + %(most_ahead)s)))::text
 FROM poll_marks AS mark
 LEFT JOIN race_pools AS pool USING (race_id)
 LEFT JOIN race_results AS result USING (race_id)
@@ -38,13 +42,19 @@ CROSS JOIN LATERAL (
 WHERE mark.race_id = %(race_id)s
 """
 
+OF_OTHER_RACES = """
+SELECT coalesce(array_agg(entrant_id), '{}') FROM entrants WHERE entrant_id = ANY(%(ids)s) AND race_id <> %(race_id)s
+"""
+
 MARK_UNCHANGED = """
 WITH mark AS (
     UPDATE poll_marks SET version = version + 1, polled_at = %(polled_at)s, generated_at = %(generated_at)s
     WHERE race_id = %(race_id)s AND version = %(version)s RETURNING race_id, changed_at
 ), run AS (
-    INSERT INTO poll_runs (race_id, polled_at, generated_at, outcome, http_status, body_bytes, fetch_ms, transform_ms)
-    SELECT race_id, %(polled_at)s, %(generated_at)s, 'unchanged', 200, %(body_bytes)s, %(fetch_ms)s, %(transform_ms)s
+    INSERT INTO poll_runs (race_id, polled_at, generated_at, outcome, http_status, body_bytes, fetch_ms, transform_ms,
+        left_out, reason)
+    SELECT race_id, %(polled_at)s, %(generated_at)s, 'unchanged', 200, %(body_bytes)s, %(fetch_ms)s, %(transform_ms)s,
+        %(left_out)s, %(reason)s
     FROM mark
     ON CONFLICT DO NOTHING)
 SELECT false, changed_at FROM mark
@@ -60,16 +70,16 @@ WITH poll AS MATERIALIZED (
         start_time timestamptz, actual_start timestamptz, race_date_nz date, distance integer, weather text,
         track_condition text, polled_at timestamptz, generated_at timestamptz, digest text, pools json, race_end json,
         body_bytes integer, fetch_ms float8, transform_ms float8, seconds_to_start integer, time_to_start integer,
-        time_interval numeric, interval_type text, entrants json, points json, odds json, corrections json)
+        time_interval numeric, interval_type text, entrants json, points json, odds json, corrections json,
+        newest_at timestamptz, last_reading_at timestamptz, gone json, left_out integer, reason text)
 ), mark AS (
     INSERT INTO poll_marks AS mark (race_id, version, polled_at, generated_at, last_reading_at, digest)
-    SELECT race_id, 1, polled_at, generated_at, CASE WHEN json_array_length(points) > 0 THEN generated_at END, digest
-    FROM poll
+    SELECT race_id, 1, polled_at, newest_at, last_reading_at, digest FROM poll
     ON CONFLICT (race_id) DO UPDATE SET
         version = mark.version + 1,
         polled_at = greatest(mark.polled_at, excluded.polled_at),
-        generated_at = greatest(mark.generated_at, excluded.generated_at),
-        last_reading_at = greatest(mark.last_reading_at, excluded.last_reading_at),
+        generated_at = excluded.generated_at,
+        last_reading_at = excluded.last_reading_at,
         changed_at = excluded.changed_at,
         digest = excluded.digest
     WHERE mark.version = (SELECT version FROM poll)
@@ -113,8 +123,8 @@ WITH poll AS MATERIALIZED (
         fixed_place_odds numeric(10,2), pool_win_odds numeric(10,2), pool_place_odds numeric(10,2),
         recorded_odds numeric(10,2)[], hold_percentage numeric(5,2), bet_percentage numeric(5,2))
     ON CONFLICT (entrant_id) DO UPDATE SET
-        race_id = excluded.race_id, name = excluded.name, runner_number = excluded.runner_number,
-        is_scratched = excluded.is_scratched, scratched_at = excluded.scratched_at, barrier = excluded.barrier,
+        name = excluded.name, runner_number = excluded.runner_number, is_scratched = excluded.is_scratched,
+        scratched_at = excluded.scratched_at, gone_at = excluded.gone_at, barrier = excluded.barrier,
         jockey = excluded.jockey, trainer_name = excluded.trainer_name, weight = excluded.weight,
         silk_colours = excluded.silk_colours, silk_url_64 = excluded.silk_url_64,
         silk_url_128 = excluded.silk_url_128, is_favourite = excluded.is_favourite, is_mover = excluded.is_mover,
@@ -122,14 +132,15 @@ WITH poll AS MATERIALIZED (
         pool_win_odds = excluded.pool_win_odds, pool_place_odds = excluded.pool_place_odds,
         win_odds = excluded.win_odds, place_odds = excluded.place_odds, recorded_odds = excluded.recorded_odds,
         hold_percentage = excluded.hold_percentage, bet_percentage = excluded.bet_percentage
-    WHERE (entrant.race_id, entrant.name, entrant.runner_number, entrant.is_scratched, entrant.scratched_at,
+    WHERE entrant.race_id = excluded.race_id
+        AND (entrant.name, entrant.runner_number, entrant.is_scratched, entrant.scratched_at, entrant.gone_at,
             entrant.barrier, entrant.jockey, entrant.trainer_name, entrant.weight, entrant.silk_colours,
             entrant.silk_url_64, entrant.silk_url_128, entrant.is_favourite, entrant.is_mover,
             entrant.fixed_win_odds, entrant.fixed_place_odds, entrant.pool_win_odds, entrant.pool_place_odds,
             entrant.win_odds, entrant.place_odds, entrant.recorded_odds, entrant.hold_percentage,
             entrant.bet_percentage)
-        IS DISTINCT FROM (excluded.race_id, excluded.name, excluded.runner_number, excluded.is_scratched,
-            excluded.scratched_at, excluded.barrier, excluded.jockey, excluded.trainer_name, excluded.weight,
+        IS DISTINCT FROM (excluded.name, excluded.runner_number, excluded.is_scratched, excluded.scratched_at,
+            excluded.gone_at, excluded.barrier, excluded.jockey, excluded.trainer_name, excluded.weight,
             excluded.silk_colours, excluded.silk_url_64, excluded.silk_url_128, excluded.is_favourite,
             excluded.is_mover, excluded.fixed_win_odds, excluded.fixed_place_odds, excluded.pool_win_odds,
             excluded.pool_place_odds, excluded.win_odds, excluded.place_odds, excluded.recorded_odds,
@@ -189,8 +200,9 @@ WITH poll AS MATERIALIZED (
         entrant_id text, odds numeric, type text, event_timestamp timestamptz)
     ON CONFLICT DO NOTHING
 ), run AS (
-    INSERT INTO poll_runs (race_id, polled_at, generated_at, outcome, http_status, body_bytes, fetch_ms, transform_ms)
-    SELECT race_id, polled_at, generated_at, outcome, 200, body_bytes, fetch_ms, transform_ms
+    INSERT INTO poll_runs (race_id, polled_at, generated_at, outcome, http_status, body_bytes, fetch_ms, transform_ms,
+        left_out, reason)
+    SELECT race_id, polled_at, generated_at, outcome, 200, body_bytes, fetch_ms, transform_ms, left_out, reason
     FROM poll JOIN mark USING (race_id)
     ON CONFLICT DO NOTHING
 )
@@ -209,5 +221,15 @@ WRITE_LATE_POLL = WRITE_POLL.replace(
     FROM poll JOIN mark USING (race_id), json_to_recordset(poll.corrections) AS row (
         entrant_id text, incremental_win_amount bigint, incremental_place_amount bigint)
     WHERE reading.entrant_id = row.entrant_id AND reading.event_timestamp = %(corrected_at)s
+), run AS (""",
+)
+
+# Seldom does an entrant leave its field, and only such a poll looks.
+WRITE_POLL_AND_GONE = WRITE_POLL.replace(
+    "), run AS (",
+    """), gone AS (
+    UPDATE entrants AS entrant SET gone_at = newest.generated_at
+    FROM newest, json_array_elements_text(newest.gone) AS who
+    WHERE entrant.entrant_id = who AND entrant.race_id = newest.race_id
 ), run AS (""",
 )

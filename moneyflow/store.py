@@ -4,6 +4,7 @@ A statement is its own transaction here: when it returns, it is committed. A wri
 version of the race's mark, so polls of one race are written one after the other, by whatever workers.
 """
 
+from collections.abc import Container
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -22,9 +23,16 @@ from moneyflow.records import (
     Reading,
     RecordedOdds,
 )
-from moneyflow.statements import MARK_UNCHANGED, READ_STATE, WRITE_LATE_POLL, WRITE_POLL
+from moneyflow.statements import (
+    MARK_UNCHANGED,
+    OF_OTHER_RACES,
+    READ_STATE,
+    WRITE_LATE_POLL,
+    WRITE_POLL,
+    WRITE_POLL_AND_GONE,
+)
 from raceday.feed.client import FeedAnswer
-from raceday.feed.records import Dividend, PoolTotals, RaceSnapshot
+from raceday.feed.records import MOST_AHEAD, Dividend, PoolTotals, RaceSnapshot
 
 
 class _StoredReading(Struct):
@@ -36,8 +44,14 @@ class _StoredReading(Struct):
     pool_place_odds: Decimal | None
 
 
+class _StoredEntrants(Struct):
+    recorded_odds: dict[str, RecordedOdds | None] | None
+    field: frozenset[str] | None
+
+
 class _StoredRace(Struct):
     version: int
+    polled_at: datetime
     generated_at: datetime
     digest: str
     last_reading_at: datetime | None
@@ -45,7 +59,7 @@ class _StoredRace(Struct):
     result_status: str | None
     result_time: datetime | None
     dividends: tuple[Dividend, ...] | None
-    recorded_odds: dict[str, RecordedOdds] | None
+    entrants: _StoredEntrants
     readings: list[_StoredReading] | None
 
 
@@ -53,18 +67,24 @@ _stored_race = msgspec.json.Decoder(_StoredRace)
 _json = msgspec.json.Encoder(decimal_format="number")
 
 
-def read_state(race_id: str, generated_at: datetime) -> RaceState:
-    """This function will read what a poll made by the feed at `generated_at` is to be compared with."""
-    row = _execute(READ_STATE, {"race_id": race_id, "generated_at": generated_at})
+def read_state(snapshot: RaceSnapshot, polled_at: datetime) -> RaceState:
+    """Read what a poll is to be compared with: what is stamped ahead of our clock at the newest poll of all is not."""
+    asked = {"race_id": snapshot.race_id, "generated_at": snapshot.generated_at, "polled_at": polled_at}
+    row = _execute(READ_STATE, {**asked, "most_ahead": MOST_AHEAD})
     if row is None:
-        return RaceState()
+        return RaceState(elsewhere=_of_other_races(snapshot, known=()))
     stored = _stored_race.decode(row[0])
+    known = stored.entrants.recorded_odds or {}
+    latest = max(stored.polled_at, polled_at) + MOST_AHEAD
+    is_ahead = stored.generated_at > latest
     with_place_dividends = {at.event_timestamp for at in stored.readings or [] if at.pool_place_odds is not None}
     return RaceState(
         version=stored.version,
-        generated_at=stored.generated_at,
-        digest=stored.digest,
-        last_reading_at=stored.last_reading_at,
+        generated_at=None if is_ahead else stored.generated_at,
+        digest=None if is_ahead else stored.digest,
+        last_reading_at=_last_reading_at(stored, latest),
+        field=stored.entrants.field or frozenset(),
+        elsewhere=_of_other_races(snapshot, known),
         win_pool_cents=None if stored.win_pool_total is None else int(stored.win_pool_total * 100),
         readings=tuple(
             Reading(
@@ -77,11 +97,23 @@ def read_state(race_id: str, generated_at: datetime) -> RaceState:
             )
             for reading in stored.readings or []
         ),
-        recorded_odds=stored.recorded_odds or {},
+        recorded_odds={entrant_id: odds for entrant_id, odds in known.items() if odds},
         dividends=stored.dividends or (),
-        result_status=stored.result_status,
+        result_status=None if is_ahead else stored.result_status,
         result_time=stored.result_time,
     )
+
+
+def _of_other_races(snapshot: RaceSnapshot, known: Container[str]) -> frozenset[str]:
+    ids = [entrant.entrant_id for entrant in snapshot.entrants if entrant.entrant_id not in known]
+    row = _execute(OF_OTHER_RACES, {"ids": ids, "race_id": snapshot.race_id}) if ids else None
+    return frozenset(row[0]) if row else frozenset()
+
+
+def _last_reading_at(stored: _StoredRace, latest: datetime) -> datetime | None:
+    if stored.last_reading_at is None or stored.last_reading_at <= latest:
+        return stored.last_reading_at
+    return max((reading.event_timestamp for reading in stored.readings or []), default=None)
 
 
 class Written(Struct, frozen=True):
@@ -105,6 +137,8 @@ def write_poll(
         "body_bytes": len(answer.body),
         "fetch_ms": answer.fetch_ms,
         "transform_ms": transform_ms,
+        "left_out": len(snapshot.left_out),
+        "reason": str(snapshot.left_out[0]) if snapshot.left_out else None,
     }
     if flow.outcome is Outcome.UNCHANGED:
         mark = {"race_id": snapshot.race_id, "generated_at": snapshot.generated_at, "version": version}
@@ -114,7 +148,7 @@ def write_poll(
         if flow.corrections:
             row = _execute(WRITE_LATE_POLL, {"poll": poll, "corrected_at": flow.corrections[0].event_timestamp})
         else:
-            row = _execute(WRITE_POLL, {"poll": poll})
+            row = _execute(WRITE_POLL_AND_GONE if flow.gone else WRITE_POLL, {"poll": poll})
     return Written(False) if row is None else Written(True, is_race_changed=row[0], changed_at=row[1])
 
 
@@ -163,6 +197,9 @@ def _poll(snapshot: RaceSnapshot, flow: MoneyFlow) -> dict[str, Any]:
         "points": flow.points,
         "odds": flow.odds,
         "corrections": flow.corrections,
+        "newest_at": flow.newest_at,
+        "last_reading_at": flow.last_reading_at,
+        "gone": flow.gone,
     }
 
 

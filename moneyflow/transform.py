@@ -20,7 +20,7 @@ from moneyflow.records import (
     Reading,
 )
 from moneyflow.shares import amounts, normalised, shares_from_dividends
-from raceday.feed.records import EntrantSnapshot, RaceSnapshot, RaceStatus
+from raceday.feed.records import EntrantSnapshot, ParseFault, RaceSnapshot, RaceStatus
 
 BUCKETS = (*range(60, 5, -5), 5, 4, 3, 2, 1, 0)  # minutes to the advertised start
 PERCENTAGE_PLACES = Decimal("0.0001")
@@ -54,6 +54,22 @@ def money_flow(snapshot: RaceSnapshot, state: RaceState, *, odds_since: datetime
         corrections=_corrections(points, snapshot, state) if is_late else (),
         data_quality_score=data_quality(snapshot, points, state) if outcome is Outcome.CHANGED else None,
         end=_end(snapshot, state) if outcome is Outcome.CHANGED else None,
+        newest_at=max(snapshot.generated_at, state.generated_at or snapshot.generated_at),
+        last_reading_at=_last_reading_at(snapshot, points, state),
+        gone=_gone(snapshot, state) if outcome is Outcome.CHANGED else (),
+    )
+
+
+def own_field(snapshot: RaceSnapshot, state: RaceState) -> RaceSnapshot:
+    """Return the snapshot less the entrants that are another race's: an entrant never changes race."""
+    strangers = [entrant for entrant in snapshot.entrants if entrant.entrant_id in state.elsewhere]
+    if not strangers:
+        return snapshot
+    faults = [ParseFault("$.data.runners", f"{entrant.entrant_id} is of another race") for entrant in strangers]
+    return msgspec.structs.replace(
+        snapshot,
+        entrants=tuple(entrant for entrant in snapshot.entrants if entrant not in strangers),
+        left_out=(*snapshot.left_out, *faults),
     )
 
 
@@ -90,6 +106,18 @@ def _outcome(snapshot: RaceSnapshot, state: RaceState, digest: str) -> Outcome:
 def _digest_after_late(snapshot: RaceSnapshot, state: RaceState) -> str:
     is_newest_reading = state.last_reading_at is None or snapshot.generated_at > state.last_reading_at
     return "" if is_newest_reading else state.digest or ""
+
+
+def _last_reading_at(snapshot: RaceSnapshot, points: Sequence[MoneyFlowPoint], state: RaceState) -> datetime | None:
+    if not points:
+        return state.last_reading_at
+    return max(snapshot.generated_at, state.last_reading_at or snapshot.generated_at)
+
+
+def _gone(snapshot: RaceSnapshot, state: RaceState) -> tuple[str, ...]:
+    if not snapshot.names_field:
+        return ()
+    return tuple(sorted(state.field - {entrant.entrant_id for entrant in snapshot.entrants}))
 
 
 def _points(snapshot: RaceSnapshot, state: RaceState) -> tuple[MoneyFlowPoint, ...]:

@@ -35,4 +35,4 @@ class EntrantInline(ReadOnly, TabularInline):  # type: ignore[misc]  # unfold ha
 
     @admin.display(description="state")
     def scratched(self, entrant: Entrant) -> str:
-        return "scratched" if entrant.is_scratched else "runs"
+        return "gone" if entrant.gone_at else "scratched" if entrant.is_scratched else "runs"

@@ -11,8 +11,8 @@ from msgspec import Struct
 from meetings.store import settle_meetings, write_meetings
 from raceday import shelf
 from raceday.feed.client import PAGE, FeedAnswer, FeedClient, FeedError
-from raceday.feed.parse import ParseFault, parse_meetings
-from raceday.feed.records import MeetingCard
+from raceday.feed.parse import parse_meetings
+from raceday.feed.records import MeetingCard, ParseFault
 from raceday.models import PollRun
 from raceday.racing_day import day_bounds, racing_day
 

@@ -69,6 +69,7 @@ class Entrant(models.Model):
     bet_percentage = models.DecimalField(max_digits=5, decimal_places=2, null=True)
     is_scratched = models.BooleanField(default=False)
     scratched_at = models.DateTimeField(null=True)
+    gone_at = models.DateTimeField(null=True, help_text="the feed's time of the first answer that named it no more")
     race = models.ForeignKey(Race, on_delete=models.CASCADE, related_name="entrants")
     jockey = models.TextField(null=True)
     trainer_name = models.TextField(null=True)

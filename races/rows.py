@@ -12,7 +12,8 @@ from races.models import Entrant, Race, RacePool, RaceResult
 
 RACE = """
 SELECT races.*, polled_at AS polled, changed_at AS changed, generated_at AS generated,
-    (SELECT count(*) FROM entrants WHERE entrants.race_id = races.race_id AND NOT is_scratched) AS runner_count
+    (SELECT count(*) FROM entrants
+     WHERE entrants.race_id = races.race_id AND NOT is_scratched AND gone_at IS NULL) AS runner_count
 FROM races LEFT JOIN poll_marks USING (race_id) WHERE races.race_id = %s
 """
 MEETING = """
@@ -20,7 +21,7 @@ SELECT meetings.*,
     (SELECT min(start_time) FROM races WHERE races.meeting_id = meetings.meeting_id) AS first_race_time
 FROM meetings WHERE meeting_id = %s
 """
-ENTRANTS = "SELECT * FROM entrants WHERE race_id = %s ORDER BY runner_number, entrant_id"
+ENTRANTS = "SELECT * FROM entrants WHERE race_id = %s AND gone_at IS NULL ORDER BY runner_number, entrant_id"
 POOL = "SELECT * FROM race_pools WHERE race_id = %s"
 RESULT = "SELECT * FROM race_results WHERE race_id = %s"
 
@@ -29,7 +30,7 @@ def find_race(race_id: str) -> Any:
     """This function will read a race, None when there is none.
 
     It knows its last poll and change and the feed's stamp (`polled`, `changed`, `generated`: None before the first),
-    and its `runner_count`, which leaves out the scratched.
+    and its `runner_count`, which leaves out the scratched and the gone.
     """
     return next(iter(Race.objects.raw(RACE, [race_id])), None)
 
@@ -49,7 +50,7 @@ def read_whole_race(race_id: str) -> Any:
 
 
 def read_entrants(race_id: str) -> list[Any]:
-    """This function will read a race's entrants, by runner number; none when there is no such race."""
+    """This function will read a race's field, by runner number, without those gone; none when there is no such race."""
     return list(Entrant.objects.raw(ENTRANTS, [race_id]))
 
 

@@ -56,7 +56,7 @@ class RaceDetailSerializer(BodySerializer):
     meeting_id = serializers.CharField(read_only=True)
     race_type = serializers.CharField(source="meeting.race_type", read_only=True)
     type = serializers.CharField(source="meeting.race_type", read_only=True, help_text="race_type")
-    runner_count = serializers.IntegerField(read_only=True, help_text="entrants that are not scratched")
+    runner_count = serializers.IntegerField(read_only=True, help_text="entrants that are neither scratched nor gone")
 
     class Meta:
         model = Race
@@ -150,7 +150,9 @@ class RaceResultSerializer(BodySerializer):
     results_available = serializers.SerializerMethodField()
     results_data = PlacingSerializer(source="results", many=True, read_only=True)
     dividends_data = DividendSerializer(source="dividends", many=True, read_only=True)
-    fixed_odds_data = serializers.SerializerMethodField(help_text="by runner number")
+    fixed_odds_data = serializers.SerializerMethodField(
+        help_text="by runner number; a second runner of a number by its entrant_id"
+    )
 
     class Meta:
         model = RaceResult
@@ -176,7 +178,11 @@ class RaceResultSerializer(BodySerializer):
     @extend_schema_field(serializers.DictField(child=FinalPriceSerializer()))
     def get_fixed_odds_data(self, result: RaceResult) -> dict[str, Any]:
         entrants: list[Entrant] = result.runners  # type: ignore[attr-defined]  # which its reader has added
-        return {str(entrant.runner_number): shown(FinalPriceSerializer, entrant) for entrant in entrants}
+        prices: dict[str, Any] = {}
+        for entrant in entrants:
+            number = str(entrant.runner_number)
+            prices[entrant.entrant_id if number in prices else number] = shown(FinalPriceSerializer, entrant)
+        return prices
 
 
 @example(examples.MEETING_RACES)

@@ -175,7 +175,7 @@ def _upcoming(window_minutes: int, lookback_minutes: int, *, limit: int, now: da
 
 def _batch(asked: list[str]) -> Body:
     """The races asked for, in one query; never kept, for each of them would outdate it."""
-    runners = Count("entrants", filter=Q(entrants__is_scratched=False))
+    runners = Count("entrants", filter=Q(entrants__is_scratched=False, entrants__gone_at=None))
     races = Race.objects.annotate(runner_count=runners).select_related("meeting").filter(race_id__in=asked)
     found: dict[str, Any] = {race.pk: race for race in races}
     body = {

@@ -9,7 +9,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import islice
 from pathlib import Path
 from threading import Thread
@@ -19,7 +19,7 @@ from django.conf import settings
 
 from benchmarks.client_day import figures, habit
 from benchmarks.corridor import Poll, lost_polls
-from benchmarks.feed import changes, is_busy, open_races, simulation_from, source_of
+from benchmarks.feed import DAYS, changes, is_busy, open_races, simulation_from, source_of
 from benchmarks.figures import BenchmarkError, Figure, percentile, table
 from benchmarks.load import cpu_seconds, drive, processes, read_head, request
 from benchmarks.peers import PEERS, PeerError, built
@@ -119,7 +119,7 @@ def test_each_question_to_the_feed_finds_the_race_changed() -> None:
     race = open_races(simulation)[0]
     ask = Request(path=f"{ROOT}/events/{race.race_id}", query={"with_money_tracker": "true"})
     source = source_of(simulation)
-    snapshots = [parse_event(source(ask, NOON).body) for _ in range(40)]
+    snapshots = [parse_event(source(ask, NOON).body, polled_at=NOON + timedelta(days=DAYS)) for _ in range(40)]
     seen = [snapshot for snapshot in snapshots if isinstance(snapshot, RaceSnapshot)]
     assert len({snapshot_digest(snapshot) for snapshot in seen}) == 40
     assert [snapshot.generated_at for snapshot in seen] == list(islice(changes(race, simulation.world), 40))

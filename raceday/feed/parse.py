@@ -2,21 +2,30 @@
 
 import re
 from collections import defaultdict
-from collections.abc import Callable
-from datetime import UTC, datetime
+from collections.abc import Callable, Collection, Iterable
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from typing import NoReturn, TypeVar
-
-import msgspec
-from msgspec import Struct
+from functools import lru_cache
+from typing import TypeVar
 
 from raceday.feed import wire
+from raceday.feed.decode import (
+    UNREADABLE,
+    UnreadableError,
+    decode_event,
+    decode_header,
+    decode_meetings,
+    fault_of,
+    refuse,
+)
 from raceday.feed.records import (
+    MOST_AHEAD,
     Dividend,
     DividendPosition,
     EntrantSnapshot,
     FixedPrice,
     MeetingCard,
+    ParseFault,
     PoolTotals,
     RaceCard,
     RaceSnapshot,
@@ -44,93 +53,78 @@ POOL_FIELDS = {
     "First4": "first4_cents",
     "FirstFour": "first4_cents",
 }
-PRICE_LIMIT = 10**8  # the columns' numeric(10,2), numeric(5,2) and numeric(12,2)
-HOLD_LIMIT = 10**3
-DOLLAR_LIMIT = 10**9
+ABANDONED = "ABANDONED"  # of a pool: its money was given back
+LOWEST_PRICE = 1  # the tote pays back at least the stake, and no bookmaker offers less
+HOLD_LIMIT = 999.995  # numeric(5,2)
+YEARS_OF_RACING = range(2000, 2100)
+NEAREST_RACES = timedelta(days=60)  # a bucket further from the start fits no column
+NEAREST_DAYS = timedelta(days=7)
 NOT_YET_JUMPED = frozenset({RaceStatus.OPEN, RaceStatus.POSTPONED, RaceStatus.ABANDONED})
 
 T = TypeVar("T")
+P = TypeVar("P")
 
 
-class ParseFault(Struct, frozen=True):
-    """Why an answer, or a part of it, cannot be read: the JSON path, as `$.data.race.status`, and the reason."""
+def parse_event(body: bytes, *, polled_at: datetime) -> RaceSnapshot | ParseFault:
+    """Read one `/racing/events/{id}` answer, less its bad parts.
 
-    path: str
-    reason: str
-
-    def __str__(self) -> str:
-        return f"{self.path}: {self.reason}"
-
-
-_event_decoder = msgspec.json.Decoder(wire.Event)
-_meetings_decoder = msgspec.json.Decoder(wire.Meetings)
-_headed_decoder = msgspec.json.Decoder(wire.Headed)
-_meeting_decoder = msgspec.json.Decoder(wire.Meeting)
-_card_race_decoder = msgspec.json.Decoder(wire.CardRace)
-
-
-class _UnreadableError(ValueError):
-    """Carries a path and a reason out of the depth of one answer; never leaves this module."""
-
-
-def parse_event(body: bytes) -> RaceSnapshot | ParseFault:
-    """This function will read one `/racing/events/{id}` answer.
-
-    body: JSON as the feed sends it, decompressed. Unknown fields are ignored; a missing or mistyped needed
-    one gives a ParseFault with its path. Money becomes integer cents, an odds of 0 and an empty text None.
+    body: JSON as the feed sends it, decompressed. polled_at: by our clock; an answer that is stamped more than 60 s
+    later is refused. Unknown fields are ignored. A bad row, or a bad field that is not needed, is left out and told in
+    `left_out`; where a needed one is bad, the answer is a ParseFault with its path. Money becomes integer cents, an
+    odds below 1 and an empty text None.
     """
+    faults: list[ParseFault] = []
     try:
-        return _snapshot(_event_decoder.decode(body))
-    except (msgspec.DecodeError, _UnreadableError) as error:
-        return _fault(error)
+        return _snapshot(decode_event(body, faults), polled_at, faults)
+    except UNREADABLE as error:
+        return fault_of(error)
 
 
 def parse_meetings(body: bytes) -> tuple[tuple[MeetingCard, ...], tuple[ParseFault, ...]]:
-    """This function will read a `/racing/meetings` answer, and leave out only what cannot be read.
+    """Read a `/racing/meetings` answer, and leave out only what cannot be read.
 
     Returns the meetings, each with its readable races, and a fault for each part left out.
     """
     faults: list[ParseFault] = []
     try:
-        raw = _meetings_decoder.decode(body).data.meetings or []
-    except msgspec.DecodeError as error:
-        return (), (_fault(error),)
-    cards = _each(raw, "$.data.meetings", lambda part, path: _meeting_card(part, path, faults), faults)
+        meetings = decode_meetings(body, faults)
+    except UNREADABLE as error:
+        return (), (fault_of(error),)
+    cards = _each(meetings, "$.data.meetings", lambda meeting, path: _meeting_card(meeting, path, faults), faults)
     return tuple(cards), tuple(faults)
 
 
 def parse_generated_at(body: bytes) -> datetime | ParseFault:
-    """This function will read when the feed made an answer, whatever the answer is about."""
+    """Read when the feed made an answer, whatever the answer is about."""
     try:
-        return _headed_decoder.decode(body).header.generated_time.astimezone(UTC)
-    except msgspec.DecodeError as error:
-        return _fault(error)
+        return _utc(decode_header(body).generated_time, "$.header.generated_time")
+    except UNREADABLE as error:
+        return fault_of(error)
 
 
-def _each(
-    parts: list[msgspec.Raw], path: str, read: Callable[[msgspec.Raw, str], T], faults: list[ParseFault]
-) -> list[T]:
+def _each(parts: Iterable[P], path: str, read: Callable[[P, str], T], faults: list[ParseFault]) -> list[T]:
     found = []
     for index, part in enumerate(parts):
         try:
             found.append(read(part, f"{path}[{index}]"))
-        except (msgspec.DecodeError, _UnreadableError) as error:
-            faults.append(_fault(error, within=f"{path}[{index}]"))
+        except UnreadableError as error:
+            faults.append(fault_of(error, within=f"{path}[{index}]"))
     return found
 
 
-def _fault(error: Exception, within: str = "$") -> ParseFault:
-    reason, _, path = str(error).partition(" - at `")
-    return ParseFault(within + path.rstrip("`").removeprefix("$"), re.sub("`", "'", reason))
+def _utc(at: datetime, path: str) -> datetime:
+    return at.astimezone(UTC) if at.year in YEARS_OF_RACING else refuse(path, f"{at.year} is no year of racing")
 
 
-def _refuse(path: str, reason: str) -> NoReturn:
-    raise _UnreadableError(f"{reason} - at `{path}`")
+@lru_cache(4096)  # most prices are of few steps
+def _exact(number: float) -> Decimal:
+    # The decimal the feed wrote: no number of the feed has more than 15 digits.
+    return Decimal(f"{number:.15g}")
 
 
-def _meeting_card(part: msgspec.Raw, path: str, faults: list[ParseFault]) -> MeetingCard:
-    meeting = _meeting_decoder.decode(part)
+def _meeting_card(meeting: wire.Meeting, path: str, faults: list[ParseFault]) -> MeetingCard:
     races = tuple(_each(meeting.races or [], f"{path}.races", lambda race, _: _race_card(race), faults))
+    _utc(meeting.date, "$.date")
     return MeetingCard(
         meeting_id=meeting.meeting,
         name=meeting.name,
@@ -144,13 +138,12 @@ def _meeting_card(part: msgspec.Raw, path: str, faults: list[ParseFault]) -> Mee
     )
 
 
-def _race_card(part: msgspec.Raw) -> RaceCard:
-    race = _card_race_decoder.decode(part)
+def _race_card(race: wire.CardRace) -> RaceCard:
     return RaceCard(
         race_id=race.id,
         name=race.name,
         race_number=race.race_number,
-        advertised_start=race.start_time.astimezone(UTC),
+        advertised_start=_utc(race.start_time, "$.start_time"),
         status=STATUS_ALIASES.get(race.status, race.status),
         distance=race.distance or None,
         weather=race.weather or None,
@@ -160,14 +153,18 @@ def _race_card(part: msgspec.Raw) -> RaceCard:
 
 
 def _race_type(code: str, path: str) -> RaceType:
-    return RACE_TYPES.get(code) or _refuse(path, f"'{code}' is not a racing code: T, H or G")
+    return RACE_TYPES.get(code) or refuse(path, f"'{code}' is not a racing code: T, H or G")
 
 
-def _snapshot(event: wire.Event) -> RaceSnapshot:
+def _snapshot(event: wire.Event, polled_at: datetime, faults: list[ParseFault]) -> RaceSnapshot:
     if event.header.error:
-        _refuse("$.header.error", event.header.error)
+        refuse("$.header.error", event.header.error)
     race, data = event.data.race, event.data
     status = STATUS_ALIASES.get(race.status, race.status)
+    generated_at = _stamp(event.header.generated_time, polled_at)
+    advertised_start = _start(race, generated_at)
+    entrants = _entrants(data, faults)
+    pools = None if data.tote_pools is None else _pools(data.tote_pools, faults)
     return RaceSnapshot(
         race_id=race.event_id,
         meeting_id=race.meeting_id,
@@ -178,50 +175,75 @@ def _snapshot(event: wire.Event) -> RaceSnapshot:
         name=race.description,
         race_number=race.race_number,
         status=status,
-        advertised_start=datetime.fromtimestamp(race.advertised_start, UTC),
+        advertised_start=advertised_start,
         actual_start=_instant(None if status in NOT_YET_JUMPED else race.actual_start),
         race_date_nz=race.race_date_nz,
         distance=race.distance or None,
         weather=race.weather or None,
         track_condition=race.track_condition or None,
-        entrants=_entrants(data),
-        pools=None if data.tote_pools is None else _pools(data.tote_pools),
+        entrants=entrants,
+        pools=pools,
         results=tuple(_result(row) for row in sorted(data.results or [], key=lambda row: row.position)),
         dividends=tuple(_dividend(row) for row in data.dividends or []),
-        generated_at=event.header.generated_time.astimezone(UTC),
+        generated_at=generated_at,
         # The feed ignores what it does not know and answers 200: only the echo shows that it understood.
         has_money_tracker=data.money_tracker is not None and bool(event.params and event.params.with_money_tracker),
+        left_out=tuple(faults),
+        names_field=bool(entrants) and not any(fault.path.startswith("$.data.runners") for fault in faults),
     )
+
+
+def _stamp(generated_time: datetime, polled_at: datetime) -> datetime:
+    # A stamp ahead of our clock would make its answer the newest until then.
+    path = "$.header.generated_time"
+    generated_at = _utc(generated_time, path)
+    ahead = generated_at - polled_at
+    return generated_at if ahead <= MOST_AHEAD else refuse(path, f"{ahead.total_seconds():.0f} s ahead of our clock")
+
+
+def _start(race: wire.Race, generated_at: datetime) -> datetime:
+    start = datetime.fromtimestamp(race.advertised_start, UTC)
+    if abs(start - generated_at) > NEAREST_RACES:
+        refuse("$.data.race.advertised_start", f"{start:%Y-%m-%d}, in an answer of {generated_at:%Y-%m-%d}")
+    if abs(race.race_date_nz - start.date()) > NEAREST_DAYS:
+        refuse("$.data.race.race_date_nz", f"{race.race_date_nz} of a race that starts on {start:%Y-%m-%d}")
+    return start
 
 
 def _instant(epoch_seconds: int | None) -> datetime | None:
     return datetime.fromtimestamp(epoch_seconds, UTC) if epoch_seconds else None
 
 
-def _entrants(data: wire.EventData) -> tuple[EntrantSnapshot, ...]:
-    field = [runner for runner in data.runners if runner.primary_market]
-    seen: set[str] = set()
+def _entrants(data: wire.EventData, faults: list[ParseFault]) -> tuple[EntrantSnapshot, ...]:
+    field: dict[str, wire.Runner] = {}
     for index, runner in enumerate(data.runners):
-        if runner.primary_market and runner.entrant_id in seen:
-            _refuse(f"$.data.runners[{index}].entrant_id", "the same entrant twice")
-        seen.add(runner.entrant_id)
-    holds, bets = _money_tracker(data.money_tracker)
+        if runner.primary_market and field.setdefault(runner.entrant_id, runner) is not runner:
+            faults.append(ParseFault(f"$.data.runners[{index}].entrant_id", "the same entrant twice"))
+    holds, bets = _money_tracker(data.money_tracker, field.keys(), faults)
     return tuple(
         _entrant(runner, holds.get(runner.entrant_id), bets.get(runner.entrant_id))
-        for runner in sorted(field, key=lambda runner: runner.runner_number)
+        for runner in sorted(field.values(), key=lambda runner: runner.runner_number)
     )
 
 
-def _money_tracker(tracker: wire.MoneyTracker | None) -> tuple[dict[str, Decimal], dict[str, Decimal]]:
+def _money_tracker(
+    tracker: wire.MoneyTracker | None, field: Collection[str], faults: list[ParseFault]
+) -> tuple[dict[str, Decimal], dict[str, Decimal]]:
     # Each entrant's money comes in 8–10 unordered integer slices, some of them 0: only their sum means something.
-    holds: dict[str, Decimal] = defaultdict(Decimal)
-    bets: dict[str, Decimal] = defaultdict(Decimal)
+    holds: dict[str, float] = defaultdict(float)
+    bets: dict[str, float] = defaultdict(float)
     for row in (tracker.entrants if tracker else None) or []:
-        holds[row.entrant_id] += row.hold_percentage
-        bets[row.entrant_id] += row.bet_percentage
-        if not 0 <= holds[row.entrant_id] < HOLD_LIMIT or not 0 <= bets[row.entrant_id] < HOLD_LIMIT:
-            _refuse("$.data.money_tracker.entrants", f"the slices of {row.entrant_id} sum to no percentage")
-    return holds, bets
+        if row.entrant_id in field:
+            holds[row.entrant_id] += row.hold_percentage
+            bets[row.entrant_id] += row.bet_percentage
+    return _percentages(holds, faults), _percentages(bets, faults)
+
+
+def _percentages(sums: dict[str, float], faults: list[ParseFault]) -> dict[str, Decimal]:
+    beyond = [who for who, total in sums.items() if total >= HOLD_LIMIT]
+    path = "$.data.money_tracker.entrants"
+    faults += [ParseFault(path, f"the slices of {who} sum to no percentage") for who in beyond]
+    return {who: _exact(total) for who, total in sums.items() if total < HOLD_LIMIT}
 
 
 def _entrant(runner: wire.Runner, hold: Decimal | None, bet: Decimal | None) -> EntrantSnapshot:
@@ -251,16 +273,14 @@ def _entrant(runner: wire.Runner, hold: Decimal | None, bet: Decimal | None) -> 
     )
 
 
-def _price(odds: Decimal | None) -> Decimal | None:
-    # The feed writes 0 for "no price"; a negative one would be nonsense, and is none either.
-    if odds is None or odds <= 0:
-        return None
-    return odds if odds < PRICE_LIMIT else _refuse("$.data.runners", f"odds of {odds} are beyond belief")
+def _price(odds: float | None) -> Decimal | None:
+    # The feed writes 0 for "no price"; whatever else is below the stake is none either.
+    return None if odds is None or odds < LOWEST_PRICE else _exact(odds)
 
 
 def _kilograms(weight: wire.Weight | None) -> Decimal | None:
     text = str(weight.total or "") if weight else ""
-    return Decimal(text) if re.fullmatch(r"\d{1,3}(\.\d+)?", text) and Decimal(text) else None
+    return Decimal(text) if re.fullmatch(r"\d{1,3}(\.\d{1,9})?", text) and 0 < float(text) < HOLD_LIMIT else None
 
 
 def _price_history(flucs: wire.Flucs | None) -> tuple[FixedPrice, ...]:
@@ -268,19 +288,25 @@ def _price_history(flucs: wire.Flucs | None) -> tuple[FixedPrice, ...]:
     if flucs is None:
         return ()
     rows = [flucs.open, flucs.high, flucs.low, flucs.nine_am, *(flucs.last_six or [])]
-    prices = {row.timestamp.astimezone(UTC): row.fluc for row in rows if row and row.fluc and row.timestamp.year > 1}
+    prices = {
+        row.timestamp.astimezone(UTC): _exact(row.fluc)
+        for row in rows
+        if row and row.fluc >= LOWEST_PRICE and row.timestamp.year in YEARS_OF_RACING
+    }
     return tuple(FixedPrice(at, prices[at]) for at in sorted(prices))
 
 
-def _pools(rows: list[wire.Pool]) -> PoolTotals:
-    cents = {POOL_FIELDS[row.product_type]: _cents(row.total) for row in rows if row.product_type in POOL_FIELDS}
+def _pools(rows: list[wire.Pool], faults: list[ParseFault]) -> PoolTotals:
+    cents: dict[str, int] = {}
+    for index, row in enumerate(rows):
+        name = POOL_FIELDS.get(row.product_type)
+        if name is None or row.status == ABANDONED:
+            continue
+        if name in cents:
+            faults.append(ParseFault(f"$.data.tote_pools[{index}].product_type", f"a second {row.product_type} pool"))
+        else:
+            cents[name] = round(_exact(row.total) * 100)
     return PoolTotals(**cents)
-
-
-def _cents(dollars: Decimal) -> int:
-    if not 0 <= dollars < DOLLAR_LIMIT:
-        _refuse("$.data.tote_pools", f"a pool of {dollars} dollars")
-    return int((dollars * 100).to_integral_value())
 
 
 def _result(row: wire.Result) -> Result:
@@ -290,7 +316,7 @@ def _result(row: wire.Result) -> Result:
         name=row.name,
         entrant_id=row.entrant_id,
         barrier=row.barrier or None,
-        margin_length=row.margin_length,
+        margin_length=None if row.margin_length is None else _exact(row.margin_length),
     )
 
 
@@ -299,8 +325,8 @@ def _dividend(row: wire.Dividend) -> Dividend:
         id=row.id,
         product_name=row.product_name,
         status=row.status,
-        dividend=row.dividend,
-        pool_size=row.pool_size,
+        dividend=_exact(row.dividend),
+        pool_size=None if row.pool_size is None else _exact(row.pool_size),
         positions=tuple(DividendPosition(at.runner_number, at.position) for at in row.positions or []),
         description=row.description or None,
     )

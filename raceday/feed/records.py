@@ -1,10 +1,22 @@
 """What the rest of Raceday knows of the feed: frozen records, in our words and units. PURE, no I/O here."""
 
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
 
 from msgspec import Struct
+
+MOST_AHEAD = timedelta(seconds=60)  # that an answer may be stamped ahead of our clock
+
+
+class ParseFault(Struct, frozen=True):
+    """Why an answer, or a part of it, cannot be read: the JSON path, as `$.data.race.status`, and the reason."""
+
+    path: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.reason}"
 
 
 class RaceType(StrEnum):
@@ -151,3 +163,5 @@ class RaceSnapshot(Struct, frozen=True, kw_only=True):
     dividends: tuple[Dividend, ...]
     generated_at: datetime
     has_money_tracker: bool
+    left_out: tuple[ParseFault, ...] = ()  # bad parts of the answer; all that is here was read without them
+    names_field: bool = True  # False: its runners could not all be read, so it does not say who has left the field

@@ -1,18 +1,29 @@
-"""The feed's own shapes and names, as far as Raceday needs them; only raceday.feed.parse reads these. PURE."""
+"""The feed's own shapes and names, as far as Raceday needs them; only raceday.feed.parse reads these. PURE.
+
+Each type says what its column holds: what is more, or cannot be stored, is refused here, with its JSON path.
+"""
 
 from datetime import date, datetime
-from decimal import Decimal
 from typing import Annotated
 
-from msgspec import Meta, Raw, Struct
+from msgspec import Meta, Struct
 
-EpochSeconds = Annotated[int, Meta(ge=0, le=253_402_300_799)]  # up to the year 9999
+Id = Annotated[str, Meta(max_length=100, pattern=r"^[!-+\--~]+\Z")]  # visible ASCII; commas part ids in queries
+Text = Annotated[str, Meta(max_length=1000, pattern=r"^[^\x00]*\Z")]  # PostgreSQL has no NUL
+Word = Annotated[str, Meta(min_length=1, max_length=100, pattern=r"^[^\x00]*\Z")]
+Instant = Annotated[datetime, Meta(tz=True)]
+EpochSeconds = Annotated[int, Meta(ge=0, lt=4_102_444_800)]  # up to the year 2100
 Number = Annotated[int, Meta(ge=0, le=2_147_483_647)]  # what a column of type integer holds
+# What fits once rounded to two places: numeric(10,2), numeric(5,2), and numeric(12,2) for a sum of pools.
+Price = Annotated[float, Meta(ge=0, lt=99_999_999.995)]
+Percentage = Annotated[float, Meta(ge=0, lt=999.995)]
+Dollars = Annotated[float, Meta(ge=0, lt=1_000_000_000)]
+Length = Annotated[float, Meta(ge=-1_000_000, le=1_000_000)]
 
 
 class Header(Struct):
-    generated_time: datetime
-    error: str | None = None
+    generated_time: Instant
+    error: Text | None = None
 
 
 class Headed(Struct):
@@ -24,19 +35,19 @@ class Params(Struct):
 
 
 class Odds(Struct):
-    fixed_win: Decimal | None = None
-    fixed_place: Decimal | None = None
-    pool_win: Decimal | None = None
-    pool_place: Decimal | None = None
+    fixed_win: Price | None = None
+    fixed_place: Price | None = None
+    pool_win: Price | None = None
+    pool_place: Price | None = None
 
 
 class Weight(Struct):
-    total: str | float | None = None
+    total: Text | float | None = None
 
 
 class Fluc(Struct):
-    timestamp: datetime
-    fluc: Decimal
+    timestamp: Instant
+    fluc: Price
 
 
 class Flucs(Struct):
@@ -48,19 +59,19 @@ class Flucs(Struct):
 
 
 class Runner(Struct):
-    entrant_id: str
+    entrant_id: Id
     runner_number: Number
-    name: str
+    name: Text
     is_scratched: bool
     primary_market: bool = True
     barrier: Number | None = None
     scratch_time: EpochSeconds | None = None
-    jockey: str | None = None
-    trainer_name: str | None = None
+    jockey: Text | None = None
+    trainer_name: Text | None = None
     weight: Weight | None = None
-    silk_colours: str | None = None
-    silk_url_64x64: str | None = None
-    silk_url_128x128: str | None = None
+    silk_colours: Text | None = None
+    silk_url_64x64: Text | None = None
+    silk_url_128x128: Text | None = None
     favourite: bool | None = None
     mover: bool | None = None
     odds: Odds | None = None
@@ -68,9 +79,9 @@ class Runner(Struct):
 
 
 class Slice(Struct):
-    entrant_id: str
-    hold_percentage: Decimal
-    bet_percentage: Decimal
+    entrant_id: str  # looked up, never stored
+    hold_percentage: Percentage
+    bet_percentage: Percentage
 
 
 class MoneyTracker(Struct):
@@ -78,8 +89,9 @@ class MoneyTracker(Struct):
 
 
 class Pool(Struct):
-    product_type: str
-    total: Decimal
+    product_type: Text
+    total: Dollars
+    status: Text | None = None
 
 
 class Position(Struct):
@@ -88,40 +100,40 @@ class Position(Struct):
 
 
 class Dividend(Struct):
-    id: str
-    product_name: str
-    status: str
-    dividend: Decimal
-    pool_size: Decimal | None = None
+    id: Id
+    product_name: Text
+    status: Word
+    dividend: Price
+    pool_size: Dollars | None = None
     positions: list[Position] | None = None
-    description: str | None = None
+    description: Text | None = None
 
 
 class Result(Struct):
     position: Number
     runner_number: Number
-    name: str
-    entrant_id: str
+    name: Text
+    entrant_id: Id
     barrier: Number | None = None
-    margin_length: Decimal | None = None
+    margin_length: Length | None = None
 
 
 class Race(Struct):
-    event_id: str
-    meeting_id: str
-    meeting_name: str
-    status: str
-    description: str
+    event_id: Id
+    meeting_id: Id
+    meeting_name: Text
+    status: Word
+    description: Text
     advertised_start: EpochSeconds
     race_date_nz: date
     race_number: Number
-    type: str
-    country: str
+    type: Text
+    country: Text
     actual_start: EpochSeconds | None = None
-    state: str | None = None
+    state: Text | None = None
     distance: Number | None = None
-    weather: str | None = None
-    track_condition: str | None = None
+    weather: Text | None = None
+    track_condition: Text | None = None
 
 
 class EventData(Struct):
@@ -140,30 +152,30 @@ class Event(Struct):
 
 
 class CardRace(Struct):
-    id: str
+    id: Id
     race_number: Number
-    name: str
-    start_time: datetime
-    status: str
+    name: Text
+    start_time: Instant
+    status: Word
     distance: Number | None = None
-    weather: str | None = None
-    track_condition: str | None = None
+    weather: Text | None = None
+    track_condition: Text | None = None
     protest: bool | None = None
 
 
 class Meeting(Struct):
-    meeting: str
-    name: str
-    date: datetime
-    category: str
-    country: str
-    state: str | None = None
-    track_condition: str | None = None
-    races: list[Raw] | None = None
+    meeting: Id
+    name: Text
+    date: Instant
+    category: Text
+    country: Text
+    state: Text | None = None
+    track_condition: Text | None = None
+    races: list[CardRace] | None = None
 
 
 class MeetingsData(Struct):
-    meetings: list[Raw] | None
+    meetings: list[Meeting] | None
 
 
 class Meetings(Struct):

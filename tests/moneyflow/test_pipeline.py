@@ -167,11 +167,11 @@ def test_results_and_dividends_are_stored_at_interim_and_final(now: datetime) ->
 
 def test_an_unreadable_answer_leaves_its_path_and_its_body(now: datetime) -> None:
     body = event("r1", generated_at=now)
-    body["data"]["runners"][1]["runner_number"] = "two"
+    body["data"]["race"]["race_number"] = "two"
     found = answer(body, polled_at=now)
     assert walk("r1", found).outcome == "parse_error"
     run = PollRun.objects.get()
-    assert run.reason == "$.data.runners[1].runner_number: Expected 'int', got 'str'"
+    assert run.reason == "$.data.race.race_number: Expected 'int', got 'str'"
     assert bytes(FeedPayload.objects.get(poll_run=run).body) == found.body
     assert not Race.objects.exists()
 

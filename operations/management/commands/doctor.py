@@ -10,7 +10,8 @@ from operations import checks
 from operations.checks import Part, Status
 from raceday import clock
 from raceday.feed.client import FeedAnswer, FeedClient, FeedError
-from raceday.feed.parse import ParseFault, parse_generated_at
+from raceday.feed.parse import parse_generated_at
+from raceday.feed.records import ParseFault
 from raceday.racing_day import racing_day
 
 MOST_SKEW_SECONDS = 5.0

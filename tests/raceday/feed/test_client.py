@@ -48,7 +48,7 @@ def test_an_answer_is_kept_packed_and_unpacks_to_a_race_with_its_money() -> None
     assert found.encoding == "gzip"
     assert len(found.body) * 3 < len(found.content())
     assert msgspec.json.decode(found.content())["params"]["with_money_tracker"] is True
-    race = parse_event(found.content())
+    race = parse_event(found.content(), polled_at=found.polled_at)
     assert isinstance(race, RaceSnapshot)
     assert race.race_id == RACE_ID
     assert race.has_money_tracker

@@ -3,13 +3,14 @@
 import gzip
 import json
 from collections import defaultdict
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from raceday.feed.parse import ParseFault, parse_event, parse_meetings
+from raceday.feed.parse import parse_event, parse_meetings
+from raceday.feed.records import ParseFault
 from raceday.racing_day import racing_day
 from raceday.simulator.day import Race, card_of
 from tests.raceday.simulator.conftest import ALL_FLAGS, STARTED, Tab
@@ -225,7 +226,10 @@ def test_our_own_parser_reads_every_race_at_every_stage(tab: Tab) -> None:
     assert (len(cards), faults) == (6, ())
     for race in tab.races[::5]:
         for at in stages(race).values():
-            parsed = parse_event(tab.at(at).get(f"/events/{race.race_id}", **ALL_FLAGS).content)
+            parsed = parse_event(
+                tab.at(at).get(f"/events/{race.race_id}", **ALL_FLAGS).content,
+                polled_at=datetime.fromtimestamp(at, UTC),
+            )
             assert not isinstance(parsed, ParseFault)
             assert len(parsed.entrants) == len(race.runners)
 

@@ -176,17 +176,22 @@ def entrants(followed: Followed) -> list[Json]:
 
 # ── Pools and results ───────────────────────────────────────────────────────────────────────────
 def pools(followed: Followed) -> Json:
-    cents = followed.polls[-1].state.pools
-    same_since = next(each for each in followed.readings if each.state.pools == cents)
+    cents = told_pools(followed.polls[-1].state)
+    same_since = next(each for each in followed.readings if told_pools(each.state) == cents)
     return {
         "race_id": followed.race.race_id,
-        **{f"{name}_pool_total": cents[kind] for name, kind in POOLS.items()},
+        **{f"{name}_pool_total": cents.get(kind) for name, kind in POOLS.items()},
         "exacta_pool_total": None,  # a product this tote does not offer
-        "total_race_pool": sum(cents.values()),
+        "total_race_pool": sum(cents.values()) if cents else None,
         "currency": "$",
-        "extracted_pools": len(POOLS),
+        "extracted_pools": len(cents),
         "last_updated": nz(same_since.generated_at),
     }
+
+
+def told_pools(state: MarketState) -> dict[str, int]:
+    """Cents by product; the money of an abandoned race was given back."""
+    return {} if state.status == "Abandoned" else {kind: state.pools[kind] for kind in POOLS.values()}
 
 
 def result(followed: Followed) -> Json | None:

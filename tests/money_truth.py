@@ -7,7 +7,7 @@ from functools import lru_cache
 from itertools import groupby
 
 from raceday.simulator.market import MarketState
-from tests.day_truth import Followed, Json, Poll, holds, nz, prices
+from tests.day_truth import Followed, Json, Poll, holds, nz, prices, told_pools
 
 BUCKETS = (*range(5), *range(5, 65, 5))
 STEPS = ((1800, "5m"), (300, "2m"), (0, "30s"))
@@ -20,7 +20,7 @@ class Money:
 
     poll: Poll
     shares: dict[str, Fraction]
-    cents: dict[str, int]
+    cents: dict[str, int | None]
     hold: int
     prices: dict[str, float | None]
     basis: dict[str, tuple[bool, frozenset[int]]]
@@ -41,7 +41,8 @@ def money(followed: Followed, poll: Poll) -> dict[int, Money]:
     state, held = poll.state, holds(followed, poll.state)
     field = frozenset(range(len(followed.race.runners))) - state.scratched
     hold = {index: held[followed.race.runners[index].entrant_id] for index in field}
-    cents = {"win": state.pools["Win"], "place": state.pools["Place"]}
+    pools = told_pools(state)
+    cents = {"win": pools.get("Win"), "place": pools.get("Place")}
     shares, basis = {}, {}
     for pool in POOLS:
         weights = weights_of(state, pool, field)
@@ -51,13 +52,17 @@ def money(followed: Followed, poll: Poll) -> dict[int, Money]:
         index: Money(
             poll=poll,
             shares={pool: shares[pool][index] for pool in POOLS},
-            cents={pool: round(cents[pool] * shares[pool][index]) for pool in POOLS},
+            cents={pool: part(cents[pool], shares[pool][index]) for pool in POOLS},
             hold=hold[index],
             prices=prices(followed, state, index),
             basis=basis,
         )
         for index in field
     }
+
+
+def part(cents: int | None, share: Fraction) -> int | None:
+    return None if cents is None else round(cents * share)
 
 
 def weights_of(state: MarketState, pool: str, field: frozenset[int]) -> dict[int, Fraction]:
@@ -85,10 +90,18 @@ def documents(followed: Followed) -> Iterator[Json]:
             told = _document(followed, index, chain[-1]) | {"time_interval": interval}
             for pool in POOLS:
                 is_alike = all(each.basis[pool] == chain[0].basis[pool] for each in chain)
-                increment = chain[-1].cents[pool] - (before.cents[pool] if before else 0)
-                told[f"incremental_{pool}_amount"] = increment if is_alike or not before else None
+                told[f"incremental_{pool}_amount"] = came_in(chain, pool, before) if is_alike or not before else None
             before = chain[-1]
             yield told
+
+
+def came_in(chain: list[Money], pool: str, before: Money | None) -> int | None:
+    """This function will return the money that came in with a chain of readings, None where one of them is unknown."""
+    amounts = [each.cents[pool] for each in chain]
+    known = [amount for amount in amounts if amount is not None]
+    if not before:
+        return amounts[-1]
+    return known[-1] - known[0] if len(known) == len(amounts) else None
 
 
 def seconds_to_start(followed: Followed, each: Money) -> int:

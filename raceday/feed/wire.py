@@ -8,7 +8,7 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
-Id = Annotated[str, Meta(max_length=100, pattern=r"^[!-+\--~]+\Z")]  # visible ASCII; commas part ids in queries
+Id = Annotated[str, Meta(max_length=100, pattern=r"^[^\x00,]+\Z")]  # commas part ids in queries
 Text = Annotated[str, Meta(max_length=1000, pattern=r"^[^\x00]*\Z")]  # PostgreSQL has no NUL
 Word = Annotated[str, Meta(min_length=1, max_length=100, pattern=r"^[^\x00]*\Z")]
 Instant = Annotated[datetime, Meta(tz=True)]

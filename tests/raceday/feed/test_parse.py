@@ -141,6 +141,7 @@ def test_an_answer_without_what_it_cannot_be_without_is_a_fault(body: dict[str, 
     "stamp",
     ["0001-01-01T00:00:00+13:00", "9999-12-31T23:59:59-12:00", (NOW + timedelta(seconds=61)).isoformat(),
      NOW.replace(tzinfo=None).isoformat()],
+    ids=["year 1", "year 9999", "ahead", "without a zone"],
 )  # fmt: skip
 def test_a_stamp_ahead_of_our_clock_or_without_a_zone_or_of_no_year_is_a_fault(stamp: str) -> None:
     body = event()

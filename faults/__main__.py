@@ -1,4 +1,4 @@
-"""`python -m faults [NAME …] [--short] [--json] [--write]`: hurts a tree, counts, prints; exits 1 when a goal is missed."""
+"""`python -m faults [NAME …] [--short] [--json] [--write]`: hurts a tree, counts, exits 1 when a goal is missed."""
 
 import argparse
 import os

@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import psutil  # type: ignore[import-untyped]
-import psycopg
 
 from faults.questions import Questions
 from faults.tree import Tree, await_true

@@ -57,7 +57,7 @@ def simulated_app(simulation: Simulation, now: Now) -> App:
 
 
 def feed_app(source: Source, now: Now, truth: Source | None = None) -> App:
-    """This function will put a source of feed answers behind HTTP: GET of the feed, /_health, /_control, /_served, /_truth."""
+    """This function will put a source of feed answers behind HTTP: the feed, /_health, /_control, /_served, /_truth."""
     feed = Feed(source, now, truth, {})
 
     async def app(scope: Message, receive: Receive, send: Send) -> None:

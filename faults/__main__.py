@@ -4,24 +4,26 @@ import argparse
 import os
 import secrets
 import signal
-import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
+
+import httpx
+import psutil  # type: ignore[import-untyped]
+import psycopg
+import redis
 
 from faults import report
 from faults.catalogue import FAULTS, SHORT, Fault
 from faults.count import Answer, Span, Tally, longest_gap, recovery, tally, wrong_increments
-from faults.deeds import Scene
 from faults.questions import Questions
 from faults.report import Row
-from faults.tree import FaultsError, Tree, await_true, beside, free_port
-from faults.watch import CommitWatch, FeedWatch, Read, Reader, p99_ms, seen
+from faults.stage import Looked, Trees
+from faults.tree import FaultsError, NotAllowedError
+from faults.watch import Read, Reader, p99_ms, seen
 
 DOCUMENT = Path("docs/reliability.md")
 BEFORE_SECONDS = 3.0
@@ -29,74 +31,9 @@ AFTER_SECONDS, SHORT_AFTER_SECONDS = 20.0, 8.0
 UNREAD_SECONDS = 1.0
 SETTLE_SECONDS = 45.0  # q2 delivers again after 30
 QUIET_SECONDS = 5.0  # after which an answer that does not wait in Valkey is lost
-STEADY_SECONDS = 30.0
-LEAST_RACES = 40
-TMPFS_SIZE = "400m"
-
-
-@dataclass(slots=True)
-class Looked:
-    """A scene and those who look on."""
-
-    scene: Scene
-    feeds: list[FeedWatch]
-    commits: CommitWatch
-
-    @property
-    def answers(self) -> list[Answer]:
-        return [answer for feed in self.feeds for answer in feed.answers]
-
-
-@contextmanager
-def looked_at(folder: Path, port: int) -> Iterator[Looked]:
-    """Start a tree in a new home below `folder`, look on, and stop it and all that belongs to it at the end."""
-    root = Path(tempfile.mkdtemp(prefix="tree-", dir=folder))
-    root.chmod(0o711)  # the account of PostgreSQL passes through
-    scene = Scene(tree=Tree(root=root, port=port))
-    looked: Looked | None = None
-    try:
-        scene.tree.start()
-        looked = Looked(scene, [FeedWatch(scene.tree)], CommitWatch(scene.tree))
-        yield looked
-    finally:
-        for watch in (*looked.feeds, looked.commits) if looked else ():
-            watch.watcher.is_over = True
-        if scene.second:
-            scene.second.stop()
-        scene.tree.stop()
-
-
-@contextmanager
-def small_disk(folder: Path) -> Iterator[Path]:
-    """Mount a small file system below `folder`; FaultsError where that is not allowed."""
-    disk = folder / "disk"
-    disk.mkdir(exist_ok=True)
-    options = ["mount", "-t", "tmpfs", "-o", f"size={TMPFS_SIZE},mode=711", "tmpfs", str(disk)]
-    with suppress(OSError):
-        if subprocess.run(options, capture_output=True, check=False).returncode == 0:
-            try:
-                yield disk
-            finally:
-                subprocess.run(["umount", "-l", str(disk)], check=False)
-            return
-    raise FaultsError("this machine does not allow a tmpfs to be mounted")
 
 
 # ── One fault ───────────────────────────────────────────────────────────────────────────────────
-
-
-def await_steady(looked: Looked) -> None:
-    """Wait until good polls are committed in the usual rhythm."""
-    commits = looked.commits.commits
-    await_true(lambda: len(commits) > 10 and commits[-6] > time.time() - 3, STEADY_SECONDS)
-
-
-def add_second(looked: Looked, port: int) -> None:
-    """Start a second tree on the first one's servers and let it stand by for a while."""
-    looked.scene.second = beside(looked.scene.tree, port)
-    looked.scene.second.start()
-    looked.feeds.append(FeedWatch(looked.scene.second))
-    time.sleep(QUIET_SECONDS)
 
 
 def try_out(fault: Fault, looked: Looked, after_seconds: float) -> Row:
@@ -184,48 +121,17 @@ def what_was_seen(live: Sequence[Read], health: Sequence[Read], looking: Span) -
 # ── All of them ─────────────────────────────────────────────────────────────────────────────────
 
 
-class Trees:
-    """Hands out a tree that is whole: the same one as long as no fault was too much for it."""
-
-    def __init__(self, folder: Path, port: int | None) -> None:
-        self._folder, self._port = folder, port
-        self._stack = ExitStack()
-        self._looked: Looked | None = None
-        self.races = 0
-
-    def port(self, place: int = 0) -> int:
-        return free_port() if self._port is None else self._port + 2 * place
-
-    def whole(self, fault: Fault) -> Looked:
-        """Return a steady tree with 40 live races or more, and with what the fault needs beside it."""
-        if self._looked is None or fault.needs == "tmpfs" or not self._is_enough():
-            self.drop()
-            folder = self._stack.enter_context(small_disk(self._folder)) if fault.needs == "tmpfs" else self._folder
-            self._looked = self._stack.enter_context(looked_at(folder, self.port()))
-            self.races = self.races or len(Questions(self._looked.scene.tree).live_races())
-        await_steady(self._looked)
-        if fault.needs == "second":
-            add_second(self._looked, self.port(1))
-        return self._looked
-
-    def _is_enough(self) -> bool:
-        return self._looked is not None and len(Questions(self._looked.scene.tree).live_races()) >= LEAST_RACES
-
-    def drop(self) -> None:
-        """Stop the tree: the next fault gets a new one."""
-        self._looked = None
-        self._stack.close()
-
-
 def try_all(faults: Sequence[Fault], trees: Trees, after_seconds: float) -> Iterator[Row]:
     """Do one fault after the other; after one that was missed, or took the tree apart, the next gets a new tree."""
     try:
         for fault in faults:
             try:
                 row = try_out(fault, trees.whole(fault), after_seconds)
-            except FaultsError as reason:
+            except NotAllowedError as reason:
                 row = Row(name=fault.name, what=fault.what, why_not=str(reason))
-            if not row.is_ok or row.why_not or fault.needs:
+            except (FaultsError, psycopg.Error, redis.RedisError, httpx.HTTPError, psutil.Error) as reason:
+                row = Row(name=fault.name, what=fault.what, failure=f"{type(reason).__name__}: {reason}".strip())
+            if not row.is_ok or fault.needs:
                 trees.drop()
             yield row
     finally:

@@ -6,9 +6,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from functools import cached_property
+from typing import Any
 
 import psycopg
 import redis
+from psycopg.rows import dict_row
 
 from faults.count import Answer, Reading, Run
 from faults.tree import Tree
@@ -21,16 +23,14 @@ SELECT race_id, generated_at, extract(epoch FROM polled_at)::float FROM poll_run
 WHERE http_status = 200 AND race_id IS NOT NULL AND polled_at > %s
 """
 READINGS = """
-SELECT history.race_id, event_timestamp, entrant_id, type, win_pool_amount, place_pool_amount,
-    pool_place_odds IS NOT NULL, incremental_win_amount, incremental_place_amount, pool_win_odds
+SELECT history.race_id, event_timestamp AS at, entrant_id, type, win_pool_amount AS win, place_pool_amount AS place,
+    pool_place_odds IS NOT NULL AS has_place_dividend, incremental_win_amount AS win_increment,
+    incremental_place_amount AS place_increment, pool_win_odds
 FROM money_flow_history AS history JOIN races USING (race_id)
 WHERE event_timestamp >= %s ORDER BY race_id, event_timestamp, entrant_id
 """
 MARKS = "SELECT race_id, generated_at FROM poll_marks"
 LIVE = "SELECT race_id FROM races WHERE status = 'Open' ORDER BY start_time DESC"
-UNLIKE_INCREMENT = (
-    "SELECT count(*) FROM money_flow_history WHERE incremental_amount IS DISTINCT FROM incremental_win_amount"
-)
 AHEAD = timedelta(seconds=60)
 BEFORE = timedelta(minutes=10)  # of Raceday: no race is polled less often
 RUNS_BEFORE = timedelta(minutes=5)
@@ -42,9 +42,10 @@ class Questions:
 
     tree: Tree
 
-    def connect(self) -> psycopg.Connection[tuple[object, ...]]:
-        name = {"application_name": "raceday-faults"}
-        return psycopg.connect(self.tree.database_url, autocommit=True, connect_timeout=2, **name)
+    def connect(self) -> psycopg.Connection[Any]:
+        return psycopg.connect(
+            self.tree.database_url, autocommit=True, connect_timeout=2, application_name="raceday-faults"
+        )
 
     def now(self) -> datetime:
         """Return the instant it is in Raceday."""
@@ -59,14 +60,14 @@ class Questions:
         """Return the PollRuns of whole answers from a little before a Unix second on."""
         with self.connect() as server:
             rows = server.execute(RUNS, [self.shown(since) - RUNS_BEFORE]).fetchall()
-        return [Run(race_id, stamp, self.tree.real(polled)) for race_id, stamp, polled in rows]  # type: ignore[arg-type]
+        return [Run(race_id, stamp, self.tree.real(polled)) for race_id, stamp, polled in rows]
 
     def readings(self, since: float) -> tuple[list[Reading], list[Decimal | None]]:
         """Return the readings since before a Unix second, by race and time, and beside each its Win dividend."""
         with self.connect() as server:
-            rows = server.execute(READINGS, [self.shown(since) - BEFORE]).fetchall()
-        names = Reading.__slots__  # type: ignore[attr-defined]
-        return [Reading(**dict(zip(names, row, strict=False))) for row in rows], [row[-1] for row in rows]  # type: ignore[misc]
+            rows = server.cursor(row_factory=dict_row).execute(READINGS, [self.shown(since) - BEFORE]).fetchall()
+        dividends: list[Decimal | None] = [row.pop("pool_win_odds") for row in rows]
+        return [Reading(**row) for row in rows], dividends
 
     def live_races(self) -> list[str]:
         """Return the open races, those that start last first."""
@@ -79,9 +80,9 @@ class Questions:
         for answer in answers:
             newest[answer.race_id] = max(answer.generated_at, newest.get(answer.race_id, answer.generated_at))
         with self.connect() as server:
-            marks = dict(server.execute(MARKS).fetchall())
-        ahead = {race_id for race_id, at in marks.items() if at > self.now() + AHEAD}  # type: ignore[operator]
-        behind = {race_id for race_id, at in newest.items() if race_id not in marks or marks[race_id] < at}  # type: ignore[operator]
+            marks: dict[str, datetime] = dict(server.execute(MARKS).fetchall())
+        ahead = {race_id for race_id, at in marks.items() if at > self.now() + AHEAD}
+        behind = {race_id for race_id, at in newest.items() if race_id not in marks or marks[race_id] < at}
         return len(ahead | behind)
 
     def oldest_waiting(self) -> float | None:

@@ -25,7 +25,7 @@ recovery: from the end of the outage to the first good commit.
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """What one fault did. Times are seconds of the machine; `why_not`: the fault was not tried."""
+    """What one fault did, times in seconds. why_not: this machine forbids it. failure: it could not be counted."""
 
     name: str
     what: str
@@ -43,12 +43,13 @@ class Row:
     p99_allowed_ms: float | None = None
     seen: str = ""
     why_not: str = ""
+    failure: str = ""
 
     @property
     def is_ok(self) -> bool:
         """Tell whether the goal is met; a fault that this machine does not allow misses none."""
-        if self.why_not:
-            return True
+        if self.why_not or self.failure:
+            return not self.failure
         is_fast = self.p99_ms is None or self.p99_allowed_ms is None or self.p99_ms <= self.p99_allowed_ms
         is_whole = self.fetched > 0 and not self.lost + self.twice + self.wrong + self.frozen
         return is_whole and is_fast and self.gap <= self.gap_allowed and math.isfinite(self.recovery)
@@ -70,14 +71,26 @@ def conditions(races: int) -> dict[str, str]:
     }
 
 
-HEAD = ("fault", "fetched", "stored", "unread", "lost", "twice", "wrong", "frozen", "gap s", "recovery s", "ok")
-HEAD += ("a client saw",)
+HEAD = (
+    "fault",
+    "fetched",
+    "stored",
+    "unread",
+    "lost",
+    "twice",
+    "wrong",
+    "frozen",
+    "gap s",
+    "recovery s",
+    "ok",
+    "a client saw",
+)
 
 
 def cells(row: Row) -> tuple[str, ...]:
     """Return a row as text, in the order of HEAD."""
-    if row.why_not:
-        return (row.name, *[""] * (len(HEAD) - 3), "not run", row.why_not)
+    if row.why_not or row.failure:
+        return (row.name, *[""] * (len(HEAD) - 3), "MISSED" if row.failure else "not run", row.failure or row.why_not)
     counts = (row.fetched, row.stored, row.unread, row.lost, row.twice, row.wrong, row.frozen)
     gap = f"{row.gap:.1f} ≤ {row.gap_allowed:.1f}"
     p99 = "" if row.p99_ms is None else f"p99 {row.p99_ms:.0f} ms ≤ {row.p99_allowed_ms or math.inf:.0f}; "

@@ -74,8 +74,9 @@ class CommitWatch:
     def _look(self) -> None:
         try:
             if self._connection is None:
-                name = {"application_name": "raceday-faults"}
-                self._connection = psycopg.connect(self._url, autocommit=True, connect_timeout=2, **name)
+                self._connection = psycopg.connect(
+                    self._url, autocommit=True, connect_timeout=2, application_name="raceday-faults"
+                )
             row = self._connection.execute(NEWEST).fetchone()
         except psycopg.Error:
             self._connection = None

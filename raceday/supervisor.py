@@ -135,6 +135,17 @@ def bench(arguments: Sequence[str]) -> int:
         return foreground(tree, ["-m", "benchmarks", *arguments], env)
 
 
+def faults(arguments: Sequence[str]) -> int:
+    """Run `./run faults`: it starts trees of its own, below a folder that goes with it, even after kill -9."""
+    root = Path(tempfile.mkdtemp(prefix="raceday-"))
+    root.chmod(0o711)
+    try:
+        with ProcessTree(scratch=root) as tree:
+            return foreground(tree, ["-m", "faults", *arguments], {**os.environ, "TMPDIR": str(root)})
+    finally:
+        shutil.rmtree(root, ignore_errors=True)
+
+
 def check() -> int:
     """This function will run every check, the tests last, and return 1 when one of them failed."""
     failed = []
@@ -211,7 +222,7 @@ def parser() -> argparse.ArgumentParser:
 
 def dispatch(arguments: Sequence[str]) -> int:
     """This function will run one command of `./run` and return its exit code."""
-    if arguments and (command := {"test": test, "bench": bench, "manage": manage}.get(arguments[0])):
+    if arguments and (command := {"test": test, "bench": bench, "faults": faults, "manage": manage}.get(arguments[0])):
         return command(arguments[1:])  # theirs to parse
     options = parser().parse_args(arguments)
     if options.command == "demo":

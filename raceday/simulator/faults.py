@@ -1,7 +1,7 @@
 """The simulator's controls: which misbehaviour is switched on, for which race, and how many times more."""
 
 import json
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import msgspec
 
@@ -13,7 +13,8 @@ REFUSALS = {
     "500": RefusedError(500, "INTERNAL", "internal server error"),
     "503": RefusedError(503, "UNAVAILABLE", "down for maintenance"),
 }
-FAULTS = {*REFUSALS, "latency", "hang", "truncate", "wrong_types", "unknown_fields", "freeze"}
+SPOILT = ("wrong_types", "unknown_fields", "future_stamp")  # the body is another one
+FAULTS = {*REFUSALS, *SPOILT, "latency", "hang", "truncate", "freeze", "older_stamp", "other_race"}
 
 
 class Fault(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
@@ -21,11 +22,12 @@ class Fault(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 
     fault: str | None
     race_id: str | None = None  # None: every answer of the feed
-    seconds: float = 1.0  # of latency, on the wall's clock
+    seconds: float = 1.0  # of latency, on the wall's clock; of an older or a future stamp, on Raceday's
     retry_after: int | None = None
     times: int | None = None  # answers left; None: until switched off
     path: str | None = None  # wrong_types: the one field to spoil, as data.race.race_number
     at: datetime | None = None  # freeze: the instant the answers stay at
+    other: str | None = None  # other_race: the race whose answer is given
 
     def __post_init__(self) -> None:
         if self.fault is not None and self.fault not in FAULTS:
@@ -65,13 +67,30 @@ def refused(fault: Fault | None, request: Request, now: datetime) -> Answer | No
     return refusal("Affiliates API", request, now, REFUSALS[fault.fault])
 
 
+def instant(fault: Fault | None, now: datetime) -> datetime:
+    """Return the instant whose state is shown: another one while the feed is frozen or answers from an older copy."""
+    if fault is not None and fault.fault == "freeze":
+        return fault.at or now
+    return now - timedelta(seconds=fault.seconds) if fault is not None and fault.fault == "older_stamp" else now
+
+
+def meant(fault: Fault | None, request: Request) -> Request:
+    """Return the request that is answered: that of another race if the fault says so."""
+    if fault is None or fault.fault != "other_race" or not request.path.startswith(f"{ROOT}/events/"):
+        return request
+    return Request(path=f"{ROOT}/events/{fault.other}", query=request.query)
+
+
 def spoiled(fault: Fault | None, answer: Answer) -> Answer:
-    """This function will give an answer wrong types or unknown fields if the fault says so."""
-    if fault is None or fault.fault not in ("wrong_types", "unknown_fields"):
+    """This function will give an answer wrong types, unknown fields or a stamp of the future if the fault says so."""
+    if fault is None or fault.fault not in SPOILT:
         return answer
     body = json.loads(answer.body)
     if fault.fault == "unknown_fields":
         _surprise(body)
+    elif fault.fault == "future_stamp":
+        made = datetime.fromisoformat(body["header"]["generated_time"])  # to microseconds: the rest is cut off
+        body["header"]["generated_time"] = (made + timedelta(seconds=fault.seconds)).isoformat()
     else:
         for path in (fault.path,) if fault.path else MISTYPED:
             _mistype(body, path.split("."))

@@ -3,7 +3,7 @@
 import asyncio
 import gzip
 from collections.abc import Awaitable, Callable, MutableMapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import parse_qsl
@@ -13,7 +13,8 @@ import msgspec
 from raceday.racing_day import racing_day
 from raceday.simulator.day import Simulation
 from raceday.simulator.envelope import ROOT, Answer, RefusedError, Request, refusal
-from raceday.simulator.faults import Controls, refused, spoiled, switch, take
+from raceday.simulator.faults import Controls, instant, meant, refused, spoiled, switch, take
+from raceday.simulator.served import Served
 from raceday.simulator.truth import informed_races
 from raceday.simulator.wire import answer
 
@@ -30,12 +31,14 @@ Now = Callable[[], datetime]
 
 @dataclass(frozen=True, slots=True)
 class Feed:
-    """What an app serves from: the feed's answers, the time, the truth if there is any, and what is switched on."""
+    """What an app serves from: the feed's answers, the time, the truth if there is any, what is switched on, what was
+    given."""
 
     source: Source
     now: Now
     truth: Source | None
     controls: Controls
+    served: Served = field(default_factory=Served)
 
 
 def simulated_app(simulation: Simulation, now: Now) -> App:
@@ -54,7 +57,7 @@ def simulated_app(simulation: Simulation, now: Now) -> App:
 
 
 def feed_app(source: Source, now: Now, truth: Source | None = None) -> App:
-    """This function will put a source of feed answers behind HTTP: GET of the feed, /_health, /_control, /_truth."""
+    """This function will put a source of feed answers behind HTTP: the feed, /_health, /_control, /_served, /_truth."""
     feed = Feed(source, now, truth, {})
 
     async def app(scope: Message, receive: Receive, send: Send) -> None:
@@ -77,10 +80,12 @@ async def _serve_feed(feed: Feed, scope: Message, receive: Receive, send: Send, 
     if kind == "hang":
         await _hang(receive)
         return
-    at = fault.at if fault and fault.at and kind == "freeze" else feed.now()
-    reply = refused(fault, request, at) or spoiled(fault, _answered(scope, feed.source, request, at))
+    at = instant(fault, feed.now())
+    reply = refused(fault, request, at) or spoiled(fault, _answered(scope, feed.source, meant(fault, request), at))
     retry_after = None if fault is None else fault.retry_after or (2 if kind == "429" else None)
     await _send(scope, send, reply, retry_after=retry_after, is_cut=kind == "truncate")
+    if kind != "truncate":
+        feed.served.note(request, reply, fault=kind)
 
 
 def _own(feed: Feed, request: Request) -> Answer:
@@ -89,6 +94,8 @@ def _own(feed: Feed, request: Request) -> Answer:
         return _json({"status": "healthy", "now": at.isoformat()})
     if request.path == "/_control":
         return _json(list(feed.controls.values()))
+    if request.path == "/_served":
+        return _json(feed.served.since(int(request.query.get("since", "0"))))
     if request.path == "/_truth" and feed.truth is not None:
         return feed.truth(request, at)
     return refusal("Affiliates API", request, at, RefusedError(404, "NOT_FOUND", "404 page not found"))

@@ -198,3 +198,42 @@ def test_a_taken_port_is_a_sentence_and_exit_2() -> None:
         _, errors = process.communicate(timeout=20)
     assert process.returncode == 2
     assert "cannot start the simulator on port" in errors
+
+
+def test_older_stamps_come_with_the_answers_of_then(tab: Tab) -> None:
+    before = tab.get(event_path(tab)).content
+    tab.at(STARTED.timestamp() + 150)
+    tab.control(fault="older_stamp", seconds=60)
+    assert tab.get(event_path(tab)).content == before
+
+
+def test_future_stamps_come_with_the_answers_of_now(tab: Tab) -> None:
+    now = tab.get(event_path(tab)).json()
+    tab.control(fault="future_stamp", seconds=3600)
+    ahead = tab.get(event_path(tab)).json()
+    assert ahead["data"] == now["data"]
+    stamps = [datetime.fromisoformat(each["header"]["generated_time"]) for each in (now, ahead)]
+    assert (stamps[1] - stamps[0]).total_seconds() == 3600
+
+
+def test_another_races_answer_can_be_given(tab: Tab) -> None:
+    tab.control(fault="other_race", other=tab.races[1].race_id)
+    assert tab.event(tab.races[0])["race"]["event_id"] == tab.races[1].race_id
+    assert tab.get("/meetings").status_code == 200
+
+
+def test_whole_answers_about_races_are_noted_and_no_others(tab: Tab) -> None:
+    number = tab.client.get("/_served").json()["next"]
+    tab.get(event_path(tab))
+    tab.get("/meetings")
+    tab.control(fault="500", times=1)
+    tab.get(event_path(tab))
+    tab.control(fault="truncate", times=1)
+    with pytest.raises(httpx.RemoteProtocolError):
+        tab.get(event_path(tab))
+    tab.control(fault="wrong_types", times=1)
+    tab.get(event_path(tab))
+    served = tab.client.get("/_served", params={"since": number}).json()
+    assert served["next"] == number + 2
+    assert [each["race_id"] for each in served["answers"]] == [tab.races[0].race_id] * 2
+    assert [each["fault"] for each in served["answers"]] == [None, "wrong_types"]

@@ -30,5 +30,7 @@ EXPOSE 8000
 HEALTHCHECK --interval=15s --timeout=5s --start-period=20s --retries=3 \
     CMD ["python", "-c", "import http.client as http; web = http.HTTPConnection('127.0.0.1', 8000, timeout=4); web.request('GET', '/health/ready', headers={'X-Forwarded-Proto': 'https'}); raise SystemExit(web.getresponse().status not in (200, 503))"]
 
-CMD ["python", "-m", "granian", "--interface", "wsgi", "--host", "0.0.0.0", "--port", "8000", "--no-ws", \
-     "--workers", "2", "--blocking-threads", "1", "--workers-kill-timeout", "1", "config.wsgi:application"]
+CMD ["python", "-m", "granian", "--interface", "rsgi", "--task-impl", "rust", "--host", "0.0.0.0", "--port", "8000", "--no-ws", \
+     "--workers", "2", "--workers-kill-timeout", "1", "--http", "1", \
+     "--http1-header-read-timeout", "10000", "--http1-buffer-size", "81920", "--backlog", "4096", \
+     "--backpressure", "2000", "config.wsgi:server"]

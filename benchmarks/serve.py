@@ -46,8 +46,8 @@ OWN_HEADERS = {"age", "content-encoding", "content-length", "content-type", "eta
 PASSING_HEADERS = {"age", "connection", "date", "keep-alive", "server"}
 
 HOT, FROM_VALKEY, SHIPPED = "raceday", "raceday_from_valkey", "raceday_as_shipped"
-RACEDAY = "config.wsgi:application"
-APPLICATIONS = {HOT: RACEDAY, FROM_VALKEY: "benchmarks.from_valkey:application", SHIPPED: RACEDAY}
+RACEDAY = "config.wsgi:server"
+APPLICATIONS = {HOT: RACEDAY, FROM_VALKEY: "benchmarks.from_valkey:server", SHIPPED: RACEDAY}
 TITLES = {HOT: "Raceday, from the process", FROM_VALKEY: "Raceday, from Valkey", SHIPPED: "Raceday, two processes"}
 # Bodies stand packed in Valkey: to whoever wants none of that, each is unpacked, which the process then keeps.
 MARKS_US = {(HOT, BR): 35.0, (HOT, PLAIN): 35.0, (FROM_VALKEY, BR): 110.0}

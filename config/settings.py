@@ -3,6 +3,7 @@
 import os
 import socket
 import sys
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any, cast
 from urllib.parse import urlsplit
@@ -48,6 +49,15 @@ def is_http_url(url: str) -> None:
     """This function will refuse what is not an http address."""
     if urlsplit(url).scheme not in {"http", "https"} or not urlsplit(url).hostname:
         raise ValidationError("must read http://host/path or https://host/path")
+
+
+def are_networks(names: list[str]) -> None:
+    """Refuse what is neither an address nor a network."""
+    for name in names:
+        try:
+            ip_network(name, strict=False)
+        except ValueError:
+            raise ValidationError("must read 10.0.0.5 or 10.0.0.0/8, with commas between them") from None
 
 
 def are_origins(origins: list[str]) -> None:
@@ -101,6 +111,7 @@ RATE_LIMIT_PER_MINUTE: int = env.int("RATE_LIMIT_PER_MINUTE", 100, validate=Rang
 RATE_LIMIT_EXPENSIVE_PER_5_MINUTES: int = env.int(
     "RATE_LIMIT_EXPENSIVE_PER_5_MINUTES", 10, validate=Range(0, 1_000_000)
 )
+RATE_LIMIT_TRUSTED: list[str] = env.list("RATE_LIMIT_TRUSTED", [], validate=are_networks)
 IS_PRIVATE = {"localhost", "127.0.0.1", "[::1]", "::1"}.issuperset(ALLOWED_HOSTS)
 WEB_PORT: int = env.int("WEB_PORT", 8000, validate=Range(1, 65535))  # `./run` sets both
 STREAM_PORT: int = env.int("STREAM_PORT", 8001, validate=Range(1, 65535))

@@ -1,15 +1,18 @@
-"""The WSGI callable the web server runs; wiring only."""
+"""The application the web server runs, as WSGI and, for granian, as RSGI; wiring only."""
 
 import os
 import signal
 
 from django.core.wsgi import get_wsgi_application
 
-from raceday.process import tie_to_parent
+from raceday.process import raise_file_limit, tie_to_parent
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 tie_to_parent(signal.SIGKILL)  # a web worker whose server was killed would keep the port
+raise_file_limit()
 django = get_wsgi_application()
 from raceday.published import Lane  # noqa: E402  # once Django is set up
+from raceday.web_server import WebServer  # noqa: E402
 
 application = Lane(django)
+server = WebServer(application)

@@ -13,9 +13,9 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from rest_framework.exceptions import ValidationError
 
-from raceday import clock, valkey
+from raceday import clock, metrics, valkey
 from raceday.api import RATE_LIMIT_HEADERS, AskedInstantField
-from raceday.login import client_address
+from raceday.login import client_address, is_trusted
 
 UNLIMITED = ("/api/health",)
 HISTORY = re.compile(r"^/api/races/[^/]+/history$")
@@ -92,10 +92,10 @@ def _is_recent(since: str) -> bool:
 def count(client: str, scope: Scope) -> Allowance | None:
     """This function will count a request of `client`, an address, and return what is left, `is_refused` if nothing.
 
-    None where there is no limit, or no Valkey to count in. One round trip; those it refuses do not lengthen the wait.
+    None where there is no limit, for a trusted proxy itself, or without a Valkey to count in. One round trip; those it refuses do not lengthen the wait.
     """
     limit, window_seconds = _limits()[scope]
-    if not limit:
+    if not limit or is_trusted(client):
         return None
     name = valkey.key(f"limit:{scope}:{blake2b(client.encode(errors='replace'), digest_size=8).hexdigest()}")
 
@@ -127,6 +127,8 @@ def rate_limit(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[
         allowance = count(client_address(request.META), scope) if scope else None
         if allowance is None:
             return get_response(request)
+        if allowance.is_refused:
+            metrics.REFUSED.labels(status=429).inc()
         response = JsonResponse(allowance.error, status=429) if allowance.is_refused else get_response(request)
         for name, value in allowance.headers.items():
             response.headers[name] = value

@@ -6,7 +6,17 @@ from typing import Any
 
 import structlog
 
+MOST_TEXT, MOST_FAULT = 500, 8000  # letters of one value; a traceback is longer
 LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
+
+
+def cut(_logger: Any, _method: str, event: Any) -> Any:
+    """Cut every text of a line to what a person reads: paths and the like come from clients."""
+    for name, value in event.items():
+        most = MOST_FAULT if name == "exception" else MOST_TEXT
+        if isinstance(value, str) and len(value) > most:
+            event[name] = f"{value[: most // 2]} … {value[-most // 2 :]}"
+    return event
 
 
 def logging_config(level: str) -> None:
@@ -27,6 +37,7 @@ def logging_config(level: str) -> None:
                     "()": structlog.stdlib.ProcessorFormatter,
                     "processors": [
                         structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                        cut,
                         structlog.processors.JSONRenderer(),
                     ],
                     "foreign_pre_chain": shared,

@@ -2,6 +2,7 @@
 
 import ctypes
 import os
+import resource
 import shutil
 import signal
 import subprocess
@@ -127,6 +128,12 @@ def tie_to_parent(number: signal.Signals) -> None:
     """This function will have the kernel send this process `number` when its parent dies."""
     if sys.platform == "linux":
         LIBC.prctl(PR_SET_PDEATHSIG, int(number))
+
+
+def raise_file_limit() -> None:
+    """Let this process have as many files, and so connections, as the system allows it."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def spawn(program: Program) -> subprocess.Popen[bytes]:

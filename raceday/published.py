@@ -8,6 +8,7 @@ thread waits for the publication that follows.
 import time
 from collections.abc import Callable, Iterable, Mapping
 from functools import cache, lru_cache
+from threading import Lock
 from typing import Any, NamedTuple
 from wsgiref.types import StartResponse, WSGIApplication
 
@@ -19,7 +20,7 @@ from django.middleware.clickjacking import XFrameOptionsMiddleware
 from django.middleware.security import SecurityMiddleware
 from prometheus_client import Counter
 
-from raceday import api, limits, metrics, pages, shelf
+from raceday import api, door, limits, metrics, pages, shelf
 from raceday.login import client_address
 from raceday.pages import Asked
 from raceday.shelf import IDENTITY, Found
@@ -54,37 +55,61 @@ class Lane:
         self.application = application
         self.kept: dict[tuple[str, str, str], Ready] = {}
         self.kept_bytes = 0
+        self.keeping = Lock()
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        answer = self.at_once(environ, start_response)
+        return self.in_time(environ, start_response) if answer is None else answer
+
+    def at_once(self, environ: Environ, start_response: StartResponse) -> list[bytes] | None:
+        """Answer with what stands ready, in one piece or none; None: `in_time` has to, which may wait."""
+        if fault := door.fault_of(environ):
+            return door.refuse(start_response, *fault)
         path = environ["PATH_INFO"] = api.plain_path(environ["PATH_INFO"])  # for Django and all limits, too
         if environ["REQUEST_METHOD"] not in {"GET", "HEAD"} or not path.startswith("/api/") or not is_welcome(environ):
-            return self.application(environ, start_response)
-        name = (path, environ.get("QUERY_STRING", ""), environ.get("HTTP_ACCEPT_ENCODING", ""))
+            return None
+        name = name_of(environ)
         ready = self.kept.get(name)
         if ready is not None and time.monotonic() < ready.until:
             return self._count_and_send(environ, start_response, ready)
-        # WSGI has bytes in both, each as a letter of Latin-1.
-        asked = pages.find(get_path_info(environ), name[1]) if name[1].isascii() else None
+        if (asked := find(environ)) is None:
+            return None
+        found = shelf.look(asked.topic, asked.key, pages.best(name[2]))
+        if found is None or not is_answer(asked, found):
+            return None
+        return self._keep_and_send(environ, start_response, asked, found)
+
+    def in_time(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        """Answer with a body that somebody is making or is to make; all else is Django's."""
+        is_ours = environ["REQUEST_METHOD"] in {"GET", "HEAD"} and environ["PATH_INFO"].startswith("/api/")
+        asked = find(environ) if is_ours and is_welcome(environ) else None
         if asked is None:
             return self.application(environ, start_response)
-        found, is_maker = find_or_take(asked, pages.best(name[2]))
+        found, is_maker = find_or_take(asked, pages.best(environ.get("HTTP_ACCEPT_ENCODING", "")))
         if is_maker:
             return self._make(environ, start_response, asked, found)
         if found is None or found.copy is None:
             return self.application(environ, start_response)
+        answer = self._keep_and_send(environ, start_response, asked, found)
+        return self.application(environ, start_response) if answer is None else answer  # which says how many are too many
+
+    def _keep_and_send(
+        self, environ: Environ, start_response: StartResponse, asked: Asked, found: Found
+    ) -> list[bytes] | None:
         ready = prepare(asked, found)
         if ready.outcome == "HIT" and not asked.page.is_instant:
-            self._keep(name, ready)
+            self._keep(name_of(environ), ready)
         return self._count_and_send(environ, start_response, ready)
 
     def _keep(self, name: tuple[str, str, str], ready: Ready) -> None:
-        if (before := self.kept.pop(name, None)) is not None:
-            self.kept_bytes -= len(before.content)
-        self.kept_bytes += len(ready.content)
-        if len(self.kept) >= PROCESS_BODIES or self.kept_bytes > PROCESS_BYTES:
-            self.kept.clear()
-            self.kept_bytes = len(ready.content)
-        self.kept[name] = ready
+        with self.keeping:
+            if (before := self.kept.pop(name, None)) is not None:
+                self.kept_bytes -= size_of(name, before)
+            self.kept_bytes += size_of(name, ready)
+            if len(self.kept) >= PROCESS_BODIES or self.kept_bytes > PROCESS_BYTES:
+                self.kept.clear()
+                self.kept_bytes = size_of(name, ready)
+            self.kept[name] = ready
 
     def _make(
         self, environ: Environ, start_response: StartResponse, asked: Asked, found: Found | None
@@ -97,20 +122,46 @@ class Lane:
             return lambda _: None  # PEP 3333's write(), which Django never calls
 
         try:
-            content = b"".join(self.application(environ, listen))
+            content = door.whole(self.application(environ, listen))
         finally:
             shelf.release(asked.topic, asked.key)
         if told[0][0].startswith("5") and found and found.copy:
             return send(environ, start_response, prepare(asked, found)._replace(outcome="STALE"), {})
         start_response(*told[0])
-        return (content,)
+        return [content]
 
-    def _count_and_send(self, environ: Environ, start_response: StartResponse, ready: Ready) -> Iterable[bytes]:
+    def _count_and_send(self, environ: Environ, start_response: StartResponse, ready: Ready) -> list[bytes] | None:
+        """The body; None past the client's limit."""
         scope = limits.scope_of(environ["PATH_INFO"], environ.get("QUERY_STRING", "")) if limits.are_set() else None
         allowance = limits.count(client_address(environ), scope) if scope else None
         if allowance and allowance.is_refused:
-            return self.application(environ, start_response)  # which says so
+            return None
         return send(environ, start_response, ready, allowance.headers if allowance else {})
+
+
+def name_of(environ: Environ) -> tuple[str, str, str]:
+    """Return what one kept body answers: path, raw query and accepted encodings."""
+    return environ["PATH_INFO"], environ.get("QUERY_STRING", ""), environ.get("HTTP_ACCEPT_ENCODING", "")
+
+
+def size_of(name: tuple[str, str, str], ready: Ready) -> int:
+    """Return the bytes a kept body takes, with its name."""
+    return len(ready.content) + sum(map(len, name))
+
+
+def find(environ: Environ) -> Asked | None:
+    """Return the page that is asked for, None where there is none."""
+    query = environ.get("QUERY_STRING", "")
+    # WSGI has bytes in both, each as a letter of Latin-1.
+    return pages.find(get_path_info(environ), query) if query.isascii() else None
+
+
+def is_answer(asked: Asked, found: Found) -> bool:
+    """Tell whether a body may be given as it stands there: true, or about to be made anew, or the last that is known."""
+    if found.copy is None:
+        return False
+    is_coming = is_being_published(found) and not asked.page.is_instant
+    return (found.is_current and found.is_fresh) or is_coming or api.is_database_away()
 
 
 def find_or_take(asked: Asked, encoding: str) -> tuple[Found | None, bool]:
@@ -123,8 +174,7 @@ def find_or_take(asked: Asked, encoding: str) -> tuple[Found | None, bool]:
     # To give up before a slow maker may would have all make it at once, and it slower still.
     give_up = time.monotonic() + MAKING_SECONDS
     while (found := shelf.look(asked.topic, asked.key, encoding)) is not None:
-        is_coming = is_being_published(found) and not asked.page.is_instant
-        if (found.is_current and found.is_fresh) or is_coming or (found.copy and api.is_database_away()):
+        if is_answer(asked, found):
             return found, False
         if shelf.take(asked.topic, asked.key, MAKING_SECONDS):
             # Another maker may have come to its end since the look.
@@ -162,7 +212,7 @@ def prepare(asked: Asked, found: Found) -> Ready:
 
 def send(
     environ: Environ, start_response: StartResponse, ready: Ready, limit_headers: Mapping[str, str]
-) -> Iterable[bytes]:
+) -> list[bytes]:
     """This function will send a body, or 304 to whoever has it already."""
     headers = [*ready.headers, ("X-Cache", ready.outcome), *limit_headers.items()]
     if ready.epoch is not None:
@@ -172,10 +222,10 @@ def send(
     _counter(ready.route, ready.outcome.lower()).inc()
     if ready.status == 200 and is_known(environ.get("HTTP_IF_NONE_MATCH", ""), ready.etag):
         start_response("304 Not Modified", headers)
-        return ()
+        return []
     headers += [("Content-Type", "application/json"), ("Content-Length", str(len(ready.content)))]
     start_response(STATUS[ready.status], headers)
-    return () if environ["REQUEST_METHOD"] == "HEAD" else (ready.content,)
+    return [] if environ["REQUEST_METHOD"] == "HEAD" else [ready.content]
 
 
 def is_known(known: str, etag: str) -> bool:

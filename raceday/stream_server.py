@@ -1,12 +1,11 @@
 """SERVE: the server of the streams' process: how many connections it may hold, and how it ends."""
 
-import resource
 import signal
 import socket
 
 import uvicorn
 
-from raceday.process import tie_to_parent
+from raceday.process import raise_file_limit, tie_to_parent
 from raceday.stream import Streams
 
 BACKLOG = 4096  # the readers of a server that was restarted come back within two seconds
@@ -31,8 +30,7 @@ class Server(uvicorn.Server):
 def serve(streams: Streams, *, host: str, port: int) -> int:
     """This function will serve streams until a signal ends it, and return the exit code."""
     tie_to_parent(signal.SIGKILL)
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    raise_file_limit()
     config = uvicorn.Config(
         streams,
         backlog=BACKLOG,

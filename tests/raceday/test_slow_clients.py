@@ -1,0 +1,197 @@
+"""The web server as `./run` starts it, among clients that send half of what they announce, or far too much of it."""
+
+import http.client
+import os
+import select
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from pytest_django import Settings
+
+from raceday import pages, shelf
+from raceday.process import die_with_parent
+from raceday.tree import WEB
+from raceday.web_server import MOST_BODIES_PER_CLIENT, MOST_BODY_BYTES
+from tests.apart import free_port
+from tests.raceday.streams import ROOT, Valkey, eventually
+
+HEAD_SECONDS = 2.0  # ten as shipped
+PATIENCE_SECONDS = 10.0
+CARD = "/api/meetings"
+SETTINGS = "/api/user-alert-configs"
+
+
+class Web:
+    """Two processes of the web server on a Valkey of their own; its proxy on this machine is trusted."""
+
+    def __init__(self, folder: Path) -> None:
+        self.valkey = Valkey(folder)
+        self.port = free_port()
+        self.log = folder / "web.log"
+        (folder / "metrics").mkdir()
+        own = {"REDIS_URL": self.valkey.url, "RATE_LIMIT_TRUSTED": "127.0.0.1", "RATE_LIMIT_PER_MINUTE": "0"}
+        with self.log.open("wb") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, *WEB, "--http1-header-read-timeout", str(int(HEAD_SECONDS * 1000))]
+                + ["--port", str(self.port), "config.wsgi:server"],
+                cwd=ROOT,
+                env={**os.environ, **own, "PROMETHEUS_MULTIPROC_DIR": str(folder / "metrics")},
+                stderr=log,
+                stdout=log,
+                preexec_fn=die_with_parent(signal.SIGTERM),  # noqa: PLW1509 no thread of ours is in a lock
+            )
+        eventually(self.is_up)
+
+    def is_up(self) -> bool:
+        try:
+            return self.get("/api/health")[0] in {200, 503}
+        except OSError:
+            return False
+
+    def get(self, address: str) -> tuple[int, str, bytes]:
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE_SECONDS)
+        connection.request("GET", address)
+        answer = connection.getresponse()
+        found = answer.status, answer.getheader("X-Cache", ""), answer.read()
+        connection.close()
+        return found
+
+    def send(self, *parts: str) -> socket.socket:
+        peer = socket.create_connection(("127.0.0.1", self.port), timeout=PATIENCE_SECONDS)
+        for part in parts:
+            peer.sendall(part.encode())
+        return peer
+
+    def stop(self) -> None:
+        self.process.terminate()
+        self.process.wait()
+        self.valkey.kill()
+
+
+@pytest.fixture(scope="module")
+def web() -> Iterator[Web]:
+    folder = Path(tempfile.mkdtemp(prefix="raceday-"))
+    server = Web(folder)
+    yield server
+    server.stop()
+    shutil.rmtree(folder)
+
+
+@pytest.fixture
+def card(web: Web, settings: Settings) -> str:
+    """A body that stands ready."""
+    settings.CACHES = {"default": {**settings.CACHES["default"], "LOCATION": web.valkey.url}}
+    asked = pages.find(CARD, "")
+    assert asked
+    noted = shelf.begin(asked.topic)
+    assert noted
+    finished = pages.finish(pages.Body(data=["ready"]))
+    shelf.fill(asked.topic, asked.key, finished, noted=noted, mark=None, rounds=1)
+    return CARD
+
+
+def head(client: str, length: int | str = 100, *, path: str = SETTINGS) -> str:
+    lines = [f"POST {path} HTTP/1.1", "Host: 127.0.0.1", f"X-Forwarded-For: {client}", "Content-Type: application/json"]
+    return "\r\n".join([*lines, f"Content-Length: {length}", "", ""])
+
+
+def status_of(peer: socket.socket) -> int:
+    """The status of an answer, after which the connection must be closed; 0: closed without one."""
+    told = b""
+    while part := peer.recv(65536):
+        told += part
+    peer.close()
+    return int(told.split()[1]) if told else 0
+
+
+def waiting(peers: list[socket.socket]) -> int:
+    """How many of them have been told nothing yet."""
+    told, _, _ = select.select(peers, [], [], 0)
+    return len(peers) - len(told)
+
+
+def assert_readers_are_answered(web: Web, card: str) -> None:
+    for _ in range(20):
+        assert web.get(card) == (200, "HIT", b'["ready"]')
+        assert web.get("/api/no-such-thing")[0] == 404  # Django's
+
+
+def test_unfinished_bodies_keep_no_reader_waiting_and_are_cut_off(web: Web, card: str) -> None:
+    peers = [web.send(head(f"10.0.0.{number}"), "{") for number in range(50)]
+    assert_readers_are_answered(web, card)
+    assert waiting(peers) == 50
+    assert {status_of(peer) for peer in peers} == {408}
+    assert_readers_are_answered(web, card)
+
+
+def test_a_body_that_comes_in_parts_is_read(web: Web) -> None:
+    peer = web.send(head("10.1.0.1", 2), "{")
+    time.sleep(0.3)  # the server has only a part until then
+    assert waiting([peer]) == 1
+    peer.sendall(b"{")
+    answer = peer.recv(65536)
+    assert b" 400 " in answer.splitlines()[0]
+    assert b"is not JSON" in answer
+    peer.close()
+
+
+def test_a_client_has_few_unfinished_bodies(web: Web, card: str) -> None:
+    peers = [web.send(head("10.2.0.1"), "{") for _ in range(40)]
+    eventually(lambda: waiting(peers) <= 2 * MOST_BODIES_PER_CLIENT)
+    other = web.send(head("10.2.0.2", 1), "{")
+    assert b" 400 " in other.recv(65536).splitlines()[0]
+    statuses = [status_of(peer) for peer in peers]
+    assert statuses.count(429) >= 40 - 2 * MOST_BODIES_PER_CLIENT
+    assert set(statuses) == {408, 429}
+
+
+def test_a_client_that_hangs_up_gives_its_place_back(web: Web) -> None:
+    for _ in range(5):
+        for peer in [web.send(head("10.3.0.1"), "{") for _ in range(MOST_BODIES_PER_CLIENT)]:
+            peer.close()
+    eventually(lambda: b" 400 " in web.send(head("10.3.0.1", 1), "{").recv(65536).splitlines()[0])
+
+
+@pytest.mark.parametrize(("length", "status"), [(MOST_BODY_BYTES + 1, 413), ("9" * 18, 413)])
+def test_a_body_too_large_is_refused_before_it_comes(web: Web, length: int | str, status: int) -> None:
+    assert status_of(web.send(head("10.4.0.1", length))) == status
+
+
+def test_a_body_without_a_length_is_refused(web: Web) -> None:
+    chunked = head("10.4.0.2").replace("Content-Length: 100", "Transfer-Encoding: chunked")
+    assert status_of(web.send(chunked)) == 411
+
+
+def test_half_sent_heads_keep_no_reader_waiting_and_are_cut_off(web: Web, card: str) -> None:
+    silent = [web.send() for _ in range(10)]
+    peers = [web.send("GET /api/meetings HTTP/1.1\r\nHost: 127") for _ in range(500)]
+    assert_readers_are_answered(web, card)
+    assert {status_of(peer) for peer in peers} <= {0, 408}
+    assert {status_of(peer) for peer in silent} <= {0, 408}
+
+
+def test_what_is_too_long_is_refused_and_counted(web: Web, card: str) -> None:
+    before = web.get("/metrics")[2].decode()
+    assert web.get(f"{CARD}?x={'a' * 60_000}")[0] == 414
+    assert web.get(f"/api/races/{'a' * 60_000}")[0] == 414
+    assert web.get("/api/meetings?" + "&".join(f"a{number}=1" for number in range(1001)))[0] == 400
+    peer = web.send(f"GET {CARD} HTTP/1.1\r\nHost: 127.0.0.1\r\nAccept-Encoding: {'a' * 20_000}\r\n\r\n")
+    assert b" 400 " in peer.recv(65536).splitlines()[0]
+    assert web.get(f"/nothing/{'b' * 900}")[0] == 404
+    after = web.get("/metrics")[2].decode()
+    assert counted(after, 414) - counted(before, 414) == 2
+    assert counted(after, 400) - counted(before, 400) == 2
+    assert max(map(len, web.log.read_text().splitlines())) < 1500
+
+
+def counted(told: str, status: int) -> float:
+    found = [line.split()[-1] for line in told.splitlines() if line.startswith(f'raceday_refused_total{{status="{status}"}}')]
+    return float(found[0]) if found else 0.0

@@ -1,4 +1,4 @@
-"""SERVE: what may come in at all: how long a request's parts may be. What is refused here is counted, and goes no further."""
+"""SERVE: what may come in at all: how long a request's parts may be. What is refused is counted and goes no further."""
 
 from collections.abc import Iterable, Mapping
 from http import HTTPStatus
@@ -37,7 +37,14 @@ def refuse(
 ) -> list[bytes]:
     """Count a refusal, and answer with it."""
     metrics.REFUSED.labels(status=int(status)).inc()
-    content = msgspec.json.encode({"error": sentence})
+    return answer(start_response, status, {"error": sentence}, headers)
+
+
+def answer(
+    start_response: StartResponse, status: HTTPStatus, body: Any, headers: Iterable[tuple[str, str]] = ()
+) -> list[bytes]:
+    """Answer without asking anybody."""
+    content = msgspec.json.encode(body)
     own = [("Content-Type", "application/json"), ("Content-Length", str(len(content))), ("Cache-Control", "no-store")]
     start_response(f"{int(status)} {status.phrase}", [*own, *headers])
     return [content]

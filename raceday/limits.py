@@ -90,9 +90,10 @@ def _is_recent(since: str) -> bool:
 
 
 def count(client: str, scope: Scope) -> Allowance | None:
-    """This function will count a request of `client`, an address, and return what is left, `is_refused` if nothing.
+    """Count a request of `client`, an address, and return what is left, `is_refused` if nothing.
 
-    None where there is no limit, for a trusted proxy itself, or without a Valkey to count in. One round trip; those it refuses do not lengthen the wait.
+    None where there is no limit, for a trusted proxy itself, or without a Valkey to count in. One round trip; those it
+    refuses do not lengthen the wait.
     """
     limit, window_seconds = _limits()[scope]
     if not limit or is_trusted(client):

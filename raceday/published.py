@@ -8,6 +8,7 @@ thread waits for the publication that follows.
 import time
 from collections.abc import Callable, Iterable, Mapping
 from functools import cache, lru_cache
+from http import HTTPStatus
 from threading import Lock
 from typing import Any, NamedTuple
 from wsgiref.types import StartResponse, WSGIApplication
@@ -31,6 +32,7 @@ PROCESS_BYTES = 32 * 1024 * 1024
 MAKING_SECONDS = 5.0  # after which somebody else may try to make a body
 LOOK_AGAIN_SECONDS = 0.01
 PUBLISHING_SECONDS = 0.5  # as long as a publication may take that makes an outdated body, and all others of its topic
+LIVENESS = {"/health/live", "/api/health/live"}  # a process that only waits for a server is alive
 STATUS = {200: "200 OK", 404: "404 Not Found"}
 Environ = dict[str, Any]
 
@@ -66,6 +68,8 @@ class Lane:
         if fault := door.fault_of(environ):
             return door.refuse(start_response, *fault)
         path = environ["PATH_INFO"] = api.plain_path(environ["PATH_INFO"])  # for Django and all limits, too
+        if path in LIVENESS:
+            return door.answer(start_response, HTTPStatus.OK, {"status": "live"})
         if environ["REQUEST_METHOD"] not in {"GET", "HEAD"} or not path.startswith("/api/") or not is_welcome(environ):
             return None
         name = name_of(environ)
@@ -91,7 +95,9 @@ class Lane:
         if found is None or found.copy is None:
             return self.application(environ, start_response)
         answer = self._keep_and_send(environ, start_response, asked, found)
-        return self.application(environ, start_response) if answer is None else answer  # which says how many are too many
+        return (
+            self.application(environ, start_response) if answer is None else answer
+        )  # which says how many are too many
 
     def _keep_and_send(
         self, environ: Environ, start_response: StartResponse, asked: Asked, found: Found

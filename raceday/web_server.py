@@ -1,7 +1,7 @@
 """SERVE: a web process among its clients. What stands ready goes out at once; what has to be waited for waits elsewhere.
 
 granian speaks RSGI to it: its WSGI reads a body in the one thread that answers, with the interpreter's lock held, so
-that one client that sends half a body holds up all others (docs/adr/0014). Here the event loop asks the lane for what
+that one client that sends half a body holds up all others (docs/adr/0015). Here the event loop asks the lane for what
 stands ready and nothing else. It reads bodies, until a deadline and few at once. Whatever is left, Django answers in
 one thread of its own, which keeps the process to one connection to PostgreSQL.
 """
@@ -89,10 +89,9 @@ class WebServer:
 
     async def __rsgi__(self, scope: Any, client: Client) -> None:
         environ, start = environ_of(scope), Start()
-        if environ["REQUEST_METHOD"] in {"GET", "HEAD"} or door.fault_of(environ):
-            answer = self.lane.at_once(environ, start)
-            if answer is not None:
-                return client.response_bytes(start.status, start.headers, answer[0] if answer else b"")
+        answer = self.lane.at_once(environ, start)
+        if answer is not None:
+            return client.response_bytes(start.status, start.headers, answer[0] if answer else b"")
         # granian steps this coroutine in a thread of its own, beside that of the loop, where the rest has to be.
         is_answered: asyncio.Future[None] = self.loop.create_future()
         self.loop.call_soon_threadsafe(self._begin, environ, client, is_answered)

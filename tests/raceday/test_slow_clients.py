@@ -193,5 +193,7 @@ def test_what_is_too_long_is_refused_and_counted(web: Web, card: str) -> None:
 
 
 def counted(told: str, status: int) -> float:
-    found = [line.split()[-1] for line in told.splitlines() if line.startswith(f'raceday_refused_total{{status="{status}"}}')]
+    found = [
+        line.split()[-1] for line in told.splitlines() if line.startswith(f'raceday_refused_total{{status="{status}"}}')
+    ]
     return float(found[0]) if found else 0.0

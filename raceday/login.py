@@ -45,7 +45,7 @@ def client_address(meta: Mapping[str, Any]) -> str:
     forwarded = meta.get("HTTP_X_FORWARDED_FOR")
     if not forwarded:
         return peer
-    named = [name.strip() for name in forwarded.split(",")]
+    named = [name.strip() for name in str(forwarded).split(",")]
     if not settings.RATE_LIMIT_TRUSTED:
         return named[-1] if settings.SECURE_PROXY_SSL_HEADER else peer
     if not is_trusted(peer):

@@ -21,6 +21,4 @@ STREAMS = Gauge("raceday_streams", "Streams that are open", multiprocess_mode="m
 STREAM_EVENTS = Counter("raceday_stream_events", "Events put before the readers of streams, one a reader")
 STREAMS_CONFLATED = Counter("raceday_streams_conflated", "Times a reader fell behind and got the latest state instead")
 STREAMS_REFUSED = Counter("raceday_streams_refused", "Streams not opened, by the status answered", ["status"])
-REFUSED = Counter(
-    "raceday_refused", "Requests refused before anybody looked at them, by status", ["status"]
-)
+REFUSED = Counter("raceday_refused", "Requests refused before anybody looked at them, by status", ["status"])

@@ -33,6 +33,7 @@ MAKING_SECONDS = 5.0  # after which somebody else may try to make a body
 LOOK_AGAIN_SECONDS = 0.01
 PUBLISHING_SECONDS = 0.5  # as long as a publication may take that makes an outdated body, and all others of its topic
 LIVENESS = {"/health/live", "/api/health/live"}  # a process that only waits for a server is alive
+ALIVE = (HTTPStatus.OK, {"status": "live"})
 STATUS = {200: "200 OK", 404: "404 Not Found"}
 Environ = dict[str, Any]
 
@@ -65,11 +66,9 @@ class Lane:
 
     def at_once(self, environ: Environ, start_response: StartResponse) -> list[bytes] | None:
         """Answer with what stands ready, in one piece or none; None: `in_time` has to, which may wait."""
-        if fault := door.fault_of(environ):
-            return door.refuse(start_response, *fault)
         path = environ["PATH_INFO"] = api.plain_path(environ["PATH_INFO"])  # for Django and all limits, too
-        if path in LIVENESS:
-            return door.answer(start_response, HTTPStatus.OK, {"status": "live"})
+        if (fault := door.fault_of(environ)) or path in LIVENESS:
+            return door.refuse(start_response, *fault) if fault else door.answer(start_response, *ALIVE)
         if environ["REQUEST_METHOD"] not in {"GET", "HEAD"} or not path.startswith("/api/") or not is_welcome(environ):
             return None
         name = name_of(environ)
@@ -95,9 +94,7 @@ class Lane:
         if found is None or found.copy is None:
             return self.application(environ, start_response)
         answer = self._keep_and_send(environ, start_response, asked, found)
-        return (
-            self.application(environ, start_response) if answer is None else answer
-        )  # which says how many are too many
+        return self.application(environ, start_response) if answer is None else answer  # which says that it is too many
 
     def _keep_and_send(
         self, environ: Environ, start_response: StartResponse, asked: Asked, found: Found
@@ -163,7 +160,7 @@ def find(environ: Environ) -> Asked | None:
 
 
 def is_answer(asked: Asked, found: Found) -> bool:
-    """Tell whether a body may be given as it stands there: true, or about to be made anew, or the last that is known."""
+    """Tell whether a body may be given as it stands there: true, or about to be made anew, or the last one known."""
     if found.copy is None:
         return False
     is_coming = is_being_published(found) and not asked.page.is_instant

@@ -1,4 +1,4 @@
-"""SERVE: a web process among its clients. What stands ready goes out at once; what has to be waited for waits elsewhere.
+"""SERVE: a web process among its clients. What stands ready goes out at once; all else is waited for elsewhere.
 
 granian speaks RSGI to it: its WSGI reads a body in the one thread that answers, with the interpreter's lock held, so
 that one client that sends half a body holds up all others (docs/adr/0015). Here the event loop asks the lane for what

@@ -6,5 +6,7 @@ from meetings.views import MeetingViewSet
 
 urlpatterns = [
     re_path(r"^api/meetings/?$", MeetingViewSet.as_view({"get": "list"}), name="meetings"),
-    re_path(r"^api/meetings/(?P<meeting_id>[^/\x00]+)/?$", MeetingViewSet.as_view({"get": "retrieve"}), name="meeting"),
+    re_path(
+        r"^api/meetings/(?P<meeting_id>[^/\x00]{1,100})/?$", MeetingViewSet.as_view({"get": "retrieve"}), name="meeting"
+    ),
 ]

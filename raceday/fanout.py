@@ -22,7 +22,7 @@ from redis.backoff import NoBackoff
 
 from raceday import events, metrics, shelf, valkey
 from raceday.events import START, Event, Position, Wanted, write_id
-from raceday.reader import RESYNC, Reader, write_frame
+from raceday.reader import MOST_PENDING_BYTES, RESYNC, Reader, up_to, write_frame
 
 BLOCK_SECONDS = 4.0
 ANSWER_SECONDS = 2.0
@@ -135,9 +135,9 @@ class Fanout:
         readers = [reader for reader in placed if event.kind in reader.wanted.kinds]
         frame = write_frame(event)
         for reader in readers:
-            if not reader.give(frame):
+            if not reader.give(frame):  # it goes on in its own time, from the log
                 self._displace(reader)
-                metrics.STREAMS_CONFLATED.inc()
+                reader.since, reader.is_slow = reader.taken_at, True
         metrics.STREAM_EVENTS.inc(len(readers))
 
     # ── Readers ──────────────────────────────────────────────────────────────────────────────────
@@ -158,8 +158,8 @@ class Fanout:
         for reader in self._all():
             reader.close()
 
-    async def catch_up(self, reader: Reader) -> bytes:
-        """This function will return what brings a reader forward, b"" when Valkey leaves it open.
+    async def catch_up(self, reader: Reader) -> list[bytes]:
+        """Return the frames that bring a reader forward, none when Valkey leaves it open.
 
         It is placed when that is all; else there is more.
         """
@@ -170,13 +170,15 @@ class Fanout:
             await self._know(races)
         except FAULTS as fault:
             log.warning("reader_waits", fault=type(fault).__name__)
-            return b""
-        bodies = b"\n\n".join(b"event: snapshot\ndata: " + self.bodies[race].body for race in races)
+            return []
+        frames = [RESYNC] if reader.needs_resync else []
+        for place, race in enumerate(races):
+            frames += [b"\n\n"] if place else []
+            frames += [b"event: snapshot\ndata: ", self.bodies[race].body]  # which all streams share
         # One id, with the last body: a reader cut off before it has not seen them all.
-        last = f"\nid: {write_id(self.position)}\n\n".encode() if races else b""
-        resync = RESYNC if reader.needs_resync else b""
+        frames += [f"\nid: {write_id(self.position)}\n\n".encode()] if races else []
         self._place(reader)
-        return resync + bodies + last
+        return frames
 
     async def races_of(self, wanted: Wanted) -> set[str]:
         """This function will return all races wanted, those of the meetings that are known too."""
@@ -190,7 +192,7 @@ class Fanout:
             races |= self.meetings[meeting_id]
         return races
 
-    async def _replay(self, reader: Reader, since: Position) -> bytes:
+    async def _replay(self, reader: Reader, since: Position) -> list[bytes]:
         """The log after `since`, a part at a time; a resync when it does not go back so far."""
         if since > self.position:
             with suppress(TimeoutError):
@@ -201,12 +203,17 @@ class Fanout:
             reader.since, reader.needs_resync = None, True
             return await self.catch_up(reader)
         rest, last = events.chosen(self.log[at + (first == since) :], reader.wanted, REPLAY_AT_ONCE)
-        if len(rest) == REPLAY_AT_ONCE:
-            reader.since = last
+        if reader.is_slow and len(rest) == REPLAY_AT_ONCE:
+            metrics.STREAMS_CONFLATED.inc()
+            reader.since, reader.is_slow = None, False
+            return await self.catch_up(reader)
+        frames = list(up_to(MOST_PENDING_BYTES, map(write_frame, rest)))
+        if len(frames) < len(rest) or len(rest) == REPLAY_AT_ONCE:
+            reader.since = rest[len(frames) - 1].position if len(frames) < len(rest) else last
             reader.wake.set()
         else:
             self._place(reader)
-        return b"".join(map(write_frame, rest))
+        return frames
 
     async def _know(self, races: Iterable[str]) -> None:
         """This function will have the bodies of these races at hand, all of them true at `position`."""
@@ -239,7 +246,7 @@ class Fanout:
                 await self.moved.wait()
 
     def _place(self, reader: Reader) -> None:
-        reader.since, reader.needs_resync = None, False
+        reader.since, reader.needs_resync, reader.is_slow, reader.taken_at = None, False, False, self.position
         if reader.is_closed:
             return
         reader.is_placed = True

@@ -16,7 +16,8 @@ from types import FrameType, TracebackType
 
 PR_SET_PDEATHSIG = 1
 LIBC = ctypes.CDLL(None)
-LOG_LIMIT_BYTES = 5_000_000
+LOG_LIMIT_BYTES = 5_000_000  # of each program's log, and as much again of the part before
+TRIM_EVERY_SECONDS = 5.0
 STOP_SECONDS = 1.5  # for the programs, then as much again for the servers: 3 s in all
 ORPHAN_SECONDS = 8.0  # what servers may take to stop once the supervisor itself was killed
 STEADY_SECONDS = 30.0  # a child that ran this long has recovered
@@ -157,14 +158,34 @@ def spawn(program: Program) -> subprocess.Popen[bytes]:
 
 @contextmanager
 def open_log(path: Path | None) -> Iterator[int]:
-    """This function will open a child's log to append, emptied first when it has grown large."""
+    """Open a child's log to append, for its owner only, cut first when it has grown large."""
     if path is None:
         yield sys.stderr.fileno()
         return
     path.parent.mkdir(parents=True, exist_ok=True)
-    is_large = path.exists() and path.stat().st_size > LOG_LIMIT_BYTES
-    with path.open("wb" if is_large else "ab") as file:
-        yield file.fileno()
+    path.parent.chmod(0o700)
+    trim_log(path)
+    file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    try:
+        os.fchmod(file, 0o600)
+        yield file
+    finally:
+        os.close(file)
+
+
+def trim_log(path: Path) -> None:
+    """Put a large log aside, in place of the one that was put aside before, and begin it anew.
+
+    It is copied and emptied: several processes have it open, and all append. A line written meanwhile may be lost; so
+    is the older part where the disk is full.
+    """
+    if not path.exists() or path.stat().st_size <= LOG_LIMIT_BYTES:
+        return
+    older = path.with_suffix(".1.log")
+    with suppress(OSError):
+        shutil.copyfile(path, older)
+        older.chmod(0o600)
+    os.truncate(path, 0)
 
 
 def kill(target: int, number: int) -> bool:
@@ -234,6 +255,7 @@ class ProcessTree:
     def __init__(self, scratch: Path | None = None) -> None:
         self.children: list[Child] = []
         self._reaper = start_reaper(scratch)
+        self._next_trim = 0.0
 
     def __enter__(self) -> "ProcessTree":
         return self
@@ -262,7 +284,8 @@ class ProcessTree:
         self.children.remove(child)
 
     def tend(self) -> None:
-        """This function will start again, a little later each time, every child that has ended by itself."""
+        """Start again, a little later each time, every child that has ended by itself, and keep all logs short."""
+        self._trim_logs()
         for child in self.children:
             if child.program.restarts and child.due is None and child.process.poll() is not None:
                 self._schedule(child)
@@ -282,6 +305,14 @@ class ProcessTree:
             for child in chosen:
                 self._bury(child)
         self.children.clear()
+
+    def _trim_logs(self) -> None:
+        if time.monotonic() < self._next_trim:
+            return
+        self._next_trim = time.monotonic() + TRIM_EVERY_SECONDS
+        for child in self.children:
+            if child.program.log:
+                trim_log(child.program.log)
 
     def _schedule(self, child: Child) -> None:
         is_steady = time.monotonic() - child.started > STEADY_SECONDS

@@ -1,10 +1,12 @@
 """SERVE: one open stream as frames of server-sent events come to it, are kept for it, and are taken to be sent."""
 
 import asyncio
+from collections.abc import Iterable, Iterator
 
 from raceday.events import START, Event, Position, Wanted, write_id
 
-MOST_PENDING, MOST_PENDING_BYTES = 256, 256 * 1024
+MOST_PENDING, MOST_PENDING_BYTES = 256, 32 * 1024
+PIECE_BYTES = 16 * 1024  # written at once, of what a client that does not read may be behind
 RESYNC = b"event: resync\ndata: {}\n\n"
 PING = b": ping\n\n"
 
@@ -12,19 +14,23 @@ PING = b": ping\n\n"
 class Reader:
     """One open stream: what it wants, and what it has not been sent yet, bounded."""
 
-    __slots__ = ("frames", "is_closed", "is_pinged", "is_placed", "needs_resync", "since", "size", "wake", "wanted")
+    __slots__ = (
+        "frames", "is_closed", "is_pinged", "is_placed", "is_slow", "needs_resync", "since", "size", "taken_at", "wake",
+        "wanted",
+    )  # fmt: skip
 
     def __init__(self, wanted: Wanted, since: Position | None) -> None:
         self.wanted = wanted
         self.since = since  # where to go on; None: from the latest bodies
+        self.taken_at = START  # where it was last up to date
         self.frames: list[bytes] = []
         self.size = 0
         self.wake = asyncio.Event()
-        self.needs_resync = self.is_placed = self.is_pinged = self.is_closed = False
+        self.needs_resync = self.is_placed = self.is_pinged = self.is_closed = self.is_slow = False
         self.wake.set()
 
     def give(self, frame: bytes) -> bool:
-        """This function will put a frame before the reader; False, and all of them gone, when it is too far behind."""
+        """Put a frame before the reader; False, and all of them gone, when they are too many to be held for it."""
         self.frames.append(frame)
         self.size += len(frame)
         self.wake.set()
@@ -38,13 +44,12 @@ class Reader:
         self.is_closed = True
         self.wake.set()
 
-    def take(self, position: Position) -> bytes:
-        """This function will return what is to be sent now; a ping says how far the reader has come without news."""
+    def take(self, position: Position) -> list[bytes]:
+        """Return the frames to be sent now; a ping says how far the reader has come without news."""
         if self.is_pinged:
             self.frames.append(f"id: {write_id(position)}\n\n".encode() if self.is_placed and position > START else b"")
             self.frames.append(PING)
-        taken = b"".join(self.frames)
-        self.frames.clear()
+        taken, self.frames, self.taken_at = self.frames, [], position
         self.size, self.is_pinged = 0, False
         self.wake.clear()
         return taken
@@ -53,3 +58,27 @@ class Reader:
 def write_frame(event: Event) -> bytes:
     """This function will write an event as server-sent events have it."""
     return b"id: %s\nevent: %s\ndata: %s\n\n" % (event.id.encode(), event.kind.encode(), event.data)
+
+
+def pieces(frames: Iterable[bytes]) -> Iterator[bytes]:
+    """Join frames into pieces of some size: each stays shared with other streams until it is written."""
+    piece: list[bytes] = []
+    size = 0
+    for frame in frames:
+        if piece and size + len(frame) > PIECE_BYTES:
+            yield b"".join(piece)
+            piece, size = [], 0
+        piece.append(frame)
+        size += len(frame)
+    if size:
+        yield b"".join(piece)
+
+
+def up_to(most_bytes: int, frames: Iterable[bytes]) -> Iterator[bytes]:
+    """Return the first of these frames that have so many bytes together, one at least."""
+    size = 0
+    for frame in frames:
+        if size and size + len(frame) > most_bytes:
+            return
+        size += len(frame)
+        yield frame

@@ -21,6 +21,7 @@ from raceday import events, valkey
 
 NAME = "published:2:"  # the number is the fields' format: what another Raceday left is not read
 TOPIC_SECONDS = 2 * 86_400
+UNKNOWN_SECONDS = 60  # that is remembered of a topic somebody asked for, until it turns out to be one
 MOST_FIELDS = 600  # of a topic; queries of endless variety must not fill Valkey
 IDENTITY, GZIP, BR = "identity", "gzip", "br"
 
@@ -32,6 +33,7 @@ if is_new then
 end
 if ARGV[3] ~= '' then redis.call('HSET', KEYS[1], 'mark', ARGV[3]) end
 redis.call('EXPIRE', KEYS[1], ARGV[4], 'NX')
+redis.call('EXPIRE', KEYS[1], ARGV[4], 'GT')
 return is_new and 1 or 0
 """
 # Nothing stands unless version and told are what the bodies were made from: whoever came in between renders anew.
@@ -170,7 +172,7 @@ def begin(topic: str) -> Found | None:
     def steps(client: Any) -> tuple[str, bytes | None, int]:
         name = name_of(topic)
         with client.pipeline(transaction=True) as pipe:
-            pipe.hsetnx(name, "version", secrets.token_hex(8)).expire(name, TOPIC_SECONDS, nx=True)
+            pipe.hsetnx(name, "version", secrets.token_hex(8)).expire(name, UNKNOWN_SECONDS, nx=True)
             pipe.hmget(name, ["version", "mark"]).hlen(name)
             *_, (version, mark), fields = pipe.execute()
         return version.decode(), mark, fields
@@ -186,7 +188,12 @@ def fill(topic: str, key: str, finished: Finished, *, noted: Found, mark: Mark |
     fields = _fields(key, finished, noted.version or "", rounds, mark or noted.mark)
     if mark and not (noted.mark and noted.is_fresh):
         fields["mark"] = write_mark(mark)
-    valkey.ask(lambda client: client.hset(name_of(topic), mapping=fields))
+
+    def steps(client: Any) -> None:
+        with client.pipeline(transaction=True) as pipe:
+            pipe.hset(name_of(topic), mapping=fields).expire(name_of(topic), TOPIC_SECONDS, gt=True).execute()
+
+    valkey.ask(steps)
 
 
 def release(topic: str, key: str) -> None:

@@ -27,7 +27,7 @@ from raceday.events import NewsQuery, Position
 from raceday.fanout import Fanout
 from raceday.login import client_address, is_trusted
 from raceday.published import security_headers
-from raceday.reader import Reader
+from raceday.reader import Reader, pieces
 
 PATH = "/api/stream"
 METHODS = "GET, OPTIONS"
@@ -133,14 +133,14 @@ class Streams:
     async def _tell(self, reader: Reader, receive: Receive, send: Send) -> None:
         """The stream itself: whatever there is to send, for as long as the client listens."""
         listening = asyncio.create_task(close_when_gone(reader, receive))
-        body = f"retry: {1000 + secrets.randbelow(2001)}\n\n".encode()  # not all at once after a restart
+        frames = [f"retry: {1000 + secrets.randbelow(2001)}\n\n".encode()]  # not all at once after a restart
         while not reader.is_closed:
-            if body:
-                await send({"type": "http.response.body", "body": body, "more_body": True})
+            for piece in pieces(frames):
+                await send({"type": "http.response.body", "body": piece, "more_body": True})
             await reader.wake.wait()
-            body = reader.take(self.fanout.position)
+            frames = reader.take(self.fanout.position)
             if not reader.is_placed and self.fanout.is_live:
-                body += await self.fanout.catch_up(reader)
+                frames += await self.fanout.catch_up(reader)
         listening.cancel()
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 

@@ -1,18 +1,35 @@
 """SERVE: the server of the streams' process: how many connections it may hold, and how it ends."""
 
+import asyncio
 import signal
 import socket
 
 import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from raceday.process import raise_file_limit, tie_to_parent
 from raceday.stream import Streams
 
 BACKLOG = 4096  # the readers of a server that was restarted come back within two seconds
 GRACE_SECONDS = 0.4
-SEND_BUFFER_BYTES = 128 * 1024  # the kernel would keep megabytes for each client that does not keep up
+SEND_BUFFER_BYTES = 16 * 1024  # the kernel would keep megabytes for each client that does not keep up
+HELD_BYTES = 16 * 1024  # that this process holds for such a client, beside one piece and what is pending
+HEAD_SECONDS, HEAD_BYTES = 10.0, 16 * 1024  # that a client has for what it asks
 STUCK_SECONDS = 60  # a client that takes nothing for so long is cut off
-SERVER_OPTIONS = {"http": "h11", "loop": "asyncio", "ws": "none", "lifespan": "on", "interface": "asgi3"}
+SERVER_OPTIONS = {"loop": "asyncio", "ws": "none", "lifespan": "on", "interface": "asgi3"}
+
+
+class Connection(H11Protocol):
+    """uvicorn's, but that it holds little for a client that does not read, and is not kept by half a head."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's own
+        super().connection_made(transport)
+        transport.set_write_buffer_limits(HELD_BYTES)
+        self.loop.call_later(HEAD_SECONDS, self._end_unless_asked)
+
+    def _end_unless_asked(self) -> None:
+        if self.scope is None and not self.transport.is_closing():
+            self.transport.close()
 
 
 class Server(uvicorn.Server):
@@ -33,6 +50,8 @@ def serve(streams: Streams, *, host: str, port: int) -> int:
     raise_file_limit()
     config = uvicorn.Config(
         streams,
+        http=Connection,
+        h11_max_incomplete_event_size=HEAD_BYTES,
         backlog=BACKLOG,
         timeout_graceful_shutdown=GRACE_SECONDS,  # type: ignore[arg-type]  # it is only waited for
         access_log=False,

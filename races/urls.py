@@ -4,8 +4,8 @@ from django.urls import re_path
 
 from races.views import MeetingRacesViewSet, RacePoolViewSet, RaceResultViewSet, RaceViewSet
 
-MEETING = r"^api/meetings/(?P<meeting_id>[^/\x00]+)"
-RACE = r"^api/races/(?P<race_id>[^/\x00]+)"
+MEETING = r"^api/meetings/(?P<meeting_id>[^/\x00]{1,100})"
+RACE = r"^api/races/(?P<race_id>[^/\x00]{1,100})"
 
 # What is asked of all races comes before RACE, which any word would match.
 urlpatterns = [

@@ -90,7 +90,7 @@ def test_a_meeting_is_all_its_races_and_those_that_come_later(
     valkey: Valkey, streams: Streams, settings: Settings
 ) -> None:
     publish_meeting(valkey, settings, "a", "b")
-    valkey.tell("a", {"race": "a"})
+    valkey.tell("a", {"race": "a"}, pool(0))
     reader = Listener(streams, "meeting_id=m7&race_id=a")
     first, second = reader.next(2)
     assert [first.data, second.data] == [{"race": "a"}, {"race_id": "b", "known": False}]

@@ -214,7 +214,16 @@ def test_on_another_date_it_is_that_for_every_python_and_goes_on(date: str, show
 
 def test_run_alone_prints_the_commands() -> None:
     said = subprocess.run([ROOT / "run"], cwd="/", capture_output=True, text=True, check=True).stdout
-    assert re.findall(r"^  (\w+)", said, re.MULTILINE) == ["demo", "live", "test", "check", "bench", "fmt", "manage"]
+    assert re.findall(r"^  (\w+)", said, re.MULTILINE) == [
+        "demo",
+        "live",
+        "test",
+        "check",
+        "bench",
+        "faults",
+        "fmt",
+        "manage",
+    ]
 
 
 def test_the_demos_day_goes_on_for_hours_and_then_a_new_one_begins(folder: Path) -> None:

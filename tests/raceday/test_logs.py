@@ -1,0 +1,64 @@
+"""Logs that stay short, private and readable, whatever clients and programs write."""
+
+import json
+import logging
+import stat
+import sys
+from pathlib import Path
+
+import pytest
+
+from raceday import process
+from raceday.log import MOST_TEXT, logging_config
+from raceday.process import ProcessTree, Program, open_log, trim_log
+
+WRITER = (
+    "import sys, time\nfor n in range(400): sys.stderr.write('x' * 99 + chr(10)); sys.stderr.flush(); time.sleep(.002)"
+)
+
+
+def mode(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+def test_a_log_is_for_its_owner_only(tmp_path: Path) -> None:
+    path = tmp_path / "logs" / "web.log"
+    path.parent.mkdir(mode=0o755)
+    path.touch(mode=0o644)
+    with open_log(path):
+        pass
+    assert (mode(path), mode(path.parent)) == (0o600, 0o700)
+
+
+def test_a_large_log_is_put_aside_and_goes_on_in_the_same_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(process, "LOG_LIMIT_BYTES", 10)
+    path = tmp_path / "web.log"
+    with open_log(path) as first, open_log(path) as second:
+        for file in (first, second):
+            open(file, "w", closefd=False).write("a long line\n")  # noqa: SIM115 a descriptor, closed by its owner
+        trim_log(path)
+        open(first, "w", closefd=False).write("short\n")  # noqa: SIM115 as above
+    assert path.read_text() == "short\n"
+    older = path.with_suffix(".1.log")
+    assert (older.read_text(), mode(older)) == ("a long line\na long line\n", 0o600)
+
+
+def test_the_log_of_a_running_program_is_kept_short(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(process, "LOG_LIMIT_BYTES", 5_000)
+    monkeypatch.setattr(process, "TRIM_EVERY_SECONDS", 0.05)
+    path = tmp_path / "logs" / "writer.log"
+    with ProcessTree() as tree:
+        child = tree.start(
+            Program(name="writer", argv=[sys.executable, "-c", WRITER], env={}, log=path, restarts=False)
+        )
+        while child.process.poll() is None:
+            tree.tend()
+            assert path.stat().st_size < 30_000
+    assert path.with_suffix(".1.log").exists()
+
+
+def test_what_a_client_wrote_is_cut(capfd: pytest.CaptureFixture[str]) -> None:
+    logging_config("INFO")
+    logging.getLogger("django.request").warning("Not Found: %s", "/x" * 30_000)
+    line = json.loads(capfd.readouterr().err)
+    assert len(line["event"]) <= MOST_TEXT + 3

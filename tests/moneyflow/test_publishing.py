@@ -56,7 +56,8 @@ def poll(dollars: float, *, after: int, status: str = "Open", race_id: str = "r1
     runners = [{**one, "entrant_id": f"{race_id}-{one['entrant_id']}"} for one in runners]
     start = int(FIRST.timestamp()) + 1800
     body = event(race_id, generated_at=at, tote_pools=pools, runners=runners, **data)
-    body["data"]["race"] |= {"status": status, "advertised_start": start, "actual_start": start}
+    day = str(racing_day(FIRST))  # of the card that is warmed, though the start may be past midnight
+    body["data"]["race"] |= {"status": status, "advertised_start": start, "actual_start": start, "race_date_nz": day}
     return walk(race_id, answer(body, polled_at=at)).outdated
 
 

@@ -1,7 +1,8 @@
 """What many tests stand on: the real samples where they lie beside the project, and partitions for past days."""
 
+import time
 from collections.abc import Callable
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ from django.db import connection
 from pytest_django import Settings
 
 from moneyflow import partitions
-from raceday import api, valkey
+from raceday import api, clock, valkey
 
 LONGEST = {"test_client_day.py", "test_supervisor.py", "test_resume.py", "test_benchmarks.py"}
 SAMPLES = Path(__file__).resolve().parents[2] / "shared" / "nztab" / "samples"
@@ -43,6 +44,16 @@ def samples() -> Path:
     if not SAMPLES.is_dir():
         pytest.skip("the feed's recorded answers (../shared/nztab/samples) are not on this machine")
     return SAMPLES
+
+
+@pytest.fixture
+def clock_goes_on_from(monkeypatch: pytest.MonkeyPatch) -> Callable[[datetime], None]:
+    """Sets Raceday's clock for what wants some hours of one racing day, whatever the hour of the test's own."""
+
+    def set_to(instant: datetime) -> None:
+        monkeypatch.setattr(clock, "CLOCK", clock.Clock(real=time.time(), shown=instant.timestamp()))
+
+    return set_to
 
 
 @pytest.fixture

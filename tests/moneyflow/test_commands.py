@@ -1,7 +1,7 @@
 """manage.py's commands as a person sees them, on a simulated day."""
 
-from collections.abc import Iterator
-from datetime import timedelta
+from collections.abc import Callable, Iterator
+from datetime import datetime, time
 from io import StringIO
 
 import pytest
@@ -20,10 +20,10 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.fixture
-def tab(settings: Settings) -> Iterator[str]:
-    # Well inside the racing day, wherever the test's own clock stands in it.
-    first_start = nz_instant(racing_day(clock.now())) + timedelta(hours=12)
-    with tab_at_the_door(Simulation(seed="commands", first_start=first_start), clock.now, settings) as url:
+def tab(settings: Settings, clock_goes_on_from: Callable[[datetime], None]) -> Iterator[str]:
+    noon = nz_instant(racing_day(clock.now()), time(12))
+    clock_goes_on_from(noon)  # of a day that begins: its last races have ended by the evening
+    with tab_at_the_door(Simulation(seed="commands", first_start=noon), clock.now, settings) as url:
         yield url
 
 

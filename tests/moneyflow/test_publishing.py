@@ -1,8 +1,8 @@
 """What a poll changed is there, made, before anybody asks; what was lost on the way is found by the next poll."""
 
 import time
-from collections.abc import Iterator
-from datetime import timedelta
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
 from threading import Thread
 from typing import Any
 from urllib.parse import quote
@@ -19,7 +19,7 @@ from moneyflow.timeline import Cursor
 from moneyflow.views import CONTINUED_ROUNDS
 from raceday import answers, broker, clock, events, pages, shelf, valkey
 from raceday.pages import ROUNDS
-from raceday.racing_day import racing_day
+from raceday.racing_day import nz_instant, racing_day
 from raceday.shelf import GZIP, IDENTITY, Found
 from races.models import Race
 from tests.card import make_meeting, make_race, own_keys  # noqa: F401  # a fixture
@@ -40,7 +40,13 @@ FINAL: dict[str, Any] = {
     "results": [{"position": 1, "runner_number": 1, "name": "Runner 1", "entrant_id": "r1-e1"}],
     "dividends": [{"id": "d", "product_name": "Pool Win", "status": "Final", "dividend": 2.4, "pool_size": 1000}],
 }
-FIRST = clock.now().replace(microsecond=0)
+FIRST = nz_instant(racing_day(clock.now())) + timedelta(hours=12)
+
+
+@pytest.fixture(autouse=True)
+def noon(clock_goes_on_from: Callable[[datetime], None]) -> None:
+    """No race of today's card starts tomorrow."""
+    clock_goes_on_from(FIRST)
 
 
 @pytest.fixture
@@ -56,8 +62,7 @@ def poll(dollars: float, *, after: int, status: str = "Open", race_id: str = "r1
     runners = [{**one, "entrant_id": f"{race_id}-{one['entrant_id']}"} for one in runners]
     start = int(FIRST.timestamp()) + 1800
     body = event(race_id, generated_at=at, tote_pools=pools, runners=runners, **data)
-    day = str(racing_day(FIRST))  # of the card that is warmed, though the start may be past midnight
-    body["data"]["race"] |= {"status": status, "advertised_start": start, "actual_start": start, "race_date_nz": day}
+    body["data"]["race"] |= {"status": status, "advertised_start": start, "actual_start": start}
     return walk(race_id, answer(body, polled_at=at)).outdated
 
 

@@ -243,6 +243,20 @@ def test_a_query_that_makes_no_sense_is_told_by_name(streams: Streams, query: st
     )
 
 
+def test_a_stream_that_does_not_read_holds_little(valkey: Valkey, other: list[Streams]) -> None:
+    other.append(Streams(valkey, STREAMS_PER_CLIENT="0", LOG_LEVEL="WARNING"))
+    valkey.tell("r1", {"large": "x" * 200_000})
+    Listener(other[0], "race_id=r1").next()
+    before = other[0].memory_bytes()
+    peers = [other[0].open("race_id=r1") for _ in range(200)]
+    for part in range(10):
+        valkey.tell("r1", {"large": "y" * 200_000}, *[("odds", {"number": part, "padding": "x" * 2000})] * 50)
+    Listener(other[0], "race_id=r1").next()  # whoever reads is served meanwhile
+    assert other[0].memory_bytes() - before < 200 * 64_000
+    for peer in peers:
+        peer.close()
+
+
 @pytest.mark.parametrize(
     ("method", "path", "host", "status"),
     [

@@ -166,8 +166,7 @@ def open_log(path: Path | None) -> Iterator[int]:
     if path is None:
         yield sys.stderr.fileno()
         return
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.parent.chmod(0o700)
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     trim_log(path)
     file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     try:

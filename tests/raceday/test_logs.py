@@ -22,13 +22,15 @@ def mode(path: Path) -> int:
     return stat.S_IMODE(path.stat().st_mode)
 
 
-def test_a_log_is_for_its_owner_only(tmp_path: Path) -> None:
-    path = tmp_path / "logs" / "web.log"
-    path.parent.mkdir(mode=0o755)
-    path.touch(mode=0o644)
-    with open_log(path):
-        pass
-    assert (mode(path), mode(path.parent)) == (0o600, 0o700)
+def test_a_log_is_for_its_owner_only_and_a_folder_that_is_there_stays_as_it_is(tmp_path: Path) -> None:
+    tmp_path.chmod(0o711)  # as a home, through which the account of PostgreSQL passes
+    before = tmp_path / "demo.log"
+    before.touch(mode=0o644)
+    for path in (before, tmp_path / "logs" / "web.log"):
+        with open_log(path):
+            pass
+        assert mode(path) == 0o600
+    assert (mode(tmp_path), mode(tmp_path / "logs")) == (0o711, 0o700)
 
 
 def test_a_large_log_is_put_aside_and_goes_on_in_the_same_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

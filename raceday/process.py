@@ -107,10 +107,14 @@ def pause(seconds: float = 0.05) -> None:
 
 
 def say(sentence: str) -> None:
-    """This function will tell the person at the terminal, or the log of whoever started Raceday, one thing."""
+    """Tell the person at the terminal, or the log of whoever started Raceday, one thing; nothing if neither can be had.
+
+    A full disk below that log, or a terminal that was closed, must not end what keeps the processes going.
+    """
     start = "\r\x1b[K" if sys.stderr.isatty() else ""
-    sys.stderr.write(f"{start}raceday: {sentence}\n")
-    sys.stderr.flush()
+    with suppress(OSError):
+        sys.stderr.write(f"{start}raceday: {sentence}\n")
+        sys.stderr.flush()
 
 
 def die_with_parent(number: signal.Signals) -> Callable[[], None]:

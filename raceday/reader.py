@@ -75,8 +75,9 @@ def pieces(frames: Iterable[bytes]) -> Iterator[bytes]:
 
 
 def _parts(frames: Iterable[bytes]) -> Iterator[memoryview]:
-    for frame in map(memoryview, frames):
-        yield from (frame[at : at + PIECE_BYTES] for at in range(0, len(frame), PIECE_BYTES))
+    for frame in frames:
+        view = memoryview(frame)
+        yield from (view[at : at + PIECE_BYTES] for at in range(0, len(view), PIECE_BYTES))
 
 
 def up_to(most_bytes: int, frames: Iterable[bytes]) -> Iterator[bytes]:

@@ -3,6 +3,7 @@
 import json
 import logging
 import stat
+import subprocess
 import sys
 from pathlib import Path
 
@@ -62,3 +63,27 @@ def test_what_a_client_wrote_is_cut(capfd: pytest.CaptureFixture[str]) -> None:
     logging.getLogger("django.request").warning("Not Found: %s", "/x" * 30_000)
     line = json.loads(capfd.readouterr().err)
     assert len(line["event"]) <= MOST_TEXT + 3
+
+
+TELL = """
+import django; django.setup()
+import structlog
+from raceday.process import say
+for _ in range(2):
+    say("a cluster starts anew")
+    structlog.get_logger(__name__).warning("no room")
+print("went on")
+"""
+
+
+def test_a_log_without_room_ends_nobody() -> None:
+    with Path("/dev/full").open("w") as full:
+        told = subprocess.run(
+            [sys.executable, "-c", TELL],
+            cwd=Path(__file__).parents[2],
+            stdout=subprocess.PIPE,
+            stderr=full,
+            text=True,
+            check=True,
+        )
+    assert told.stdout == "went on\n"

@@ -26,9 +26,9 @@ RUN python -m compileall -q .
 USER 10001
 EXPOSE 8000
 
-# 503 is an answer, too: it tells of a cluster or a server, not of the web. The header keeps HTTPS=true from redirecting.
+# It asks no server: a new web process would not help one that is away. The header keeps HTTPS=true from redirecting.
 HEALTHCHECK --interval=15s --timeout=5s --start-period=20s --retries=3 \
-    CMD ["python", "-c", "import http.client as http; web = http.HTTPConnection('127.0.0.1', 8000, timeout=4); web.request('GET', '/health/ready', headers={'X-Forwarded-Proto': 'https'}); raise SystemExit(web.getresponse().status not in (200, 503))"]
+    CMD ["python", "-c", "import http.client as http; web = http.HTTPConnection('127.0.0.1', 8000, timeout=4); web.request('GET', '/health/live', headers={'X-Forwarded-Proto': 'https'}); raise SystemExit(web.getresponse().status != 200)"]
 
 CMD ["python", "-m", "granian", "--interface", "rsgi", "--task-impl", "rust", "--host", "0.0.0.0", "--port", "8000", "--no-ws", \
      "--workers", "2", "--workers-kill-timeout", "1", "--http", "1", \

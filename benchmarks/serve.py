@@ -89,7 +89,7 @@ def measure(rounds: int | None) -> list[Figure]:
 
 def _measure_servers(rounds: int) -> list[Figure]:
     with TemporaryDirectory(prefix="raceday-bench-") as folder, ProcessTree() as tree, published_race() as path:
-        servers = [_start_raceday(tree, name, Path(folder)) for name in APPLICATIONS]
+        servers = [start_raceday(tree, name, Path(folder)) for name in APPLICATIONS]
         expected = {kind: _get(servers[0].port, path, headers) for kind, headers in KINDS.items()}
         missing: dict[str, str] = {}
         with _stored_for_peers(path, expected):
@@ -148,12 +148,13 @@ def _compare(server: Server, kind: str, answer: Answer, expected: Answer) -> Non
 # ── The servers ─────────────────────────────────────────────────────────────────────────────────
 
 
-def _start_raceday(tree: ProcessTree, name: str, folder: Path) -> Server:
+def start_raceday(tree: ProcessTree, name: str, folder: Path, **own: str) -> Server:
+    """Start a web server of ours by its name in APPLICATIONS, without limits."""
     port, metrics = free_port(), folder / name
     metrics.mkdir()
     workers = [] if name == SHIPPED else ["--workers", "1"]  # as the peers
     argv = [sys.executable, *WEB, *workers, "--port", str(port), APPLICATIONS[name]]
-    env = {**os.environ, **UNLIMITED, "PROMETHEUS_MULTIPROC_DIR": str(metrics)}
+    env = {**os.environ, **UNLIMITED, **own, "PROMETHEUS_MULTIPROC_DIR": str(metrics)}
     return _started(tree, Program(name=name, argv=argv, env=env, log=folder / f"{name}.log"), TITLES[name], port)
 
 

@@ -37,12 +37,12 @@ def measure(rounds: int | None) -> list[Figure]:
     if most < MANY + SPARE_FILES:
         raise BenchmarkError(f"{MANY} streams need that many open files, and this account may have {most}.")
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
-    _tell_bodies()
-    with _process() as (process, port):
+    tell_bodies()
+    with streams_process() as (process, port):
         readers = Readers(port, STREAMS)
         delays_ms, cpu_us = _follow(readers, process, rounds or SECONDS)
         readers.close()
-    with _process() as (process, port):
+    with streams_process() as (process, port):
         before = process.memory_info().rss
         readers = Readers(port, MANY)
         weight_kb = (process.memory_info().rss - before) / MANY / 1000
@@ -102,7 +102,7 @@ def _follow(readers: Readers, process: psutil.Process, seconds: int) -> tuple[li
     began = sum(process.cpu_times()[:2])
     due = time.monotonic()
     for number in range(seconds * EVENTS_A_SECOND * RACES):
-        _tell(number % RACES)
+        tell(number % RACES)
         due += 1 / (EVENTS_A_SECOND * RACES)
         delays += readers.delays_ms(due - time.monotonic())
     delays += readers.delays_ms(1)
@@ -114,7 +114,7 @@ def _follow(readers: Readers, process: psutil.Process, seconds: int) -> tuple[li
 
 def _tell_all(readers: Readers) -> float:
     for race in range(RACES):
-        _tell(race)
+        tell(race)
     delays: list[float] = []
     give_up = time.monotonic() + 20
     while len(delays) < readers.count and time.monotonic() < give_up:
@@ -124,13 +124,13 @@ def _tell_all(readers: Readers) -> float:
     return max(delays)
 
 
-def _tell(race: int) -> None:
+def tell(race: int) -> None:
     data = msgspec.json.encode(NEWS | {"told_at": time.time()})
     entry = {"race": f"bench-{race}", "meeting": "bench", "kind": "pool", "data": data}
     valkey.client().xadd(valkey.key(events.LOG), entry, maxlen=events.MOST_EVENTS)
 
 
-def _tell_bodies() -> None:
+def tell_bodies() -> None:
     body = {**examples.LIVE, "entrants": [examples.ENTRANT] * 14}
     for race in range(RACES):
         told = b"v1\n" + zlib.compress(msgspec.json.encode(body))
@@ -138,7 +138,7 @@ def _tell_bodies() -> None:
 
 
 @contextmanager
-def _process() -> Iterator[tuple[psutil.Process, int]]:
+def streams_process() -> Iterator[tuple[psutil.Process, int]]:
     port = free_port()
     limits = {"STREAMS_MAX": "20000", "STREAMS_PER_CLIENT": "0", "LOG_LEVEL": "WARNING"}
     streams = subprocess.Popen(

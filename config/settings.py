@@ -12,11 +12,10 @@ import psycopg
 from environs import Env, EnvValidationError
 from marshmallow import ValidationError
 from marshmallow.validate import OneOf, Range
-from prometheus_client import values
 from prometheus_client.values import MultiProcessValue
 from psycopg.conninfo import conninfo_to_dict
 
-from raceday import home
+from raceday import home, metric_files
 from raceday.feed.records import RaceType
 from raceday.log import LEVELS, logging_config
 
@@ -69,7 +68,7 @@ def are_origins(origins: list[str]) -> None:
 
 
 if "PROMETHEUS_MULTIPROC_DIR" in os.environ:  # containers that share this folder count their processes alike
-    values.ValueClass = MultiProcessValue(lambda: f"{socket.gethostname()}-{os.getpid()}")  # type: ignore[no-untyped-call]
+    metric_files.install(MultiProcessValue(lambda: f"{socket.gethostname()}-{os.getpid()}"))  # type: ignore[no-untyped-call]
 
 env = Env(eager=False)
 env.read_env(str(BASE_DIR / ".env"), recurse=False)

@@ -5,7 +5,7 @@ import os
 import select
 import time
 from collections.abc import Awaitable, Callable, Iterable
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from datetime import time as clock_time
 from functools import partial
 from typing import Any, NamedTuple
@@ -23,6 +23,7 @@ from raceday.broker import StreamBroker
 from raceday.feed.client import FeedAnswer, FeedClient, FeedError
 from raceday.racing_day import nz_instant, racing_day
 from races.cadence import STALE, CadenceSeconds, cadence, next_poll
+from races.day_card import forget_import, is_imported
 
 LOCK = 0x7261636564617931  # "raceday1", the advisory lock of the leader
 AHEAD = timedelta(hours=24)
@@ -42,6 +43,7 @@ STOPPED_SECONDS, STOPPED_LOOKS = 1.5, 2
 OUTAGE_SECONDS = 60.0  # in which a poller that waits for a server is taken to be alive
 DAILY = "moneyflow.tasks.daily"
 DAILY_AT = (clock_time(0), clock_time(6))  # the new day's card as it begins, and what the feed has added by morning
+DAILY_AGAIN_SECONDS = 60.0  # of the machine
 TICK_SECONDS = 0.2
 READ_SECONDS = 0.5
 SPREAD_SECONDS = 0.02  # between races that come at once, or their grids would fall together for ever
@@ -183,6 +185,7 @@ class Leader:
         self._changed: dict[str, asyncio.Event] = {}  # one a coroutine
         self._resume_at = 0.0  # the loop's seconds; no poll before
         self._daily_at: datetime | None = None
+        self._look_at = 0.0  # whether what was asked for then was done; monotonic seconds
 
     async def read(self, connection: psycopg.Connection[Any]) -> None:
         """This function will follow what the database calls live; psycopg.OperationalError when it does not answer."""
@@ -272,12 +275,23 @@ class Leader:
             self._hold(HOLD_SECONDS, reason=f"{waiting} answers wait to be written")
 
     async def ask_for_daily(self) -> None:
-        """This function will ask for the day's import and partitions: on taking over, and at 06:00 NZ each day."""
+        """Ask for the day's import and partitions: on taking over, at 00:00 and 06:00 NZ, and each minute until done.
+
+        The feed may be away at midnight for longer than a task is tried.
+        """
         now = clock.now()
-        if self._daily_at and now < self._daily_at:
+        is_due = self._daily_at is None or now >= self._daily_at
+        if not is_due and time.monotonic() < self._look_at:
             return
         try:
-            await asyncio.to_thread(cluster.enqueue_once, self._daily, DAILY)
-            self._daily_at = next_daily(now)
+            await asyncio.to_thread(_ask_for_daily, self._daily, racing_day(now), is_due=is_due)
+            self._daily_at, self._look_at = next_daily(now), time.monotonic() + DAILY_AGAIN_SECONDS
         except RedisError as fault:
             log.warning("poller_without_valkey", fault=str(fault))
+
+
+def _ask_for_daily(daily: StreamBroker, day: date, *, is_due: bool) -> None:
+    if is_due:
+        forget_import(day)
+    if not is_imported(day):
+        cluster.enqueue_once(daily, DAILY)

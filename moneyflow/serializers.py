@@ -10,7 +10,7 @@ from moneyflow.columns import PoolType
 from moneyflow.examples import HISTORY, TIMELINE
 from moneyflow.models import OddsHistory
 from moneyflow.timeline import Cursor
-from raceday.api import AskedInstantField, InstantField
+from raceday.api import AskedInstantField, InstantField, names_in
 from races.examples import example
 from races.models import Entrant
 from races.serializers import LiveEntrantSerializer
@@ -122,10 +122,7 @@ class TimelineQuery(serializers.Serializer[Any]):
     )
 
     def validate_entrants(self, text: str) -> tuple[str, ...]:
-        entrant_ids = tuple(dict.fromkeys(word for part in text.split(",") if (word := part.strip())))
-        if not 1 <= len(entrant_ids) <= MOST_ENTRANTS:
-            raise ValidationError(f"between 1 and {MOST_ENTRANTS} entrant_ids")
-        return entrant_ids
+        return names_in(text, MOST_ENTRANTS, "entrants")
 
     def validate_pool_type(self, name: str) -> PoolType:
         return PoolType(name)

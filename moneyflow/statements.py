@@ -46,6 +46,12 @@ OF_OTHER_RACES = """
 SELECT coalesce(array_agg(entrant_id), '{}') FROM entrants WHERE entrant_id = ANY(%(ids)s) AND race_id <> %(race_id)s
 """
 
+# An answer that is written again leaves no second row; what could not be stored at first takes its place once it is.
+TOLD_AGAIN = """ON CONFLICT (race_id, polled_at) DO UPDATE SET
+        generated_at = excluded.generated_at, outcome = excluded.outcome, transform_ms = excluded.transform_ms,
+        left_out = excluded.left_out, reason = excluded.reason
+    WHERE poll_runs.outcome NOT IN ('changed', 'unchanged', 'late')"""
+
 MARK_UNCHANGED = """
 WITH mark AS (
     UPDATE poll_marks SET version = version + 1, polled_at = %(polled_at)s, generated_at = %(generated_at)s
@@ -56,9 +62,9 @@ WITH mark AS (
     SELECT race_id, %(polled_at)s, %(generated_at)s, 'unchanged', 200, %(body_bytes)s, %(fetch_ms)s, %(transform_ms)s,
         %(left_out)s, %(reason)s
     FROM mark
-    ON CONFLICT DO NOTHING)
+    {told_again})
 SELECT false, changed_at FROM mark
-"""
+""".replace("{told_again}", TOLD_AGAIN)
 
 # Nothing is written unless `mark` finds the version the poll was worked out against: every other part joins it.
 # A late poll (is_newest false) writes its readings, and leaves the race as the newer poll saw it.
@@ -204,10 +210,10 @@ WITH poll AS MATERIALIZED (
         left_out, reason)
     SELECT race_id, polled_at, generated_at, outcome, 200, body_bytes, fetch_ms, transform_ms, left_out, reason
     FROM poll JOIN mark USING (race_id)
-    ON CONFLICT DO NOTHING
+    {told_again}
 )
 SELECT EXISTS (SELECT FROM race), changed_at FROM mark
-"""
+""".replace("{told_again}", TOLD_AGAIN)
 
 # Only a late poll corrects: named in every write, this update would have each of them look at every partition.
 # All its corrections are of one instant, the next reading's, which leaves one partition to look at.

@@ -17,7 +17,7 @@ from raceday.feed.client import FeedAnswer, FeedClient, FeedError
 from raceday.models import PollRun
 from raceday.outage import outlast
 from raceday.racing_day import racing_day
-from races.day_card import DayCard, fetch_day_card, record_faults, write_day_card
+from races.day_card import DayCard, fetch_day_card, note_import, record_faults, write_day_card
 
 PUBLISH = "moneyflow.tasks.publish_after_polls"
 POLLS_FIRST_SECONDS = 0.2
@@ -93,8 +93,9 @@ def import_day(day: str | None = None) -> str:
     """This function will import a racing day, `YYYY-MM-DD` or today; the poller then polls what is new."""
     card = import_card(date.fromisoformat(day) if day else racing_day(clock.now()))
     publishing.warm_card()
-    if card.error:  # a failed task comes again
+    if card.error:  # a failed task comes again, and after that the poller asks for another
         raise NoCardError(f"the feed did not give the whole card of {card.day}: {card.error.reason}")
+    note_import(card.day)
     return f"{len(card.meetings)} meetings, {len(card.race_ids)} races"
 
 

@@ -7,25 +7,23 @@ import shutil
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from concurrent.futures import TimeoutError as Late
 from datetime import datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 from django.conf import settings
 from django.db import Error as DatabaseFault
-from django.db import connection, connections
+from django.db import connection
 from redis.exceptions import RedisError
 
 from moneyflow.partitions import LEAST_RUNWAY_DAYS, runway_days
-from raceday import answers, clock, shelf, valkey
+from operations.questions import Questions
+from raceday import answers, clock, replicas, shelf, valkey
 from raceday.cluster import beat_ages
 from raceday.racing_day import racing_day
 from races.cadence import STALE, CadenceSeconds, cadence, is_frozen, next_poll
 
-DEADLINE_SECONDS = 2.0  # for what the database is asked, and for what Valkey is
 LATE_SECONDS = 5.0  # of the machine, that a commit may come after it was due
 SILENT_SECONDS = 15.0  # since a cluster's last heartbeat, which comes each second
 WINDOW = timedelta(minutes=5)  # in which failed writes are counted
@@ -42,9 +40,6 @@ WHERE status NOT IN ('Final', 'Abandoned') AND start_time BETWEEN %s AND %s
 RUNS = "SELECT outcome, count(*) FROM poll_runs WHERE polled_at >= %s GROUP BY outcome"
 NEWEST = "SELECT max(polled_at), max(generated_at) FROM poll_marks"
 VERSION = "SELECT current_setting('server_version'), pg_size_pretty(pg_database_size(current_database()))"
-
-_one_thread = ThreadPoolExecutor(1, "health")
-T = TypeVar("T")
 
 
 class Status(StrEnum):
@@ -85,29 +80,26 @@ class Facts(NamedTuple):
     runway_days: int
 
 
+_primary, _replicas = Questions("health"), Questions("health-replicas")
+
+
 def read_facts(now: datetime) -> Facts:
-    """Ask the database, in a thread of its own; django.db.Error when it does not answer within 2 s."""
-    try:
-        return _one_thread.submit(_read_facts, now).result(DEADLINE_SECONDS)
-    except Late:
-        raise DatabaseFault(f"no answer within {DEADLINE_SECONDS:g} s") from None
+    """Ask the database; django.db.Error when it does not answer within 2 s."""
+    return _primary.ask(lambda: _read_facts(now))
 
 
 def _read_facts(now: datetime) -> Facts:
-    try:
-        with connection.cursor() as cursor:
-            cursor.execute(VERSION)
-            version, size = cursor.fetchone()
-            cursor.execute(LIVE, [now - STALE, now + timedelta(hours=24)])
-            live = [LiveRace(*row) for row in cursor.fetchall()]
-            cursor.execute(RUNS, [now - WINDOW])
-            outcomes = dict(cursor.fetchall())
-            cursor.execute(NEWEST)
-            polled_at, generated_at = cursor.fetchone()
-        runway = runway_days(racing_day(now))
-        return Facts(version, size, live, outcomes, polled_at, generated_at, runway)
-    finally:
-        connections.close_all()
+    with connection.cursor() as cursor:
+        cursor.execute(VERSION)
+        version, size = cursor.fetchone()
+        cursor.execute(LIVE, [now - STALE, now + timedelta(hours=24)])
+        live = [LiveRace(*row) for row in cursor.fetchall()]
+        cursor.execute(RUNS, [now - WINDOW])
+        outcomes = dict(cursor.fetchall())
+        cursor.execute(NEWEST)
+        polled_at, generated_at = cursor.fetchone()
+    runway = runway_days(racing_day(now))
+    return Facts(version, size, live, outcomes, polled_at, generated_at, runway)
 
 
 # ── What the database tells ─────────────────────────────────────────────────────────────────────
@@ -167,6 +159,23 @@ def runway(facts: Facts) -> Part:
         return Part(Status.OK, f"partitions for {days} days ahead")
     sentence = f"partitions for {days} days ahead, {LEAST_RUNWAY_DAYS} needed: manage.py partitions --apply"
     return Part(Status.DEGRADED if days >= 0 else Status.UNHEALTHY, sentence)
+
+
+def replica_servers() -> Part:
+    """Look for replicas that readers are not sent to, as they are too far behind or away; the primary serves them."""
+    try:
+        states = _replicas.ask(replicas.states)
+    except DatabaseFault as fault:
+        return Part(Status.DEGRADED, f"the replicas cannot be looked at: {first_line(fault)}")
+    unused = [_unused(state) for state in states if not state["is_used"]]
+    return Part(Status.DEGRADED if unused else Status.OK, "; ".join(unused) or f"{len(states)} replicas are read from")
+
+
+def _unused(state: Mapping[str, Any]) -> str:
+    if not state["is_reachable"]:
+        return f"{state['name']} does not answer"
+    behind = "an unknown time" if state["lag_seconds"] is None else f"{state['lag_seconds']:.0f} s"
+    return f"{state['name']} is {behind} behind"
 
 
 # ── What Valkey tells ───────────────────────────────────────────────────────────────────────────
@@ -240,6 +249,7 @@ def look(now: datetime) -> tuple[dict[str, Part], Facts | None]:
     else:
         parts |= {"database": database(facts), "polls": polls(facts, now), "feed": feed(facts)}
         parts |= {"writes": writes(facts), "runway": runway(facts)}
+        parts |= {"replicas": replica_servers()} if replicas.names() else {}
     live = facts.live if facts else []
     checks: dict[str, Callable[[], Part]] = {
         "valkey": valkey_server,

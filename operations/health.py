@@ -30,7 +30,7 @@ class HealthPartSerializer(serializers.Serializer[Any]):
 
 class PartsField(serializers.DictField):
     def __init__(self) -> None:
-        names = "database, polls, feed, writes, runway, valkey, queue, clusters, bodies, disk"
+        names = "database, polls, feed, writes, runway, valkey, queue, clusters, bodies, disk; replicas if any"
         super().__init__(child=HealthPartSerializer(), help_text=names)
 
 
@@ -89,9 +89,16 @@ def _look(now: datetime) -> dict[str, Any]:
         "reasons": reasons,
         "feed_age_seconds": _age(now, facts.generated_at),
         "poll_age_seconds": _age(now, facts.polled_at),
-        "cluster_beat_age_seconds": beat_ages(),
+        "cluster_beat_age_seconds": _beat_ages(),
         **told,
     }
+
+
+def _beat_ages() -> dict[str, float | None]:
+    try:
+        return beat_ages()
+    except RedisError:  # it answered a moment ago, and will be told of by the next look
+        return {}
 
 
 def _shown(part: Part) -> dict[str, str]:

@@ -29,6 +29,7 @@ KEPT_ON_304 = ("X-Frame-Options", "X-Cache", "X-Polled-At", "Age", *RATE_LIMIT_H
 MAX_PAYLOAD_BYTES = 16_384
 EARLIEST, LATEST = datetime(2000, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
 MOST_OF_AN_INSTANT = 40  # letters
+MOST_OF_AN_ID = 100
 DATABASE_AWAY_SECONDS = 5.0
 _database = {"away_until": 0.0}
 F = TypeVar("F", bound=Callable[..., Any])
@@ -127,6 +128,16 @@ def checked_query(params: QueryDict, shape: type[serializers.Serializer[Any]]) -
         raise ValidationError(faults)
     query.is_valid(raise_exception=True)
     return dict(query.validated_data)
+
+
+def names_in(text: str, most: int, what: str) -> tuple[str, ...]:
+    """Return the ids of a comma list, each once and in order; ValidationError for none, too many or too long ones."""
+    names = tuple(dict.fromkeys(filter(None, map(str.strip, text.split(",")))))
+    if not 1 <= len(names) <= most:
+        raise ValidationError(f"ask for 1 to {most} {what}, not {len(names)}")
+    if any(len(name) > MOST_OF_AN_ID for name in names):
+        raise ValidationError(f"an id has {MOST_OF_AN_ID} letters at most")
+    return names
 
 
 # ── Bodies that are sent in: JSON of the exact types, nothing turned into another ────────────────

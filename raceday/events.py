@@ -12,6 +12,8 @@ from typing import Any, NamedTuple, TypeAlias
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from raceday.api import names_in
+
 LOG = "events"
 MOST_EVENTS = 20_000  # trimmed approximately: a few more may stand
 MOST_RACES, MOST_MEETINGS = 50, 10
@@ -113,13 +115,13 @@ class NewsQuery(serializers.Serializer[Any]):
     since = PositionField(required=False, help_text="the id of the last event seen")
 
     def validate_race_id(self, text: str) -> frozenset[str]:
-        return _names(text, MOST_RACES, "races")
+        return frozenset(names_in(text, MOST_RACES, "races"))
 
     def validate_meeting_id(self, text: str) -> frozenset[str]:
-        return _names(text, MOST_MEETINGS, "meetings")
+        return frozenset(names_in(text, MOST_MEETINGS, "meetings"))
 
     def validate_topics(self, text: str) -> frozenset[str]:
-        topics = _names(text, len(Topic), "topics")
+        topics = frozenset(names_in(text, len(Topic), "topics"))
         if unknown := sorted(topics - set(Topic)):
             raise serializers.ValidationError(f"unknown topic: {', '.join(unknown)}")
         return topics
@@ -135,13 +137,6 @@ def wanted(query: Mapping[str, Any]) -> Wanted:
     nothing: frozenset[str] = frozenset()
     kinds = query.get("topics", frozenset(Topic)) | {SNAPSHOT}
     return Wanted(query.get("race_id", nothing), query.get("meeting_id", nothing), kinds)
-
-
-def _names(text: str, most: int, what: str) -> frozenset[str]:
-    names = frozenset(filter(None, map(str.strip, text.split(","))))
-    if not 1 <= len(names) <= most:
-        raise serializers.ValidationError(f"ask for 1 to {most} {what}, not {len(names)}")
-    return names
 
 
 def chosen(events: Iterable[Event], asked: Wanted, limit: int) -> tuple[list[Event], Position | None]:

@@ -29,7 +29,7 @@ def socket_folder(root: Path) -> Path:
 def metrics_folder(root: Path) -> Path:
     """Return the folder in which the processes of the home `root` count, in memory where the machine allows.
 
-    They map its files: on a disk that is full, touching a new page would end them by SIGBUS.
+    A full disk would leave them to count each in its own memory: see raceday.metric_files.
     """
     memory = Path("/dev/shm")  # noqa: S108 a folder of ours below it, by home and user
     if os.access(memory, os.W_OK):

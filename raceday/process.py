@@ -107,10 +107,14 @@ def pause(seconds: float = 0.05) -> None:
 
 
 def say(sentence: str) -> None:
-    """This function will tell the person at the terminal, or the log of whoever started Raceday, one thing."""
+    """Tell the person at the terminal, or the log of whoever started Raceday, one thing; nothing if neither can be had.
+
+    A full disk below that log, or a terminal that was closed, must not end what keeps the processes going.
+    """
     start = "\r\x1b[K" if sys.stderr.isatty() else ""
-    sys.stderr.write(f"{start}raceday: {sentence}\n")
-    sys.stderr.flush()
+    with suppress(OSError):
+        sys.stderr.write(f"{start}raceday: {sentence}\n")
+        sys.stderr.flush()
 
 
 def die_with_parent(number: signal.Signals) -> Callable[[], None]:
@@ -162,8 +166,7 @@ def open_log(path: Path | None) -> Iterator[int]:
     if path is None:
         yield sys.stderr.fileno()
         return
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.parent.chmod(0o700)
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     trim_log(path)
     file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     try:

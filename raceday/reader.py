@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from raceday.events import START, Event, Position, Wanted, write_id
 
 MOST_PENDING, MOST_PENDING_BYTES = 256, 32 * 1024
-PIECE_BYTES = 16 * 1024  # written at once, of what a client that does not read may be behind
+PIECE_BYTES = 4 * 1024  # written at once; of a client that does not read this process holds two
 RESYNC = b"event: resync\ndata: {}\n\n"
 PING = b": ping\n\n"
 
@@ -61,17 +61,23 @@ def write_frame(event: Event) -> bytes:
 
 
 def pieces(frames: Iterable[bytes]) -> Iterator[bytes]:
-    """Join frames into pieces of some size: each stays shared with other streams until it is written."""
-    piece: list[bytes] = []
+    """Join and cut frames into pieces of some size, one at a time: the rest stays shared with other streams."""
+    piece: list[memoryview] = []
     size = 0
-    for frame in frames:
-        if piece and size + len(frame) > PIECE_BYTES:
+    for part in _parts(frames):
+        if size + len(part) > PIECE_BYTES:
             yield b"".join(piece)
             piece, size = [], 0
-        piece.append(frame)
-        size += len(frame)
+        piece.append(part)
+        size += len(part)
     if size:
         yield b"".join(piece)
+
+
+def _parts(frames: Iterable[bytes]) -> Iterator[memoryview]:
+    for frame in frames:
+        view = memoryview(frame)
+        yield from (view[at : at + PIECE_BYTES] for at in range(0, len(view), PIECE_BYTES))
 
 
 def up_to(most_bytes: int, frames: Iterable[bytes]) -> Iterator[bytes]:

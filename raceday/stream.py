@@ -20,7 +20,7 @@ from django.http import QueryDict
 from django.http.request import split_domain_port, validate_host
 from rest_framework.exceptions import ValidationError
 
-from raceday import events, metrics
+from raceday import door, events, metrics
 from raceday.api import checked_query, plain_path
 from raceday.changes import races_of_meeting
 from raceday.events import NewsQuery, Position
@@ -161,7 +161,9 @@ def crash(task: "asyncio.Task[None]") -> None:
 
 # ── What is asked ───────────────────────────────────────────────────────────────────────────────
 def check(scope: Scope, given: Headers) -> None:
-    """This function will refuse another host, address or method than ours."""
+    """Refuse what is too large, and another host, address or method than ours."""
+    if fault := door.fault_of({"PATH_INFO": scope["path"], "QUERY_STRING": scope["query_string"].decode("latin-1")}):
+        raise RefusedError(*fault)
     host, _ = split_domain_port(given.get("host", ""))
     if not (host and validate_host(host, settings.ALLOWED_HOSTS)):
         raise RefusedError(HTTPStatus.BAD_REQUEST, "the request cannot be read")
@@ -232,5 +234,6 @@ async def respond(send: Send, status: HTTPStatus, headers: Headers, body: Any = 
     """This function will send a whole answer."""
     content = b"" if body is None else msgspec.json.encode(body, enc_hook=str)  # DRF's own kind of str
     own = {"content-type": "application/json", "cache-control": "no-store", "content-length": str(len(content))}
+    own |= {"connection": "close"}  # only a first head has a deadline
     await send({"type": "http.response.start", "status": status, "headers": encode({**headers, **own})})
     await send({"type": "http.response.body", "body": content, "more_body": False})

@@ -13,7 +13,7 @@ from raceday.stream import Streams
 BACKLOG = 4096  # the readers of a server that was restarted come back within two seconds
 GRACE_SECONDS = 0.4
 SEND_BUFFER_BYTES = 16 * 1024  # the kernel would keep megabytes for each client that does not keep up
-HELD_BYTES = 16 * 1024  # that this process holds for such a client, beside one piece and what is pending
+HELD_BYTES = 0  # that may wait to be written before the next piece has to: no more than that one
 HEAD_SECONDS, HEAD_BYTES = 10.0, 16 * 1024  # that a client has for what it asks
 STUCK_SECONDS = 60  # a client that takes nothing for so long is cut off
 SERVER_OPTIONS = {"loop": "asyncio", "ws": "none", "lifespan": "on", "interface": "asgi3"}

@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from meetings.store import settle_meetings, write_meetings
 from raceday import shelf
+from raceday.broker import valkey
 from raceday.feed.client import PAGE, FeedAnswer, FeedClient, FeedError
 from raceday.feed.parse import parse_meetings
 from raceday.feed.records import MeetingCard, ParseFault
@@ -47,6 +48,7 @@ NEWEST = """
 SELECT race.race_id, mark.changed_at FROM races AS race LEFT JOIN poll_marks AS mark USING (race_id)
 WHERE race.race_id = ANY(%s)
 """
+NOTED_SECONDS = 2 * 86_400
 _json = msgspec.json.Encoder()
 
 
@@ -106,6 +108,25 @@ def write_day_card(card: DayCard) -> None:
     # A race that was polled has the instant of its last change as its version; if the card changed nothing, no other.
     versions: dict[str, str | None] = dict.fromkeys(["card", *(f"meeting:{each.meeting_id}" for each in card.meetings)])
     shelf.outdate(versions | {f"race:{race_id}": at and shelf.version_of(at) for race_id, at in newest})
+
+
+def note_import(day: date) -> None:
+    """Note that the whole card of a day is stored; redis.RedisError when Valkey is away."""
+    valkey().set(_note(day), 1, ex=NOTED_SECONDS)
+
+
+def forget_import(day: date) -> None:
+    """Let a day's card be wanted anew; redis.RedisError when Valkey is away."""
+    valkey().delete(_note(day))
+
+
+def is_imported(day: date) -> bool:
+    """Tell whether `note_import` came after the last `forget_import`; redis.RedisError when Valkey is away."""
+    return bool(valkey().exists(_note(day)))
+
+
+def _note(day: date) -> str:
+    return f"raceday:card:{day}"
 
 
 def record_faults(card: DayCard, at: datetime) -> None:

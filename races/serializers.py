@@ -6,7 +6,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from meetings.serializers import MeetingDetailSerializer
-from raceday.api import BodySerializer, CentsField, InstantField
+from raceday.api import BodySerializer, CentsField, InstantField, names_in
 from raceday.pages import shown
 from races import examples
 from races.examples import example
@@ -35,10 +35,7 @@ class BatchQuery(serializers.Serializer[Any]):
 
     def validate_ids(self, ids: str) -> str:
         """This function will return the list as every spelling of it is kept: no blanks, each id once, in order."""
-        asked = dict.fromkeys(race_id.strip() for race_id in ids.split(",") if race_id.strip())
-        if not 1 <= len(asked) <= BATCH:
-            raise serializers.ValidationError(f"ask for 1 to {BATCH} races, not {len(asked)}")
-        return ",".join(asked)
+        return ",".join(names_in(ids, BATCH, "races"))
 
 
 @example(examples.RACE)

@@ -9,10 +9,12 @@ from django.core.management import CommandError, call_command
 from pytest_django import Settings
 
 from moneyflow.models import MoneyFlowHistory
+from moneyflow.tasks import NoCardError, daily
 from raceday import clock
 from raceday.models import PollRun
 from raceday.racing_day import nz_instant, racing_day
 from raceday.simulator.day import Simulation
+from races.day_card import forget_import, is_imported
 from races.models import Entrant, Race
 from tests.tab import control, tab_at_the_door
 
@@ -44,6 +46,17 @@ def test_import_day_says_when_the_feed_gives_no_card(tab: str) -> None:
     control(tab, "503")
     with pytest.raises(CommandError, match="HTTP 503"):
         said("import_day")
+
+
+def test_a_days_work_is_done_only_when_the_whole_card_came(tab: str) -> None:
+    today = racing_day(clock.now())
+    forget_import(today)
+    control(tab, "503", times=1)
+    with pytest.raises(NoCardError):
+        daily()
+    assert not is_imported(today)
+    daily()
+    assert is_imported(today)
 
 
 def test_poll_race_prints_what_each_room_saw(tab: str) -> None:

@@ -204,6 +204,7 @@ def test_a_day_without_a_partition_is_told_and_nothing_of_the_poll_is_written(
     day: date = (now - timedelta(days=60)).date()
     make_partitions(*(day + timedelta(days=offset) for offset in (-1, 0, 1)))
     assert walk("r1", old).outcome == Outcome.CHANGED
+    assert [(run.outcome, run.reason) for run in PollRun.objects.all()] == [("changed", None)]
 
 
 @pytest.mark.usefixtures("own_keys")

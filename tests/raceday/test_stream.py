@@ -7,6 +7,7 @@ import socket
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -231,16 +232,51 @@ def test_a_signal_ends_all_streams_properly(valkey: Valkey, other: list[Streams]
         ("race_id=r1&raceId=r2", {"race_id": ["given more than once"]}),
         ("race_id=r1&topics=pool,prices", {"topics": ["unknown topic: prices"]}),
         ("race_id=,", {"race_id": ["ask for 1 to 50 races, not 0"]}),
+        (f"race_id=r1,{'x' * 101}", {"race_id": ["an id has 100 letters at most"]}),
         (f"meeting_id={','.join(map(str, range(11)))}", {"meeting_id": ["ask for 1 to 10 meetings, not 11"]}),
         ("race_id=r1&since=now", {"since": ["must read 1795271000123-0, as the id of an event does"]}),
     ],
 )
 def test_a_query_that_makes_no_sense_is_told_by_name(streams: Streams, query: str, details: dict[str, Any]) -> None:
     answer = streams.ask(query)
-    assert (answer.status, json.loads(answer.read())) == (
-        400,
-        {"error": f"bad query: {next(iter(details))}", "details": details},
-    )
+    assert answer.status == 400  # before it is read: a stream would not end
+    assert json.loads(answer.read()) == {"error": f"bad query: {next(iter(details))}", "details": details}
+
+
+@pytest.mark.parametrize(
+    ("query", "status"), [(f"race_id={'r' * 9000}", 414), ("&".join(f"a{number}=1" for number in range(1001)), 400)]
+)
+def test_a_query_too_large_is_refused_before_it_is_read(streams: Streams, query: str, status: int) -> None:
+    assert streams.ask(query).status == status
+
+
+def test_half_a_head_is_cut_off_on_a_kept_connection_too(streams: Streams) -> None:
+    half = b"GET /api/stream HTTP/1.1\r\nHost: local"
+    first, second = (socket.create_connection(("127.0.0.1", streams.port), timeout=20) for _ in range(2))
+    first.sendall(half)
+    second.sendall(b"OPTIONS /api/stream HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    assert b" 204 " in second.recv(65536)
+    with suppress(OSError):  # closed before
+        second.sendall(half)
+    for peer in (first, second):
+        with suppress(ConnectionError):
+            while peer.recv(65536):
+                pass
+        peer.close()
+
+
+def test_a_stream_that_does_not_read_holds_little(valkey: Valkey, other: list[Streams]) -> None:
+    other.append(Streams(valkey, STREAMS_PER_CLIENT="0", LOG_LEVEL="WARNING"))
+    valkey.tell("r1", {"large": "x" * 200_000})
+    Listener(other[0], "race_id=r1").next()
+    before = other[0].memory_bytes()
+    peers = [other[0].open("race_id=r1") for _ in range(200)]
+    for part in range(10):
+        valkey.tell("r1", {"large": "y" * 200_000}, *[("odds", {"number": part, "padding": "x" * 2000})] * 50)
+    Listener(other[0], "race_id=r1").next()  # whoever reads is served meanwhile
+    assert other[0].memory_bytes() - before < 200 * 64_000
+    for peer in peers:
+        peer.close()
 
 
 @pytest.mark.parametrize(

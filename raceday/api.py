@@ -283,7 +283,7 @@ def describe(
     examples: Sequence[OpenApiExample] = (),
 ) -> Callable[[F], F]:
     """This function will describe a route in the OpenAPI schema; `missing` says when it is a 404."""
-    statuses = [400, *([404] if missing else []), *([415] if payload else []), 429, 503]
+    statuses = [400, 414, *([404] if missing else []), *([415] if payload else []), 429, 503]
     return extend_schema(
         summary=summary,
         description=f"404 {missing}." if missing else "",

@@ -87,7 +87,7 @@ class ChangesViewSet(ViewSet):
         responses={
             (200, "text/event-stream"): OpenApiTypes.STR,
             307: OpenApiResponse(description="the same address on the stream's own port"),
-            **dict.fromkeys((400, 404, 429, 503), ErrorSerializer),
+            **dict.fromkeys((400, 404, 414, 429, 503), ErrorSerializer),
         },
     )
     def stream(self, request: Request) -> HttpResponse:

@@ -42,7 +42,7 @@ def describe_staff(
     summary: str, body: Any, *, query: Any = NoQuery, payload: Any = None, examples: Sequence[OpenApiExample] = ()
 ) -> Callable[[F], F]:
     """This function will describe a route for staff in the OpenAPI schema."""
-    statuses = [400, 401, 403, *([415] if payload else []), 429, 503]
+    statuses = [400, 401, 403, 414, *([415] if payload else []), 429, 503]
     return extend_schema(
         summary=summary,
         tags=["staff"],

@@ -27,6 +27,8 @@ what_is_there = schemathesis.openapi.from_wsgi("/api/schema", application)
 what_is_there.config.generation.update(modes=[GenerationMode.POSITIVE])
 for described in (anything, what_is_there):
     described.config.generation.update(allow_x00=False)  # PostgreSQL stores no NUL, so it is refused everywhere
+    for check in (described.config.checks.negative_data_rejection, described.config.checks.positive_data_acceptance):
+        check.expected_statuses = [*check.expected_statuses, "414"]  # whatever it says, it is too long
 
 
 @pytest.fixture
@@ -59,6 +61,8 @@ def excluded_checks(case: Any) -> list[Any]:
         return [positive_data_acceptance]  # minimum below maximum, each order once: more than a schema can say
     if case.path in {"/api/stream", "/api/changes"}:
         return [positive_data_acceptance]  # one of two names is needed, and lists of known words
+    if {"ids", "entrants"} & set(case.query):
+        return [positive_data_acceptance]  # lists with commas, of so many ids of a hundred letters each
     if "cursor_after" in case.query:
         return [positive_data_acceptance]  # a cursor is opaque: only one that was handed out is good
     return []

@@ -1,6 +1,7 @@
 """`python -m faults [NAME …] [--short] [--json] [--write]`: hurts a tree, counts, exits 1 when a goal is missed."""
 
 import argparse
+import math
 import os
 import secrets
 import signal
@@ -46,12 +47,13 @@ def try_out(fault: Fault, looked: Looked, after_seconds: float) -> Row:
     time.sleep(BEFORE_SECONDS)
     begun = time.time()
     fault.do(scene)
+    done = time.time()  # it may have taken a while to find whom to hurt
     time.sleep(fault.hold_seconds)
     fault.undo(scene)
     over = time.time()
     time.sleep(after_seconds)
     looking = Span(begun - BEFORE_SECONDS, time.time())
-    unread = Span(begun - UNREAD_SECONDS, over + UNREAD_SECONDS if fault.whose != "ours" else begun + UNREAD_SECONDS)
+    unread = Span(begun - UNREAD_SECONDS, (done if fault.whose == "ours" else over) + UNREAD_SECONDS)
     counted = settle(looked, questions, looking, unread if fault.ends_leader else None)
     for reader in (live, health):
         reader.watcher.is_over = True
@@ -69,7 +71,7 @@ def try_out(fault: Fault, looked: Looked, after_seconds: float) -> Row:
         frozen=questions.frozen(good_at_the_end(looked.answers, looking)),
         gap=longest_gap(commits, Span(begun, looking.end)),
         gap_allowed=fault.longest_gap(over - begun),
-        recovery=recovery(commits, over if is_outage else begun),
+        recovery=recovery(commits, over if is_outage else done),
         p99_ms=p99_ms(live.reads, Span(begun, over)) if fault.p99_ms else None,
         p99_allowed_ms=fault.p99_ms,
         seen=what_was_seen(live.reads, health.reads, looking),
@@ -96,12 +98,13 @@ def good_at_the_end(answers: Sequence[Answer], looking: Span) -> list[Answer]:
 
 
 def double_polls(looked: Looked, begun: float) -> int:
-    """Count what the second tree fetched while the first led, and the first once it was dead."""
+    """Count what the second tree fetched while the first led, and the first once the second had taken over."""
     if looked.scene.second is None:
         return 0
     first, second = (feed.answers for feed in looked.feeds)
     early = Span(begun - BEFORE_SECONDS, begun)
-    return sum(early.holds(each.sent_at) for each in second) + sum(each.sent_at > begun + 0.5 for each in first)
+    took_over = min((each.sent_at for each in second if each.sent_at > begun), default=math.inf)
+    return sum(early.holds(each.sent_at) for each in second) + sum(each.sent_at > took_over for each in first)
 
 
 def count_wrong(questions: Questions, looked: Looked, looking: Span) -> int:

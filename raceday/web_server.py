@@ -11,11 +11,12 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import Context, copy_context
 from functools import lru_cache
 from http import HTTPStatus
 from io import BytesIO
 from queue import SimpleQueue
-from threading import Thread
+from threading import Thread, local
 from typing import Any, Protocol
 
 import structlog
@@ -80,6 +81,7 @@ class WebServer:
     def __init__(self, lane: Lane) -> None:
         self.lane = lane
         self.waiting: SimpleQueue[tuple[Environ, asyncio.Future[tuple[Start, bytes]]]] = SimpleQueue()
+        self.own = local()  # of each thread
         self.bodies: Counter[str] = Counter()
         self.tasks: set[asyncio.Task[None]] = set()  # a loop alone would not hold them
 
@@ -89,13 +91,20 @@ class WebServer:
 
     async def __rsgi__(self, scope: Any, client: Client) -> None:
         environ, start = environ_of(scope), Start()
-        answer = self.lane.at_once(environ, start)
+        answer = self._context().run(self.lane.at_once, environ, start)
         if answer is not None:
             return client.response_bytes(start.status, start.headers, answer[0] if answer else b"")
         # granian steps this coroutine in a thread of its own, beside that of the loop, where the rest has to be.
         is_answered: asyncio.Future[None] = self.loop.create_future()
         self.loop.call_soon_threadsafe(self._begin, environ, client, is_answered)
         await is_answered
+
+    def _context(self) -> Context:
+        # granian gives each request a context of its own, in which Django would connect to Valkey anew.
+        context: Context | None = getattr(self.own, "context", None)
+        if context is None:
+            context = self.own.context = copy_context()
+        return context
 
     def _begin(self, environ: Environ, client: Client, is_answered: "asyncio.Future[None]") -> None:
         task = self.loop.create_task(self._answer(environ, client, is_answered))

@@ -124,6 +124,16 @@ def assert_readers_are_answered(web: Web, card: str) -> None:
         assert web.get("/api/no-such-thing")[0] == 404  # Django's
 
 
+def test_requests_share_the_connections_to_valkey(web: Web) -> None:
+    def made() -> int:
+        return int(web.valkey.client.info("stats")["total_connections_received"])  # type: ignore[index]  # not awaited
+
+    before = made()
+    for number in range(60):
+        web.get(f"/api/races?meeting_id=m{number}")
+    assert made() - before < 20
+
+
 def test_unfinished_bodies_keep_no_reader_waiting_and_are_cut_off(web: Web, card: str) -> None:
     peers = [web.send(head(f"10.0.0.{number}"), "{") for number in range(50)]
     assert_readers_are_answered(web, card)

@@ -26,10 +26,8 @@ def fault_of(environ: Mapping[str, Any]) -> Fault | None:
         return TOO_LONG
     if environ.get("QUERY_STRING", "").count("&") >= MOST_PARAMETERS:
         return TOO_MANY_PARAMETERS
-    for name, most in MOST_HEADERS.items():
-        if name in environ and len(environ[name]) > most:
-            return BAD_HEADER
-    return None
+    is_long = any(len(environ[name]) > MOST_HEADERS[name] for name in MOST_HEADERS.keys() & environ.keys())
+    return BAD_HEADER if is_long else None
 
 
 def refuse(

@@ -9,14 +9,14 @@ one thread of its own, which keeps the process to one connection to PostgreSQL.
 import asyncio
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from contextvars import Context, copy_context
+from contextvars import copy_context
 from functools import lru_cache
 from http import HTTPStatus
 from io import BytesIO
 from queue import SimpleQueue
-from threading import Thread, local
+from threading import Thread
 from typing import Any, Protocol
 
 import structlog
@@ -81,7 +81,8 @@ class WebServer:
     def __init__(self, lane: Lane) -> None:
         self.lane = lane
         self.waiting: SimpleQueue[tuple[Environ, asyncio.Future[tuple[Start, bytes]]]] = SimpleQueue()
-        self.own = local()  # of each thread
+        # granian gives each request a context of its own, in which Django would connect to Valkey anew.
+        self.context = copy_context()
         self.bodies: Counter[str] = Counter()
         self.tasks: set[asyncio.Task[None]] = set()  # a loop alone would not hold them
 
@@ -91,20 +92,13 @@ class WebServer:
 
     async def __rsgi__(self, scope: Any, client: Client) -> None:
         environ, start = environ_of(scope), Start()
-        answer = self._context().run(self.lane.at_once, environ, start)
+        answer = self.context.run(self.lane.at_once, environ, start)
         if answer is not None:
             return client.response_bytes(start.status, start.headers, answer[0] if answer else b"")
-        # granian steps this coroutine in a thread of its own, beside that of the loop, where the rest has to be.
+        # A task of asyncio's, as granian's own is none and knows no time-outs.
         is_answered: asyncio.Future[None] = self.loop.create_future()
-        self.loop.call_soon_threadsafe(self._begin, environ, client, is_answered)
+        self._begin(environ, client, is_answered)
         await is_answered
-
-    def _context(self) -> Context:
-        # granian gives each request a context of its own, in which Django would connect to Valkey anew.
-        context: Context | None = getattr(self.own, "context", None)
-        if context is None:
-            context = self.own.context = copy_context()
-        return context
 
     def _begin(self, environ: Environ, client: Client, is_answered: "asyncio.Future[None]") -> None:
         task = self.loop.create_task(self._answer(environ, client, is_answered))
@@ -196,24 +190,30 @@ def refused(fault: door.Fault) -> tuple[Start, bytes]:
 
 def environ_of(scope: Any) -> Environ:
     """Return a request of RSGI as WSGI has it."""
-    path, server = scope.path, scope.server.rpartition(":")
-    environ: Environ = {
-        **OWN,
-        "REQUEST_METHOD": scope.method,
-        "PATH_INFO": path if path.isascii() else path.encode(errors="replace").decode("latin-1"),
-        "QUERY_STRING": scope.query_string,
-        "REMOTE_ADDR": scope.client.rpartition(":")[0],
-        "SERVER_NAME": server[0],
-        "SERVER_PORT": server[2],
-        "SERVER_PROTOCOL": f"HTTP/{scope.http_version}",
-        "wsgi.url_scheme": scope.scheme,
-    }
-    for name, value in scope.headers.items():
-        if len(name) <= MOST_NAME and (key := key_of(name)):
-            if key in environ:
-                environ[key] += f"; {value}" if key == "HTTP_COOKIE" else f",{value}"
-            else:
-                environ[key] = value
+    path = scope.path
+    headers = [header for header in scope.headers.items() if len(header[0]) <= MOST_NAME]
+    environ: Environ = {key_of(name): value for name, value in headers}
+    if len(environ) < len(headers):
+        environ = joined(headers)
+    environ.pop("", None)
+    environ |= OWN
+    environ["REQUEST_METHOD"] = scope.method
+    environ["PATH_INFO"] = path if path.isascii() else path.encode(errors="replace").decode("latin-1")
+    environ["QUERY_STRING"] = scope.query_string
+    environ["REMOTE_ADDR"] = scope.client.rpartition(":")[0]
+    environ["SERVER_NAME"], _, environ["SERVER_PORT"] = scope.server.rpartition(":")
+    environ["SERVER_PROTOCOL"] = f"HTTP/{scope.http_version}"
+    environ["wsgi.url_scheme"] = scope.scheme
+    return environ
+
+
+def joined(headers: Iterable[tuple[str, str]]) -> Environ:
+    """Return headers of which one came twice."""
+    environ: Environ = {}
+    for name, value in headers:
+        key = key_of(name)
+        between = "; " if key == "HTTP_COOKIE" else ","
+        environ[key] = f"{environ[key]}{between}{value}" if key in environ else value
     return environ
 
 

@@ -5,8 +5,7 @@ import struct
 import time
 from collections.abc import Callable, Sequence
 from math import modf
-from threading import Lock
-from types import SimpleNamespace
+from threading import local
 from typing import Any, TypeVar
 
 import hiredis
@@ -25,8 +24,7 @@ TRIES = 10
 
 log = structlog.get_logger(__name__)
 T = TypeVar("T")
-_own = SimpleNamespace(line=None)  # of this process: granian asks from changing threads, each of which would connect
-_asking = Lock()
+_own = local()
 _away: dict[str, float] = {}  # while Valkey does not answer: "until" when it is left alone
 
 
@@ -47,7 +45,7 @@ def key(name: str) -> str:
 def read_hash(name: str, fields: Sequence[str]) -> list[bytes | None] | None:
     """This function will read fields of a hash, None where there is no answer: what each hit of the API waits for.
 
-    `name` as `key` takes it. On a line of this process's own: django-redis's pool and redis-py's commands would take as
+    `name` as `key` takes it. On a line of this thread's own: django-redis's pool and redis-py's commands would take as
     long again.
     """
     return _answer(lambda: _read(caches["default"], name, fields))
@@ -55,12 +53,11 @@ def read_hash(name: str, fields: Sequence[str]) -> list[bytes | None] | None:
 
 def _read(cache: Any, name: str, fields: Sequence[str]) -> Any:
     for is_last in (False, True):
+        line: Line | None = getattr(_own, "line", None)
+        if line is None or line.cache is not cache:
+            line = _own.line = Line(cache)
         try:
-            with _asking:
-                line: Line | None = _own.line
-                if line is None or line.cache is not cache:
-                    line = _own.line = Line(cache)
-                return line.ask("HMGET", line.prefix + name, *fields)
+            return line.ask("HMGET", line.prefix + name, *fields)
         except VALKEY_FAULTS as fault:
             _own.line = None  # an answer that comes late must not be taken for the next one's
             if is_last or isinstance(fault, Overdue):
@@ -69,7 +66,7 @@ def _read(cache: Any, name: str, fields: Sequence[str]) -> Any:
 
 
 class Line:
-    """A connection that one thread at a time sends commands on; redis-py makes it, as the cache's pool would."""
+    """A connection that one thread sends commands on; redis-py makes it, as the cache's pool would."""
 
     def __init__(self, cache: Any) -> None:
         pool = cache.client.get_client(write=True).connection_pool

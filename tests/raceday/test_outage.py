@@ -66,6 +66,7 @@ def failing(times: int, fault: Exception) -> "list[Exception]":
     return [fault] * times
 
 
+@pytest.mark.django_db  # between tries it looks at the connections that other tests left
 def test_work_is_done_again_until_the_server_is_back() -> None:
     faults = failing(3, exceptions.ConnectionError())
 
@@ -77,6 +78,7 @@ def test_work_is_done_again_until_the_server_is_back() -> None:
     assert outlast(work, is_over=lambda: False) == "done"
 
 
+@pytest.mark.django_db  # between tries it looks at the connections that other tests left
 def test_it_is_given_up_only_when_its_time_is_over() -> None:
     tries: list[int] = []
 
@@ -89,6 +91,7 @@ def test_it_is_given_up_only_when_its_time_is_over() -> None:
     assert len(tries) == 3
 
 
+@pytest.mark.django_db  # between tries it looks at the connections that other tests left
 def test_what_is_no_outage_is_raised_at_once() -> None:
     tries: list[int] = []
 

@@ -30,7 +30,4 @@ EXPOSE 8000
 HEALTHCHECK --interval=15s --timeout=5s --start-period=20s --retries=3 \
     CMD ["python", "-c", "import http.client as http; web = http.HTTPConnection('127.0.0.1', 8000, timeout=4); web.request('GET', '/health/live', headers={'X-Forwarded-Proto': 'https'}); raise SystemExit(web.getresponse().status != 200)"]
 
-CMD ["python", "-m", "granian", "--interface", "rsgi", "--task-impl", "rust", "--host", "0.0.0.0", "--port", "8000", "--no-ws", \
-     "--workers", "2", "--workers-kill-timeout", "1", "--http", "1", \
-     "--http1-header-read-timeout", "10000", "--http1-buffer-size", "81920", "--backlog", "4096", \
-     "--backpressure", "2000", "config.wsgi:server"]
+CMD ["python", "-m", "raceday.web", "config.wsgi:server", "--host", "0.0.0.0", "--port", "8000"]

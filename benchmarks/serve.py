@@ -25,7 +25,6 @@ from benchmarks.peers import PEERS, PREFIX, Peer, PeerError, built, program
 from benchmarks.published_race import published_race
 from raceday import valkey
 from raceday.process import ProcessTree, Program
-from raceday.tree import WEB
 
 ROUNDS = 7
 REQUESTS = 2000  # a round, of each kind, to each server
@@ -153,7 +152,7 @@ def start_raceday(tree: ProcessTree, name: str, folder: Path, **own: str) -> Ser
     port, metrics = free_port(), folder / name
     metrics.mkdir()
     workers = [] if name == SHIPPED else ["--workers", "1"]  # as the peers
-    argv = [sys.executable, *WEB, *workers, "--port", str(port), APPLICATIONS[name]]
+    argv = [sys.executable, "-m", "raceday.web", APPLICATIONS[name], *workers, "--port", str(port)]
     env = {**os.environ, **UNLIMITED, **own, "PROMETHEUS_MULTIPROC_DIR": str(metrics)}
     return _started(tree, Program(name=name, argv=argv, env=env, log=folder / f"{name}.log"), TITLES[name], port)
 

@@ -1,7 +1,6 @@
 """Every setting of Raceday, read once from the environment or `.env`; a fault is told in a sentence, exit 2."""
 
 import os
-import socket
 import sys
 from ipaddress import ip_network
 from pathlib import Path
@@ -12,7 +11,6 @@ import psycopg
 from environs import Env, EnvValidationError
 from marshmallow import ValidationError
 from marshmallow.validate import OneOf, Range
-from prometheus_client.values import MultiProcessValue
 from psycopg.conninfo import conninfo_to_dict
 
 from raceday import home, metric_files
@@ -68,7 +66,7 @@ def are_origins(origins: list[str]) -> None:
 
 
 if "PROMETHEUS_MULTIPROC_DIR" in os.environ:  # containers that share this folder count their processes alike
-    metric_files.install(MultiProcessValue(lambda: f"{socket.gethostname()}-{os.getpid()}"))  # type: ignore[no-untyped-call]
+    metric_files.install()
 
 env = Env(eager=False)
 env.read_env(str(BASE_DIR / ".env"), recurse=False)

@@ -1,4 +1,4 @@
-"""The application the web server runs, as WSGI and, for granian, as RSGI; wiring only."""
+"""The application as WSGI, and what a web process runs (`python -m raceday.web config.wsgi:server`); wiring only."""
 
 import os
 import signal
@@ -11,8 +11,11 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 tie_to_parent(signal.SIGKILL)  # a web worker whose server was killed would keep the port
 raise_file_limit()
 django = get_wsgi_application()
-from raceday.published import Lane  # noqa: E402  # once Django is set up
+from raceday.connection import Connection  # noqa: E402  # once Django is set up
+from raceday.published import Lane  # noqa: E402
 from raceday.web_server import WebServer  # noqa: E402
 
 application = Lane(django)
 server = WebServer(application)
+
+__all__ = ["Connection", "application", "server"]

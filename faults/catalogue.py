@@ -111,7 +111,7 @@ FAULTS = (
     ),
     Fault(name="monitor", what="kill -9 of the writers' monitors", do=kill_monitor),
     Fault(name="pusher", what="kill -9 of the writers' pushers", do=kill_pusher),
-    Fault(name="web", what="kill -9 of the web", do=kill_program("granian")),
+    Fault(name="web", what="kill -9 of the web", do=kill_program("raceday.web")),
     Fault(name="stream", what="kill -9 of the streams", do=kill_program("config.asgi")),
     Fault(
         name="unfinished",
@@ -122,7 +122,7 @@ FAULTS = (
         p99_ms=100.0,
     ),
     Fault(name="stop-leader", what="SIGSTOP of the leader, 15 s", do=stop_leader, ends_leader=True, **STOPPED),
-    Fault(name="stop-web", what="SIGSTOP of the web, 15 s", do=stop("granian"), **STOPPED),
+    Fault(name="stop-web", what="SIGSTOP of the web, 15 s", do=stop("raceday.web"), **STOPPED),
     Fault(name="stop-postgres", what="SIGSTOP of PostgreSQL, 15 s", do=stop(POSTGRES), whose="server", **STOPPED),
     Fault(name="stop-valkey", what="SIGSTOP of Valkey, 15 s", do=stop(VALKEY), whose="server", **STOPPED),
     _server("terminate", "pg_terminate_backend of all", terminate_backends),

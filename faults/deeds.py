@@ -219,8 +219,9 @@ def kill_first_tree(scene: Scene) -> None:
     assert scene.tree.process is not None  # started
     scene.tree.leader()  # FaultsError unless the first leads
     scene.tree.process.send_signal(signal.SIGSTOP)
-    for program in [*scene.tree.programs("qcluster"), *scene.tree.programs("granian"), *scene.tree.programs("asgi")]:
-        send(signal.SIGKILL, [*program.children(recursive=True), program])
+    for part in ("qcluster", "raceday.web", "asgi"):
+        for program in scene.tree.programs(part):
+            send(signal.SIGKILL, [*program.children(recursive=True), program])
 
 
 def wake_first_supervisor(scene: Scene) -> None:

@@ -2,7 +2,9 @@
 
 import mmap
 import os
+import socket
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -81,10 +83,17 @@ def reserve(path: Path) -> None:
         raise
 
 
-def install(value_class: Any) -> None:
-    """Have every metric made from now on keep its numbers in such files, which `value_class` names."""
+def install() -> None:
+    """Have every metric made from now on keep its numbers in such files, one set a process."""
     values.MmapedDict = MetricsFile  # type: ignore[attr-defined]  # an import of theirs
-    values.ValueClass = value_class
+    values.ValueClass = values.MultiProcessValue(process_name)  # type: ignore[no-untyped-call]
+    os.register_at_fork(after_in_child=process_name.cache_clear)
+
+
+@cache  # prometheus asks for it at each count
+def process_name() -> str:
+    """Return what names this process among those of all containers that share the folder."""
+    return f"{socket.gethostname()}-{os.getpid()}"
 
 
 def _tell(fault: OSError) -> None:

@@ -241,8 +241,8 @@ def is_known(known: str, etag: str) -> bool:
 
 def is_welcome(environ: Environ) -> bool:
     """This function will tell whether Django would let the request in: by its host, and by https where that is set."""
-    scheme = settings.SECURE_PROXY_SSL_HEADER
-    if settings.SECURE_SSL_REDIRECT and scheme and environ.get(scheme[0]) != scheme[1]:
+    scheme = settings.SECURE_PROXY_SSL_HEADER if settings.SECURE_SSL_REDIRECT else None
+    if scheme and environ.get(scheme[0]) != scheme[1]:
         return False
     return _is_host(environ.get("HTTP_HOST", environ.get("SERVER_NAME", "")), tuple(settings.ALLOWED_HOSTS))
 

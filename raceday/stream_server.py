@@ -7,15 +7,14 @@ import socket
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from raceday.listener import BACKLOG, listen
 from raceday.process import raise_file_limit, tie_to_parent
 from raceday.stream import Streams
 
-BACKLOG = 4096  # the readers of a server that was restarted come back within two seconds
 GRACE_SECONDS = 0.4
 SEND_BUFFER_BYTES = 16 * 1024  # the kernel would keep megabytes for each client that does not keep up
 HELD_BYTES = 0  # that may wait to be written before the next piece has to: no more than that one
 HEAD_SECONDS, HEAD_BYTES = 10.0, 16 * 1024  # that a client has for what it asks
-STUCK_SECONDS = 60  # a client that takes nothing for so long is cut off
 SERVER_OPTIONS = {"loop": "asyncio", "ws": "none", "lifespan": "on", "interface": "asgi3"}
 
 
@@ -61,14 +60,5 @@ def serve(streams: Streams, *, host: str, port: int) -> int:
         **SERVER_OPTIONS,  # type: ignore[arg-type]
     )
     server = Server(streams, config)
-    server.run(sockets=[listen(host, port)])
+    server.run(sockets=[listen(host, port, send_buffer_bytes=SEND_BUFFER_BYTES)])
     return 0 if server.started else 1
-
-
-def listen(host: str, port: int) -> socket.socket:
-    """This function will return a listening socket whose connections hold little and end when nobody takes it."""
-    listener = socket.create_server((host, port), backlog=BACKLOG)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
-    if hasattr(socket, "TCP_USER_TIMEOUT"):  # Linux
-        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, STUCK_SECONDS * 1000)
-    return listener

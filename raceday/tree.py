@@ -30,11 +30,7 @@ TEND_SECONDS = 0.1
 MIGRATED_MARK = "database ready"  # what manage.py prepare says
 FAILURE_MARK = "the day was not imported"
 LOGIN_MARK = "admin login: "
-WEB = ["-m", "granian", "--interface", "rsgi", "--task-impl", "rust", "--host", "127.0.0.1", "--no-ws"]
-WEB += ["--workers", "2", "--workers-kill-timeout", "1"]
-# A head has ten seconds and 80 KiB; a process holds 2,000 connections. HTTP/2 alone would wait for a head for ever.
-WEB += ["--http", "1", "--http1-header-read-timeout", "10000", "--http1-buffer-size", "81920"]
-WEB += ["--backlog", "4096", "--backpressure", "2000"]
+WEB = ["-m", "raceday.web", "config.wsgi:server"]
 STREAM = ["-m", "config.asgi", "--host", "127.0.0.1"]
 LIVE_SETTINGS = {
     "NZTAB_FROM": "your e-mail address",
@@ -144,7 +140,7 @@ def start_programs(tree: ProcessTree, env: Mapping[str, str], *, logs: Path | No
         return Program(name=name, argv=[PYTHON, *arguments], env={**env, **own}, log=log)
 
     login = "as before (./run manage changepassword admin)"
-    tree.start(program("web", *WEB, "--port", str(port), "config.wsgi:server"))
+    tree.start(program("web", *WEB, "--port", str(port)))
     tree.start(program("stream", *STREAM, "--port", str(port + 1)))
     progress("preparing the database")
     for line in follow(tree, program("prepare", "manage.py", "prepare")):

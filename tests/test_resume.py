@@ -100,7 +100,7 @@ def test_a_reader_that_resumes_loses_and_repeats_nothing_whatever_is_killed(fold
     meetings = httpx.get(f"http://127.0.0.1:{port}/api/meetings", trust_env=False).json()
     follower = Follower(port, {"meeting_id": ",".join(meeting["meeting_id"] for meeting in meetings)})
     follower.start()
-    for part in ("granian", "config.asgi", "valkey", "config.asgi"):
+    for part in ("raceday.web", "config.asgi", "valkey", "config.asgi"):
         seen = len(follower.ids)
         eventually(lambda seen=seen: len(follower.ids) >= seen + 20, seconds=40)
         find(descendants(demo), part).kill()
@@ -116,6 +116,9 @@ def test_a_reader_that_resumes_loses_and_repeats_nothing_whatever_is_killed(fold
     assert "resync" not in follower.told
     for race_id, body in follower.races.items():
         live = httpx.get(f"http://127.0.0.1:{port}/api/races/{race_id}/live", trust_env=False).json()
+        if body == {"race_id": race_id, "known": False}:
+            assert not live["entrants"]  # too far off to have been polled
+            continue
         del live["navigation"]  # of other races, and by the clock
         assert known({name: value for name, value in body.items() if name != "navigation"}) == known(live)
     find(descendants(demo), "simulator").resume()

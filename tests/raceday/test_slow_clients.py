@@ -2,6 +2,7 @@
 
 import http.client
 import os
+import re
 import select
 import shutil
 import signal
@@ -23,9 +24,7 @@ from raceday.web_server import MOST_BODIES_PER_CLIENT, MOST_BODY_BYTES
 from tests.apart import free_port
 from tests.raceday.streams import ROOT, Valkey, eventually
 
-HEAD_SECONDS = 2.0  # ten as shipped
-HEADS = ["--http1-header-read-timeout", str(int(HEAD_SECONDS * 1000))]
-PATIENCE_SECONDS = 10.0
+PATIENCE_SECONDS = 15.0
 CARD = "/api/meetings"
 SETTINGS = "/api/user-alert-configs"
 
@@ -41,7 +40,7 @@ class Web:
         own = {"REDIS_URL": self.valkey.url, "RATE_LIMIT_TRUSTED": "127.0.0.1", "RATE_LIMIT_PER_MINUTE": "0"}
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
-                [sys.executable, *WEB, *HEADS, "--port", str(self.port), "config.wsgi:server"],
+                [sys.executable, *WEB, "--port", str(self.port)],
                 cwd=ROOT,
                 env={**os.environ, **own, "PROMETHEUS_MULTIPROC_DIR": str(folder / "metrics")},
                 stderr=log,
@@ -179,6 +178,62 @@ def test_a_body_too_large_is_refused_before_it_comes(web: Web, length: int | str
 def test_a_body_without_a_length_is_refused(web: Web) -> None:
     chunked = head("10.4.0.2").replace("Content-Length: 100", "Transfer-Encoding: chunked")
     assert status_of(web.send(chunked)) == 411
+
+
+def asked(address: str, *more: str, method: str = "GET", version: str = "1.1") -> str:
+    return "\r\n".join([f"{method} {address} HTTP/{version}", "Host: 127.0.0.1", *more, "", ""])
+
+
+def whole(web: Web, *parts: str) -> list[str]:
+    """All that a connection is told until it is closed, by lines."""
+    peer, told = web.send(*parts), b""
+    while part := peer.recv(65536):
+        told += part
+    peer.close()
+    return told.decode().split("\r\n")
+
+
+def statuses_of(told: list[str]) -> list[str]:
+    return re.findall(r"HTTP/1\.1 (\d+)", "\n".join(told))
+
+
+def test_requests_sent_together_are_answered_in_their_order(web: Web, card: str) -> None:
+    addresses = [card, "/api/no-such-thing", card, "/health/live", card]
+    told = whole(web, *map(asked, addresses), asked(card, "Connection: close"))
+    assert statuses_of(told) == ["200", "404", "200", "200", "200", "200"]
+
+
+def test_more_requests_than_may_wait_end_the_connection(web: Web) -> None:
+    assert len(statuses_of(whole(web, asked("/api/no-such-thing") * 200))) < 200
+
+
+@pytest.mark.parametrize("version", ["1.0", "1.1"])
+def test_a_connection_ends_as_the_client_wants_it(web: Web, card: str, version: str) -> None:
+    told = whole(web, asked(card, *(["Connection: close"] if version == "1.1" else []), version=version))
+    assert told[0] == "HTTP/1.1 200 OK"
+    assert "connection: close" in told
+    assert told[-1] == '["ready"]'
+
+
+def test_a_head_alone_has_the_length_of_the_body(web: Web, card: str) -> None:
+    for address in (card, "/api/no-such-thing"):
+        told = whole(web, asked(address, "Connection: close", method="HEAD"))
+        assert any(line.lower().startswith("content-length: ") for line in told)
+        assert told[-1] == ""
+
+
+def test_what_is_no_http_is_refused(web: Web) -> None:
+    for nonsense in ("\x16\x03\x01\r\n\r\n", "CONNECT a:1 HTTP/1.1\r\n\r\n", "GET / HTTP/1.1\r\nA B: c\r\n\r\n"):
+        assert status_of(web.send(nonsense)) == 400
+
+
+def test_a_head_without_an_end_is_refused(web: Web, card: str) -> None:
+    assert status_of(web.send(asked(card).removesuffix("\r\n"), "a: b\r\n" * 20_000)) == 431
+    assert_readers_are_answered(web, card)
+
+
+def test_a_path_may_be_written_with_percents(web: Web, card: str) -> None:
+    assert web.get(card.replace("m", "%6D")) == (200, "HIT", b'["ready"]')
 
 
 def test_half_sent_heads_keep_no_reader_waiting_and_are_cut_off(web: Web, card: str) -> None:

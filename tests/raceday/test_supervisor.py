@@ -104,7 +104,7 @@ def test_a_demo_starts_heals_is_shared_and_stops_without_a_trace(folder: Path) -
     assert code == 0
     assert re.fullmatch(r"20\.0 http://127\.0\.0\.1:\d+/affiliates/v1\n", answer)
 
-    for part in ("granian", "config.asgi", "bin/postgres"):
+    for part in ("raceday.web", "config.asgi", "bin/postgres"):
         find(family, part).kill()
     eventually(lambda: find(family, "simulator").is_running() and health_status(port) == 200)
     eventually(lambda: listens(port + 1))

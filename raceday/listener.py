@@ -1,0 +1,19 @@
+"""The sockets that our servers listen on: who does not take an answer is cut off by the kernel."""
+
+import socket
+
+BACKLOG = 4096  # the readers of a server that was restarted come back within two seconds
+STUCK_SECONDS = 60  # a client that takes nothing for so long is cut off
+
+
+def listen(host: str, port: int, *, send_buffer_bytes: int | None = None) -> socket.socket:
+    """Return a listening socket.
+
+    send_buffer_bytes: what the kernel keeps for each connection; None: what it likes.
+    """
+    listener = socket.create_server((host, port), backlog=BACKLOG)
+    if send_buffer_bytes is not None:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, send_buffer_bytes)
+    if hasattr(socket, "TCP_USER_TIMEOUT"):  # Linux
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, STUCK_SECONDS * 1000)
+    return listener

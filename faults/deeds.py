@@ -219,9 +219,10 @@ def kill_first_tree(scene: Scene) -> None:
     assert scene.tree.process is not None  # started
     scene.tree.leader()  # FaultsError unless the first leads
     scene.tree.process.send_signal(signal.SIGSTOP)
-    for part in ("qcluster", "raceday.web", "asgi"):
-        for program in scene.tree.programs(part):
-            send(signal.SIGKILL, [*program.children(recursive=True), program])
+    # All are looked up before any is killed: a child of a stopped supervisor stays a zombie, which has no command line.
+    found = [program for part in ("qcluster", "raceday.web", "asgi") for program in scene.tree.programs(part)]
+    for program in found:
+        send(signal.SIGKILL, [*program.children(recursive=True), program])
 
 
 def wake_first_supervisor(scene: Scene) -> None:

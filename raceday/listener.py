@@ -12,6 +12,9 @@ def listen(host: str, port: int, *, send_buffer_bytes: int | None = None) -> soc
     send_buffer_bytes: what the kernel keeps for each connection; None: what it likes.
     """
     listener = socket.create_server((host, port), backlog=BACKLOG)
+    # Connections inherit it. asyncio sets it only where a socket names its protocol, which these do not: an answer in
+    # two writes would wait 40 ms for the client's kernel.
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     if send_buffer_bytes is not None:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, send_buffer_bytes)
     if hasattr(socket, "TCP_USER_TIMEOUT"):  # Linux

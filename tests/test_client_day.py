@@ -112,8 +112,8 @@ def look_at_the_freshness(day: Day, followed: Followed, found: Json) -> None:
     # The body was made at the last poll that changed it or later; what moves with every poll is the header.
     since = followed.readings[-1].polled_at
     assert found["polled_at"] in {nz(poll.polled_at) for poll in followed.polls if poll.polled_at >= since}
-    made_at = datetime.fromisoformat(found["polled_at"]).timestamp() + found["feed_age_seconds"]
-    assert since.timestamp() <= made_at + 0.001 <= day.machine.time() + 0.001
+    made_at = datetime.fromisoformat(found["generated_at"]).timestamp() + found["feed_age_seconds"]
+    assert since.timestamp() - 0.001 <= made_at <= day.machine.time() + 0.001  # milliseconds are all a stamp has
     assert (found["refresh_seconds"] is None) == (followed.status in ENDED)
 
 

@@ -24,7 +24,7 @@ SERVERS = ("DATABASE_URL", "REDIS_URL")
 
 
 def parser() -> argparse.ArgumentParser:
-    """This function will describe the command line."""
+    """Describe the command line."""
     described = argparse.ArgumentParser(prog="./run bench", allow_abbrev=False)
     described.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(NAMES)}; none: all of them")
     described.add_argument("--json", action="store_true", help="print one JSON line last instead of a table")
@@ -33,14 +33,14 @@ def parser() -> argparse.ArgumentParser:
 
 
 def complain(sentence: str) -> int:
-    """This function will tell the person why nothing is measured, and return the exit code for that."""
+    """Tell the person why nothing is measured, and return the exit code for that."""
     sys.stderr.write(f"raceday: {sentence}\n")
     return 2
 
 
 @contextmanager
 def own_database() -> Iterator[None]:
-    """This function will put a new, empty database into DATABASE_URL, and drop it at the end."""
+    """Put a new, empty database into DATABASE_URL, and drop it at the end."""
     url, name = os.environ["DATABASE_URL"], f"raceday_bench_{os.getpid()}"
     with psycopg.connect(url, autocommit=True, connect_timeout=2) as server:
         server.execute(SQL("CREATE DATABASE {}").format(Identifier(name)))
@@ -54,7 +54,7 @@ def own_database() -> Iterator[None]:
 
 @contextmanager
 def own_valkey() -> Iterator[None]:
-    """This function will put an empty database of that Valkey into REDIS_URL, and empty it at the end."""
+    """Put an empty database of that Valkey into REDIS_URL, and empty it at the end."""
     url = os.environ["REDIS_URL"]
     with _empty_database(url) as (address, client):
         os.environ["REDIS_URL"] = address
@@ -78,7 +78,7 @@ def _empty_database(url: str) -> Iterator[tuple[str, Redis]]:
 
 
 def measure(names: Sequence[str], rounds: int | None, *, is_json: bool) -> int:
-    """This function will migrate, run the benchmarks by name, print what they found and return the exit code."""
+    """Migrate, run the benchmarks by name, print what they found and return the exit code."""
     load_average = os.getloadavg()
     import django  # noqa: PLC0415 - it reads DATABASE_URL, which is not ours before
 
@@ -105,7 +105,7 @@ def measure(names: Sequence[str], rounds: int | None, *, is_json: bool) -> int:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """This function will run `./run bench`: 0 when every mark is met, 1 when one is missed, 2 when none was taken."""
+    """Run `./run bench`: 0 when every mark is met, 1 when one is missed, 2 when none was taken."""
     options = parser().parse_args(arguments)
     unknown = [name for name in options.names if name not in NAMES]
     if unknown:

@@ -29,7 +29,7 @@ from benchmarks.figures import BenchmarkError, Figure
 from benchmarks.load import HEAD_END, read_head, request
 from raceday.clock import Clock, parse_clock
 from raceday.feed.records import ENDED
-from raceday.process import Child, ProcessTree, Program
+from raceday.run.process import Child, ProcessTree, Program
 
 CLIENTS = 500
 SPEED = 10
@@ -61,16 +61,16 @@ class Day(Struct, kw_only=True):
     watched: set[str] = field(default_factory=set)
 
     def is_over(self) -> bool:
-        """This function will tell whether the clients go home."""
+        """Tell whether the clients go home."""
         return time.monotonic() >= self.ends
 
     async def sleep(self, seconds: float) -> None:
-        """This function will wait so many seconds of Raceday's time, or until the day is over."""
+        """Wait so many seconds of Raceday's time, or until the day is over."""
         await asyncio.sleep(max(0.0, min(seconds / self.clock.speed, self.ends - time.monotonic())))
 
 
 def measure(rounds: int | None) -> list[Figure]:
-    """This function will run the demo with its clients for a while and tell what share of the answers stood ready."""
+    """Run the demo with its clients for a while and tell what share of the answers stood ready."""
     seconds = min(WALL_SECONDS, WALL_SECONDS_A_ROUND * rounds) if rounds else WALL_SECONDS
     with _demo() as (port, clock):
         day = Day(port=port, clock=clock, ends=time.monotonic() + seconds, rng=random.Random(SEED))  # noqa: S311
@@ -79,7 +79,7 @@ def measure(rounds: int | None) -> list[Figure]:
 
 
 def figures(counts: Mapping[tuple[str, str], int], what: str) -> list[Figure]:
-    """This function will tell the shares of hit, stale and miss, in percent of all requests, and where misses were."""
+    """Tell the shares of hit, stale and miss, in percent of all requests, and where misses were."""
     total = sum(counts.values())
     if not total:
         raise BenchmarkError("no client asked for anything.")
@@ -114,7 +114,7 @@ def figures(counts: Mapping[tuple[str, str], int], what: str) -> list[Figure]:
 
 
 def habit(seconds_to_start: float) -> tuple[float, float]:
-    """This function will return the least and most seconds a client waits before it looks at a race again.
+    """Return the least and most seconds a client waits before it looks at a race again.
 
     >>> habit(3601.0), habit(299.0), habit(-60.0)
     ((1800.0, 1800.0), (15.0, 30.0), (15.0, 30.0))
@@ -130,7 +130,7 @@ class Client:
         self.stream: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
 
     async def live(self) -> None:
-        """This function will come some time in the first minute, and follow one race after the other."""
+        """Come some time in the first minute, and follow one race after the other."""
         await self.day.sleep(self.day.rng.uniform(0, ARRIVAL_SECONDS))
         try:
             while not self.day.is_over():
@@ -139,7 +139,7 @@ class Client:
             self.close()
 
     async def follow_one(self) -> None:
-        """This function will look at the day, choose a race, those that start next first, and poll it to its end."""
+        """Look at the day, choose a race, those that start next first, and poll it to its end."""
         for path in DAY_PAGES:
             await self.get(path)
         upcoming = await self.get("/api/races/upcoming") or {"races": []}
@@ -153,7 +153,7 @@ class Client:
         await self.follow(race["race_id"])
 
     async def follow(self, race_id: str) -> None:
-        """This function will poll a race page until the race has ended, as often as the client app does."""
+        """Poll a race page until the race has ended, as often as the client app does."""
         created_after: str | None = None
         while not self.day.is_over():
             race = await self.get(f"/api/races/{quote(race_id)}", "/api/races/ID")
@@ -172,14 +172,14 @@ class Client:
             await self.wait(start - self.day.clock.timestamp())
 
     async def wait(self, seconds_to_start: float) -> None:
-        """This function will wait as is the client's habit, but not past the moment from which it looks more often."""
+        """Wait as is the client's habit, but not past the moment from which it looks more often."""
         seconds = self.day.rng.uniform(*habit(seconds_to_start))
         if seconds_to_start > SOON_SECONDS:
             seconds = min(seconds, seconds_to_start - SOON_SECONDS + self.day.rng.uniform(0, 15))
         await self.day.sleep(seconds)
 
     async def read_timeline(self, race_id: str, entrants: list[Any], created_after: str | None) -> str | None:
-        """This function will read all pages that are new, and return where to go on next time."""
+        """Read all pages that are new, and return where to go on next time."""
         query = {"race_id": race_id, "entrants": ",".join(entrant["entrant_id"] for entrant in entrants)}
         if created_after:
             query["created_after"] = created_after
@@ -192,7 +192,7 @@ class Client:
         return following
 
     async def get(self, path: str, route: str = "", **query: str) -> Any:
-        """This function will ask once, count how that was answered, and return the body; None when there is none."""
+        """Ask once, count how that was answered, and return the body; None when there is none."""
         if self.day.is_over():
             return None
         try:
@@ -218,7 +218,7 @@ class Client:
         return status, outcome, zlib.decompress(body, 31) if b"content-encoding: gzip" in told else body
 
     def close(self) -> None:
-        """This function will hang up."""
+        """Hang up."""
         if self.stream is not None:
             self.stream[1].close()
         self.stream = None
@@ -241,7 +241,7 @@ def _demo() -> Iterator[tuple[int, Clock]]:
         home.chmod(0o711)  # the account of PostgreSQL passes through
         own = {"RACEDAY_HOME": folder, "DATABASE_URL": "", "REDIS_URL": "", "LOG_LEVEL": "WARNING"}
         own |= {"RATE_LIMIT_PER_MINUTE": "0", "RATE_LIMIT_EXPENSIVE_PER_5_MINUTES": "0"}
-        argv = [sys.executable, "-m", "raceday.supervisor", "demo", "--port", str(port), "--speed", str(SPEED)]
+        argv = [sys.executable, "-m", "raceday.run.supervisor", "demo", "--port", str(port), "--speed", str(SPEED)]
         log = home / "demo.log"
         demo = tree.start(Program(name="demo", argv=argv, env={**os.environ, **own}, log=log, restarts=False))
         try:

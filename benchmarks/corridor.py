@@ -27,9 +27,9 @@ from msgspec import Struct
 from benchmarks.feed import is_busy, open_races, past_racing
 from benchmarks.figures import BenchmarkError, Figure, percentile
 from benchmarks.load import free_port
-from raceday import answers
+from moneyflow import answers
 from raceday.feed.client import FeedClient, FeedError
-from raceday.process import ProcessTree, Program
+from raceday.run.process import ProcessTree, Program
 
 CLUSTERS = ("write-0", "write-1", "publish")
 WARM_UP = 5  # rounds: connections, plans, and the first rows of each race
@@ -71,7 +71,7 @@ SCENARIOS = (Scenario(5, 0, 60), Scenario(5, 300, 40), Scenario(50, 0, 20), Scen
 
 
 def measure(rounds: int | None) -> list[Figure]:
-    """This function will poll 5 and 50 races at once, at 0 and 300 ms upstream, and tell how long each poll took."""
+    """Poll 5 and 50 races at once, at 0 and 300 ms upstream, and tell how long each poll took."""
     found: list[Figure] = []
     with TemporaryDirectory(prefix="raceday-bench-") as folder, ProcessTree() as tree:
         simulation = past_racing()
@@ -125,7 +125,7 @@ def _seconds(polls: list[Poll]) -> float:
 
 
 def lost_polls(polls: Sequence[Poll]) -> int:
-    """This function will count polls nobody told of or left a PollRun for, and changed ones without their readings."""
+    """Count polls nobody told of or left a PollRun for, and changed ones without their readings."""
     sent = Counter(poll.race_id for poll in polls)
     with connection.cursor() as cursor:
         cursor.execute(
@@ -158,7 +158,7 @@ async def _poll_rounds(scenario: Scenario, race_ids: Sequence[str], rounds: int,
 
 
 async def _poll(feed: FeedClient, gate: asyncio.Semaphore, race_id: str) -> Poll:
-    """As moneyflow.poller does it: fetch, and hand over as soon as the answer is in hand."""
+    """As moneyflow.polling.poller does it: fetch, and hand over as soon as the answer is in hand."""
     async with gate:
         asked = time.time()
         found = await feed.fetch_event(race_id)

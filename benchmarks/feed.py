@@ -26,7 +26,7 @@ DAYS = 3
 
 
 def simulation_from(first_start: datetime) -> Simulation:
-    """This function will return the racing all benchmarks use, beginning at `first_start`."""
+    """Return the racing all benchmarks use, beginning at `first_start`."""
     return Simulation(seed="benchmarks", first_start=first_start, world=World(refresh_seconds=REFRESH_SECONDS))
 
 
@@ -36,7 +36,7 @@ def past_racing() -> Simulation:
 
 
 def open_races(simulation: Simulation) -> list[Race]:
-    """This function will list the races of the first days that are run, those with most runners first."""
+    """List the races of the first days that are run, those with most runners first."""
     began = racing_day(simulation.first_start)
     days = [began + timedelta(days=offset) for offset in range(DAYS)]
     races = [race for day in days for meeting in card_of(simulation, day) for race in meeting.races]
@@ -44,7 +44,7 @@ def open_races(simulation: Simulation) -> list[Race]:
 
 
 def event_body(simulation: Simulation, race: Race, seconds_before_close: float) -> bytes:
-    """This function will return an event answer of the feed, unpacked, as asked for by the poller."""
+    """Return an event answer of the feed, unpacked, as asked for by the poller."""
     flags = ("with_money_tracker", "with_big_bets", "with_biggest_bet", "with_live_bets")
     request = Request(path=f"{ROOT}/events/{race.race_id}", query=dict.fromkeys(flags, "true"))
     at = race.plan.closes_at - seconds_before_close
@@ -52,7 +52,7 @@ def event_body(simulation: Simulation, race: Race, seconds_before_close: float) 
 
 
 def changes(race: Race, world: World) -> Iterator[datetime]:
-    """This function will yield the instants before a race's close at which its pools have grown."""
+    """Yield the instants before a race's close at which its pools have grown."""
     pools: dict[str, int] = {}
     for second in range(-SPAN_SECONDS, 0, REFRESH_SECONDS):
         at = race.plan.closes_at + second
@@ -63,12 +63,12 @@ def changes(race: Race, world: World) -> Iterator[datetime]:
 
 
 def is_busy(race: Race, world: World, polls: int) -> bool:
-    """This function will say whether a race changes often enough to be polled so many times."""
+    """Say whether a race changes often enough to be polled so many times."""
     return len(list(islice(changes(race, world), polls))) == polls
 
 
 def source_of(simulation: Simulation) -> Source:
-    """This function will answer each question about a race as of its next change; 404 once it has none left."""
+    """Answer each question about a race as of its next change; 404 once it has none left."""
     instants: dict[str, Iterator[datetime]] = {}
 
     def source(request: Request, now: datetime) -> Answer:
@@ -85,7 +85,7 @@ def source_of(simulation: Simulation) -> Source:
 
 
 def main() -> None:
-    """This function will serve on loopback until a signal ends it."""
+    """Serve on loopback until a signal ends it."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.feed")
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--first-start", type=datetime.fromisoformat, required=True)

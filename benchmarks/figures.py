@@ -11,7 +11,7 @@ from django.db import connection
 from msgspec import Struct
 
 from raceday import clock
-from raceday.broker import valkey
+from raceday.queue.broker import valkey
 
 SERVER_SETTINGS = ("server_version", "fsync", "synchronous_commit", "full_page_writes", "wal_sync_method")
 
@@ -31,14 +31,14 @@ class Figure(Struct, frozen=True, kw_only=True):
     at_most: float | None = None
 
     def is_met(self) -> bool | None:
-        """This function will say whether the mark is met; None where there is none."""
+        """Say whether the mark is met; None where there is none."""
         if self.at_least is None and self.at_most is None:
             return None
         return (self.at_least or -math.inf) <= self.figure <= (math.inf if self.at_most is None else self.at_most)
 
 
 def percentile(numbers: Sequence[float], share: float) -> float:
-    """This function will return the nearest-rank percentile, share 0–1, of one number or more.
+    """Return the nearest-rank percentile, share 0–1, of one number or more.
 
     >>> percentile([4.0, 1.0, 3.0, 2.0], 0.5)
     2.0
@@ -47,7 +47,7 @@ def percentile(numbers: Sequence[float], share: float) -> float:
 
 
 def conditions(load_average: tuple[float, float, float]) -> dict[str, Any]:
-    """This function will tell what the figures depend on; `load_average` is the one before anything was started."""
+    """Tell what the figures depend on; `load_average` is the one before anything was started."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT name, setting FROM pg_settings WHERE name = ANY(%s)", [list(SERVER_SETTINGS)])
         server = dict(cursor.fetchall())
@@ -64,7 +64,7 @@ def conditions(load_average: tuple[float, float, float]) -> dict[str, Any]:
 
 
 def table(figures: Sequence[Figure]) -> str:
-    """This function will lay figures out for a person to read."""
+    """Lay figures out for a person to read."""
     rows = [("name", "what", "figure", "mark", "met?")]
     rows += [(each.name, each.what, f"{each.figure:.4g} {each.unit}", _mark(each), _met(each)) for each in figures]
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
@@ -74,7 +74,7 @@ def table(figures: Sequence[Figure]) -> str:
 
 
 def record(figures: Sequence[Figure], told: dict[str, Any]) -> dict[str, Any]:
-    """This function will make the record of a run: {conditions, figures[{name, what, figure, unit, …}], is_met}."""
+    """Make the record of a run: {conditions, figures[{name, what, figure, unit, …}], is_met}."""
     rows = [
         {name: getattr(each, name) for name in each.__struct_fields__} | {"is_met": each.is_met()} for each in figures
     ]
@@ -82,7 +82,7 @@ def record(figures: Sequence[Figure], told: dict[str, Any]) -> dict[str, Any]:
 
 
 def is_met(figures: Sequence[Figure]) -> bool:
-    """This function will say whether no mark was missed."""
+    """Say whether no mark was missed."""
     return all(each.is_met() is not False for each in figures)
 
 

@@ -1,8 +1,8 @@
 """Raceday as it is served, but that no process keeps a body: each comes from Valkey. For benchmarks only."""
 
 from config.wsgi import Connection, server
-from raceday import published
+from raceday.published import lane
 
-published.PROCESS_SECONDS = -1.0
+lane.PROCESS_SECONDS = -1.0
 
 __all__ = ["Connection", "server"]

@@ -21,10 +21,11 @@ from rest_framework.serializers import ModelSerializer
 
 from benchmarks.figures import BenchmarkError, Figure
 from meetings.models import Meeting
-from moneyflow import partitions
-from moneyflow.columns import MONEY_COLUMNS, span_of
+from moneyflow.history.columns import MONEY_COLUMNS, span_of
 from moneyflow.models import MoneyFlowHistory, OddsHistory
-from raceday import clock, shelf
+from moneyflow.store import partitions
+from raceday import clock
+from raceday.published import shelf
 from raceday.racing_day import racing_day
 from races.models import Entrant, Race
 
@@ -70,7 +71,7 @@ class PriceSerializer(ModelSerializer[Any]):
 
 
 def measure(rounds: int | None) -> list[Figure]:
-    """This function will ask for the same history both ways by turns, each time unkept: readings, then prices too."""
+    """Ask for the same history both ways by turns, each time unkept: readings, then prices too."""
     start = clock.now().replace(microsecond=0)
     _write(start)
     with override_settings(RATE_LIMIT_PER_MINUTE=0, RATE_LIMIT_EXPENSIVE_PER_5_MINUTES=0):

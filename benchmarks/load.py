@@ -19,7 +19,7 @@ CPU_OF_PROCESS = 2  # Linux's CPUCLOCK_SCHED: utime + stime of all threads, in n
 
 
 def free_port() -> int:
-    """This function will return a port that nobody listens on just now."""
+    """Return a port that nobody listens on just now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
@@ -42,12 +42,12 @@ class _Line(Struct):
     left: int | None = None
 
     def ask(self, asked: bytes) -> None:
-        """This function will send a request; the answer to the one before has been read."""
+        """Send a request; the answer to the one before has been read."""
         self.asked = time.perf_counter()
         self.peer.sendall(asked)
 
     def is_whole(self, expect: int) -> bool:
-        """This function will read what has come and tell whether that was the end of an answer."""
+        """Read what has come and tell whether that was the end of an answer."""
         chunk = self.peer.recv(CHUNK_BYTES)
         if not chunk:
             raise BenchmarkError("a server closed a kept connection.")
@@ -70,13 +70,13 @@ class _Line(Struct):
 
 
 def request(path: str, headers: Mapping[str, str]) -> bytes:
-    """This function will write a GET as it goes over the wire."""
+    """Write a GET as it goes over the wire."""
     lines = [f"GET {path} HTTP/1.1", "Host: 127.0.0.1", *(f"{name}: {value}" for name, value in headers.items())]
     return "\r\n".join([*lines, "", ""]).encode()
 
 
 def read_head(head: bytes) -> tuple[int, int]:
-    """This function will return status and length of the body that follows.
+    """Return status and length of the body that follows.
 
     >>> read_head(b"HTTP/1.1 200 OK\\r\\nContent-Length: 12\\r\\n\\r\\n")
     (200, 12)
@@ -86,7 +86,7 @@ def read_head(head: bytes) -> tuple[int, int]:
 
 
 def drive(port: int, asked: bytes, *, connections: int, requests: int, expect: int) -> Load:
-    """This function will send a request so many times over so many connections, the next after each answer.
+    """Send a request so many times over so many connections, the next after each answer.
 
     Raises BenchmarkError when an answer has another status than `expect`, or a cache told that it had none.
     """
@@ -123,11 +123,11 @@ def _exchange(selector: selectors.BaseSelector, asked: bytes, requests: int, exp
 
 
 def processes(pid: int) -> list[int]:
-    """This function will list a process and all it has started."""
+    """List a process and all it has started."""
     children = [int(word) for told in Path(f"/proc/{pid}/task").glob("*/children") for word in told.read_text().split()]
     return [pid, *(found for child in children for found in processes(child))]
 
 
 def cpu_seconds(pids: list[int]) -> float:
-    """This function will add up what CPU these processes have used, in user and kernel, by all their threads."""
+    """Add up what CPU these processes have used, in user and kernel, by all their threads."""
     return sum(time.clock_gettime((~pid << 3) | CPU_OF_PROCESS) for pid in pids)

@@ -1,11 +1,11 @@
-"""The peer of `write`: the same rows as moneyflow.store writes, as Django's ORM would write them in one transaction."""
+"""The peer of `write`: the rows that moneyflow.store.poll writes, written by Django's ORM in one transaction."""
 
 from itertools import count
 
 from django.db import transaction
 
 from moneyflow.models import MoneyFlowHistory, OddsHistory
-from moneyflow.records import MoneyFlow, MoneyFlowPoint
+from moneyflow.transform.records import MoneyFlow, MoneyFlowPoint
 from raceday.feed.client import FeedAnswer
 from raceday.feed.records import EntrantSnapshot, RaceSnapshot
 from raceday.models import PollRun
@@ -17,7 +17,7 @@ _ids = count(1)
 
 
 def write_with_orm(snapshot: RaceSnapshot, flow: MoneyFlow, answer: FeedAnswer, *, version: int) -> None:
-    """This function will write race, mark, entrants, pools, readings, prices and PollRun of a poll, and commit."""
+    """Write race, mark, entrants, pools, readings, prices and PollRun of a poll, and commit."""
     with transaction.atomic():
         _upsert(Race, "race_id", [_race(snapshot)])
         _upsert(PollMark, "race", [_mark(snapshot, flow, answer, version)])

@@ -8,10 +8,11 @@ from itertools import islice
 from benchmarks.feed import event_body, open_races, past_racing
 from benchmarks.figures import BenchmarkError
 from moneyflow import publishing
-from moneyflow.pipeline import walk
-from raceday import clock, pages, shelf, valkey
+from moneyflow.pipeline import process_answer
+from raceday import clock, valkey
 from raceday.feed.client import FeedAnswer
 from raceday.feed.records import ENDED
+from raceday.published import resources, shelf
 from raceday.simulator.day import Race, Simulation
 
 OPEN_BYTES = 25_000  # of the entrants' body before the last poll, which adds the prices of the time between
@@ -23,7 +24,7 @@ FIRST_SECONDS, LAST_SECONDS = 600, -1200  # to the close, and after it
 
 @contextmanager
 def published_race() -> Iterator[str]:
-    """This function will poll a simulated race through every room until it has ended; yields its entrants' address."""
+    """Poll a simulated race through every room until it has ended; yields its entrants' address."""
     logging.getLogger("raceday").setLevel(logging.WARNING)  # a line a poll is for the workers' log
     simulation = past_racing()
     quiet = (race for race in open_races(simulation) if not race.plan.scratchings)
@@ -52,13 +53,13 @@ def _is_polled_to_size(simulation: Simulation, race: Race) -> bool:
 def _poll(simulation: Simulation, race: Race, seconds: float) -> str:
     body = event_body(simulation, race, seconds)
     answer = FeedAnswer(body=body, encoding="identity", polled_at=clock.now(), fetch_ms=1.0)
-    walked = walk(race.race_id, answer)
+    walked = process_answer(race.race_id, answer)
     if walked.snapshot is None:
         raise BenchmarkError(f"a poll was not written: {walked.reason}.")
     return walked.snapshot.status
 
 
 def _entrants_size(race: Race) -> int:
-    asked = pages.find("/api/entrants", f"race_id={race.race_id}")
+    asked = resources.find("/api/entrants", f"race_id={race.race_id}")
     assert asked is not None
-    return len(pages.render(pages.make(asked).data))
+    return len(resources.render(resources.make(asked).data))

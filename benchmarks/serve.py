@@ -24,7 +24,7 @@ from benchmarks.load import Load, cpu_seconds, drive, free_port, processes, requ
 from benchmarks.peers import PEERS, PREFIX, Peer, PeerError, built, program
 from benchmarks.published_race import published_race
 from raceday import valkey
-from raceday.process import ProcessTree, Program
+from raceday.run.process import ProcessTree, Program
 
 ROUNDS = 7
 REQUESTS = 2000  # a round, of each kind, to each server
@@ -81,7 +81,7 @@ Costs = dict[tuple[str, str], list[Cost]]
 
 
 def measure(rounds: int | None) -> list[Figure]:
-    """This function will load all servers by turns with the same requests, then count hits of a simulated day."""
+    """Load all servers by turns with the same requests, then count hits of a simulated day."""
     found = _measure_servers(rounds or ROUNDS)
     return found + client_day.measure(rounds)
 
@@ -253,6 +253,6 @@ def _speed(server: Server, costs: Sequence[Cost]) -> Iterator[Figure]:
 
 
 def unbuilt(name: str, sentence: str) -> Figure:
-    """This function will tell of a peer that is not there, as a mark missed: it cannot have been beaten."""
+    """Tell of a peer that is not there, as a mark missed: it cannot have been beaten."""
     mark = RATIO_MARKS[name]
     return Figure(name=f"serve.{name}.not_measured", what=sentence, figure=0.0, unit="×", at_least=mark)

@@ -11,7 +11,7 @@ from benchmarks.load import drive, request
 from benchmarks.published_race import published_race
 from benchmarks.serve import SHIPPED, start_raceday
 from benchmarks.stream import RACES, streams_process, tell, tell_bodies
-from raceday.process import ProcessTree
+from raceday.run.process import ProcessTree
 
 ROUNDS = 10  # each shorter than the deadline of a body
 BODIES, HEADS, STREAMS = 50, 500, 400

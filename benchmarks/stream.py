@@ -17,8 +17,9 @@ import psutil  # type: ignore[import-untyped]
 
 from benchmarks.figures import BenchmarkError, Figure, percentile
 from benchmarks.load import free_port
-from raceday import events, shelf, valkey
-from raceday.process import die_with_parent
+from raceday import valkey
+from raceday.processes import die_with_parent
+from raceday.published import events, shelf
 from races import examples
 
 RACES = 50
@@ -32,7 +33,7 @@ STAMP = b'"told_at":'
 
 
 def measure(rounds: int | None) -> list[Figure]:
-    """This function will time the way to 1,000 readers for `rounds` seconds, and weigh 10,000."""
+    """Time the way to 1,000 readers for `rounds` seconds, and weigh 10,000."""
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     if most < MANY + SPARE_FILES:
         raise BenchmarkError(f"{MANY} streams need that many open files, and this account may have {most}.")
@@ -81,7 +82,7 @@ class Readers:
         self.count = count
 
     def delays_ms(self, seconds: float) -> Iterator[float]:
-        """This function will read for so long what comes, and yield how long each event was under way."""
+        """Read for so long what comes, and yield how long each event was under way."""
         until = time.monotonic() + seconds
         while (left := until - time.monotonic()) > 0:
             for key, _ in self.selector.select(left):
@@ -91,7 +92,7 @@ class Readers:
                     yield (now - float(part[: part.index(b"}")])) * 1000
 
     def close(self) -> None:
-        """This function will hang up."""
+        """Hang up."""
         for key in list(self.selector.get_map().values()):
             key.fileobj.close()  # type: ignore[union-attr]
 

@@ -9,9 +9,9 @@ from statistics import median
 
 from benchmarks.feed import event_body, open_races, past_racing
 from benchmarks.figures import BenchmarkError, Figure
-from moneyflow.partitions import PAST_DAYS
-from moneyflow.records import MoneyFlow, Outcome, RaceState, Reading
-from moneyflow.transform import money_flow
+from moneyflow.store.partitions import PAST_DAYS
+from moneyflow.transform.flow import money_flow
+from moneyflow.transform.records import MoneyFlow, Outcome, RaceState, Reading
 from raceday import clock
 from raceday.feed.client import FeedAnswer
 from raceday.feed.parse import parse_event
@@ -25,7 +25,7 @@ MARK_MS = 0.6
 
 
 def measure(rounds: int | None) -> list[Figure]:
-    """This function will take the CPU of unpack, parse and transform, each the median of blocks of runs."""
+    """Take the CPU of unpack, parse and transform, each the median of blocks of runs."""
     before, body = _answers()
     first, second = _parsed(before), _parsed(body)
     state = _state(first, _flow(first, RaceState()))

@@ -18,10 +18,10 @@ from msgspec import Struct
 from benchmarks.feed import event_body, open_races, past_racing
 from benchmarks.figures import BenchmarkError, Figure, percentile
 from benchmarks.orm import write_with_orm
-from moneyflow.partitions import PAST_DAYS
-from moneyflow.records import MoneyFlow, RaceState
-from moneyflow.store import read_state, write_poll
-from moneyflow.transform import money_flow
+from moneyflow.store.partitions import PAST_DAYS
+from moneyflow.store.poll import read_state, write_poll
+from moneyflow.transform.flow import money_flow
+from moneyflow.transform.records import MoneyFlow, RaceState
 from raceday import clock
 from raceday.feed.client import FeedAnswer
 from raceday.feed.parse import parse_event
@@ -47,7 +47,7 @@ Costs = dict[str, list[Cost]]
 
 
 def measure(rounds: int | None) -> list[Figure]:
-    """This function will write polls by turns: ours, the ORM's, ours in an open transaction, and an empty commit."""
+    """Write polls by turns: ours, the ORM's, ours in an open transaction, and an empty commit."""
     race, costs = _race(), defaultdict[str, list[Cost]](list)
     _execute("CREATE TABLE empty_commits (number bigint NOT NULL)")
     ways: list[Callable[[Costs, RaceSnapshot, int], None]] = [_ours, _orm, _open, _empty]
@@ -140,7 +140,7 @@ def _timed(costs: Costs, name: str) -> Iterator[None]:
 
 
 def _execute(statement: str, *parameters: Any) -> None:
-    # As moneyflow.store does it: past Django's cursor, prepared.
+    # As moneyflow.store.poll does it: past Django's cursor, prepared.
     connection.ensure_connection()
     with psycopg.Cursor(connection.connection) as cursor:
         cursor.execute(statement.encode(), parameters, prepare=True)

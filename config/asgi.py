@@ -7,10 +7,11 @@ import django
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 django.setup()
-from raceday.stream import Streams  # noqa: E402  # once Django is set up
-from raceday.stream_server import serve  # noqa: E402
+from raceday.streams.application import Streams  # noqa: E402  # once Django is set up
+from raceday.streams.server import serve  # noqa: E402
+from races.of_meeting import races_of_meeting  # noqa: E402
 
-application = Streams()
+application = Streams(races_of_meeting)
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(prog="python -m config.asgi")

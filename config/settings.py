@@ -21,7 +21,7 @@ BASE_DIR = Path(__file__).resolve().parent.parent
 
 
 def is_database_url(url: str) -> None:
-    """This function will refuse what libpq cannot read; it never repeats the value, which holds a password."""
+    """Refuse what libpq cannot read; it never repeats the value, which holds a password."""
     try:
         conninfo_to_dict(url)
     except psycopg.Error:
@@ -31,19 +31,19 @@ def is_database_url(url: str) -> None:
 
 
 def are_database_urls(urls: list[str]) -> None:
-    """This function will refuse a list in which one is no address of PostgreSQL."""
+    """Refuse a list in which one is no address of PostgreSQL."""
     for url in urls:
         is_database_url(url)
 
 
 def is_redis_url(url: str) -> None:
-    """This function will refuse what is not an address of Valkey or Redis."""
+    """Refuse what is not an address of Valkey or Redis."""
     if url and urlsplit(url).scheme not in {"redis", "rediss", "unix"}:
         raise ValidationError("must read redis://host:port/0 or unix:///path/to/socket?db=0")
 
 
 def is_http_url(url: str) -> None:
-    """This function will refuse what is not an http address."""
+    """Refuse what is not an http address."""
     if urlsplit(url).scheme not in {"http", "https"} or not urlsplit(url).hostname:
         raise ValidationError("must read http://host/path or https://host/path")
 
@@ -58,11 +58,17 @@ def are_networks(names: list[str]) -> None:
 
 
 def are_origins(origins: list[str]) -> None:
-    """This function will refuse what no browser sends as its Origin."""
+    """Refuse what no browser sends as its Origin."""
     for origin in origins:
-        parts = urlsplit(origin)
-        if parts.scheme not in {"http", "https"} or not parts.hostname or origin != f"{parts.scheme}://{parts.netloc}":
-            raise ValidationError("must read https://host or http://host:port, without a path")
+        parts = urlsplit(origin.removesuffix(":*"))
+        if (
+            parts.scheme not in {"http", "https"}
+            or not parts.hostname
+            or origin.removesuffix(":*") != f"{parts.scheme}://{parts.netloc}"
+        ):
+            raise ValidationError(
+                "must read https://host or http://host:port, without a path; http://host:* for every port"
+            )
 
 
 if "PROMETHEUS_MULTIPROC_DIR" in os.environ:  # containers that share this folder count their processes alike
@@ -161,8 +167,8 @@ INSTALLED_APPS = [
     "drf_spectacular_sidecar",
     "django_prometheus",
     "django_q",
-    "corsheaders",
     "raceday",
+    "accounts",
     "meetings",
     "races",
     "moneyflow",
@@ -170,15 +176,15 @@ INSTALLED_APPS = [
 ]
 MIDDLEWARE = [
     "django_prometheus.middleware.PrometheusBeforeMiddleware",
-    *(["corsheaders.middleware.CorsMiddleware"] if CORS_ALLOWED_ORIGINS else []),  # else Vary would name Origin
+    "raceday.api.cors.cors",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.middleware.gzip.GZipMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
-    "raceday.api.ConditionalGet",
-    "raceday.limits.rate_limit",
-    "raceday.query_count.query_count",
+    "raceday.api.headers.ConditionalGet",
+    "raceday.api.limits.rate_limit",
+    "raceday.api.query_count.query_count",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
@@ -202,6 +208,7 @@ STATIC_URL = "static/"
 WHITENOISE_USE_FINDERS = True  # no collectstatic step between a clone and a running product
 USE_TZ = True
 TIME_ZONE = "Pacific/Auckland"  # what staff read in the admin; bounds of days come from raceday.racing_day
+AUTH_USER_MODEL = "accounts.User"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 APPEND_SLASH = False
 LOGGING_CONFIG = None
@@ -212,7 +219,7 @@ LIMITS = "-c statement_timeout=8000 -c lock_timeout=4000 -c idle_in_transaction_
 
 
 def database(url: str, *, limits: str = LIMITS, **options: Any) -> dict[str, Any]:
-    """This function will return Django's description of the database at `url`; what the URL says wins over options."""
+    """Return Django's description of the database at `url`; what the URL says wins over options."""
     dsn: dict[str, Any] = {name: value for name, value in conninfo_to_dict(url).items() if value is not None}
     return {
         "ENGINE": "django_prometheus.db.backends.postgresql",
@@ -226,7 +233,7 @@ def database(url: str, *, limits: str = LIMITS, **options: Any) -> dict[str, Any
         "OPTIONS": {
             "connect_timeout": 2,
             "application_name": "raceday",
-            "prepare_threshold": 5,  # Django turns preparing off; moneyflow.store asks for it
+            "prepare_threshold": 5,  # Django turns preparing off; moneyflow.store.poll asks for it
             "options": limits,
             **options,
             **dsn,
@@ -235,7 +242,7 @@ def database(url: str, *, limits: str = LIMITS, **options: Any) -> dict[str, Any
 
 
 def replica(url: str) -> dict[str, Any]:
-    """This function will describe a replica: it takes no writes, and a host that fell silent is noticed in 3 s."""
+    """Describe a replica: it takes no writes, and a host that fell silent is noticed in 3 s."""
     described = database(url, limits=f"{LIMITS} -c default_transaction_read_only=on", tcp_user_timeout=3000)
     return {**described, "TEST": {"MIRROR": "default"}}
 
@@ -256,7 +263,7 @@ CACHES = {
 ENDLESS = {"workers": 1}  # whose worker does nothing else for as long as it lives
 Q_CLUSTER = {
     "name": "default",
-    "broker_class": "raceday.broker.StreamBroker",
+    "broker_class": "raceday.queue.broker.StreamBroker",
     "redis": REDIS_URL,
     "workers": 1,
     "timeout": 20,  # above statement_timeout, so that its kill never fires
@@ -284,16 +291,11 @@ REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.AllowAny"],
     "UNAUTHENTICATED_USER": None,
-    "EXCEPTION_HANDLER": "raceday.api.error_response",
+    "EXCEPTION_HANDLER": "raceday.api.errors.error_response",
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "COERCE_DECIMAL_TO_STRING": False,
     "URL_FORMAT_OVERRIDE": None,
 }
-CORS_URLS_REGEX = "^/api/"
-CORS_ALLOW_METHODS = ["GET", "HEAD", "OPTIONS", "POST", "PUT"]
-CORS_ALLOW_HEADERS = ["accept", "content-type", "if-none-match", "last-event-id", "x-race-polling", "x-requested-with"]
-CORS_EXPOSE_HEADERS = ["Age", "ETag", "Retry-After", "X-Cache", "X-Polled-At"]
-CORS_EXPOSE_HEADERS += ["X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset"]
 SPECTACULAR_SETTINGS = {
     "TITLE": "Raceday",
     "DESCRIPTION": (
@@ -309,15 +311,15 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "SWAGGER_UI_SETTINGS": {"deepLinking": True, "validatorUrl": None},  # None: no badge from a foreign host
     "SCHEMA_PATH_PREFIX": "/api",
-    "PREPROCESSING_HOOKS": ["raceday.api.api_endpoints"],
+    "PREPROCESSING_HOOKS": ["raceday.api.description.api_endpoints"],
 }
 UNFOLD = {
     "SITE_TITLE": "Raceday",
     "SITE_HEADER": "Raceday",
     "SITE_SYMBOL": "sports_score",
     "SITE_URL": None,
-    "DASHBOARD_CALLBACK": "moneyflow.admin.dashboard",
-    "SIDEBAR": {"navigation": "moneyflow.admin.sidebar"},
+    "DASHBOARD_CALLBACK": "operations.admin.dashboard.dashboard",
+    "SIDEBAR": {"navigation": "operations.admin.dashboard.sidebar"},
 }
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},

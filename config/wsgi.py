@@ -5,15 +5,15 @@ import signal
 
 from django.core.wsgi import get_wsgi_application
 
-from raceday.process import raise_file_limit, tie_to_parent
+from raceday.processes import raise_file_limit, tie_to_parent
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 tie_to_parent(signal.SIGKILL)  # a web worker whose server was killed would keep the port
 raise_file_limit()
 django = get_wsgi_application()
-from raceday.connection import Connection  # noqa: E402  # once Django is set up
-from raceday.published import Lane  # noqa: E402
-from raceday.web_server import WebServer  # noqa: E402
+from raceday.published.lane import Lane  # noqa: E402
+from raceday.web.connection import Connection  # noqa: E402  # once Django is set up
+from raceday.web.server import WebServer  # noqa: E402
 
 application = Lane(django)
 server = WebServer(application)

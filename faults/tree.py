@@ -22,7 +22,7 @@ import redis
 
 from raceday import home
 from raceday.clock import Clock, parse_clock
-from raceday.process import die_with_parent
+from raceday.processes import die_with_parent
 
 SPEED = 5
 READY_MARK = "Ctrl-C stops it"
@@ -31,7 +31,7 @@ STOP_SECONDS = 15.0
 BACK_SECONDS = 60.0
 FIND_SECONDS = 10.0
 LOOK_SECONDS = 0.02
-# Two seconds of the machine: a leader that takes over asks for all races within 1.2 s and then again at the next beat,
+# Two seconds of the machine: a leader that takes over asks for all races within 1.2 s and then again at the next poll,
 # and the pause in between must be short against the gaps that are to be seen.
 CADENCES = {"FAR": "10", "NEAR": "10", "SOON": "10", "CLOSING": "5", "SETTLING": "10"}
 SETTINGS = {f"CADENCE_{name}_SECONDS": seconds for name, seconds in CADENCES.items()} | {
@@ -100,7 +100,16 @@ class Tree:
         said = self.root.with_suffix(".said")
         with said.open("wb") as out:
             self.process = process = subprocess.Popen(
-                [sys.executable, "-m", "raceday.supervisor", "demo", "--port", str(self.port), "--speed", str(SPEED)],
+                [
+                    sys.executable,
+                    "-m",
+                    "raceday.run.supervisor",
+                    "demo",
+                    "--port",
+                    str(self.port),
+                    "--speed",
+                    str(SPEED),
+                ],
                 env={**os.environ, **SETTINGS, **self.servers, "RACEDAY_HOME": str(self.root)},
                 stdout=out,
                 stderr=subprocess.STDOUT,
@@ -140,7 +149,9 @@ class Tree:
         assert self.process is not None  # started
         children = psutil.Process(self.process.pid).children()
         found = [process for process in children if part in " ".join(process.cmdline())]
-        return [process for process in found if process.cmdline()[1:3] != ["-m", "raceday.supervisor"]]  # the reaper
+        return [
+            process for process in found if process.cmdline()[1:3] != ["-m", "raceday.run.supervisor"]
+        ]  # the reaper
 
     def clusters(self) -> list[Cluster]:
         """Return the clusters of this tree, as q2 tells of them in Valkey; a cluster may have several processes."""

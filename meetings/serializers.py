@@ -7,7 +7,7 @@ from rest_framework import serializers
 
 from meetings.models import Meeting
 from raceday import clock
-from raceday.api import BodySerializer, InstantField
+from raceday.api.fields import BodySerializer, InstantField
 from raceday.feed.records import RaceType
 from raceday.racing_day import racing_day
 

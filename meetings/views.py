@@ -8,24 +8,24 @@ from rest_framework.viewsets import ViewSet
 
 from meetings.models import Meeting
 from meetings.serializers import MeetingDetailSerializer, MeetingSerializer, MeetingsQuery
-from raceday.api import describe
-from raceday.pages import CARD_SECONDS, Body, page, shown, shown_many
+from raceday.api.description import describe
+from raceday.published.resources import CARD_SECONDS, Body, resource, shown, shown_many
 
 
 def with_first_race_time() -> QuerySet[Meeting]:
-    """This function will return the meetings, each with the advertised start of its first race."""
+    """Return the meetings, each with the advertised start of its first race."""
     return Meeting.objects.annotate(first_race_time=Min("races__start_time"))
 
 
 class MeetingViewSet(ViewSet):
     @describe("Meetings of a racing day, by date and name", MeetingSerializer(many=True), query=MeetingsQuery)
-    @page("card", MeetingsQuery, is_far=True)
+    @resource("card", MeetingsQuery, always=True, is_far=True)
     def list(self, **query: Any) -> Body:
         meetings = with_first_race_time().filter(**query).order_by("date", "meeting_name", "meeting_id")
         return Body(data=shown_many(MeetingSerializer, meetings), keep_seconds=CARD_SECONDS)
 
     @describe("One meeting", MeetingDetailSerializer, missing="when there is no such meeting")
-    @page("meeting:{meeting_id}")
+    @resource("meeting:{meeting_id}", always=True)
     def retrieve(self, meeting_id: str) -> Body:
         if (meeting := with_first_race_time().filter(meeting_id=meeting_id).first()) is None:
             raise NotFound("no such meeting")

@@ -11,19 +11,19 @@ class MoneyflowConfig(AppConfig):
     name = "moneyflow"
 
     def ready(self) -> None:
-        """This function will wire what Django offers no other place for: the one signal of ours, and the checks."""
-        from moneyflow.partitions import check_runway  # noqa: PLC0415 - models are not loaded before
-        from raceday import cluster  # noqa: PLC0415
-        from raceday.answers import SHARDS  # noqa: PLC0415
+        """Wire what Django offers no other place for: the one signal of ours, and the checks."""
+        from moneyflow.answers import SHARDS  # noqa: PLC0415
+        from moneyflow.store.partitions import check_runway  # noqa: PLC0415 - models are not loaded before
+        from raceday.queue import cluster  # noqa: PLC0415
 
         post_migrate.connect(_make_partitions, sender=self)
         register(check_runway, Tags.database)
         writers = dict.fromkeys((f"write-{shard}" for shard in range(SHARDS)), "moneyflow.writer.run")
-        cluster.connect({"control": "moneyflow.poller.run", **writers})
+        cluster.connect({"control": "moneyflow.polling.poller.run", **writers})
 
 
 def _make_partitions(**_: Any) -> None:
-    from moneyflow import partitions  # noqa: PLC0415
+    from moneyflow.store import partitions  # noqa: PLC0415
     from raceday.clock import now  # noqa: PLC0415
     from raceday.racing_day import racing_day  # noqa: PLC0415
 

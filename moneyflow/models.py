@@ -1,4 +1,4 @@
-"""Money and prices over time: two tables partitioned by NZ day, written by moneyflow.store only."""
+"""Money and prices over time: two tables partitioned by NZ day, written by moneyflow.store.poll only."""
 
 from django.db import models
 from django.db.models.functions import Now

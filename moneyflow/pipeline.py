@@ -12,15 +12,16 @@ from msgspec.structs import replace
 from psycopg.errors import CheckViolation
 from redis.exceptions import ConnectionError as Unreachable
 
-from moneyflow.partitions import PAST_DAYS
-from moneyflow.store import Written, read_state, write_poll
-from moneyflow.transform import money_flow, own_field
-from raceday import clock, metrics, pages, shelf
+from moneyflow.store.partitions import PAST_DAYS
+from moneyflow.store.poll import Written, read_state, write_poll
+from moneyflow.transform.flow import money_flow, own_field
+from raceday import clock, metrics
 from raceday.feed.client import FeedAnswer, FeedError
 from raceday.feed.parse import parse_event
 from raceday.feed.records import ParseFault, RaceSnapshot
 from raceday.models import FeedPayload, PollRun
 from raceday.outage import is_outage, sqlstate
+from raceday.published import resources, shelf
 from races.cadence import CadenceSeconds, cadence
 
 # Each try means that another poll of the same race was written in between: more than a few is a fault.
@@ -31,7 +32,7 @@ LONGEST_REASON = 300
 log = structlog.get_logger("raceday.poll")
 
 
-class Walk(Struct, frozen=True, kw_only=True):
+class PollReport(Struct, frozen=True, kw_only=True):
     """What one poll's walk through the rooms came to; milliseconds of wall time, None for a room not reached.
 
     transform_ms: parse and transform. write_ms: what is stored read, and what changes written and committed.
@@ -55,7 +56,7 @@ class ContentionError(RuntimeError):
     """A race was written by others each time this poll was about to be."""
 
 
-def walk(race_id: str, found: FeedAnswer | FeedError, *, is_again: bool = False) -> Walk:
+def process_answer(race_id: str, found: FeedAnswer | FeedError, *, is_again: bool = False) -> PollReport:
     """Take one poll from what the feed gave to published, and leave one PollRun whatever happens.
 
     Safe to run twice on the same answer. Raises only what `is_outage` knows: walk again once the server is back, with
@@ -72,7 +73,7 @@ def walk(race_id: str, found: FeedAnswer | FeedError, *, is_again: bool = False)
     return walked
 
 
-def _through_the_rooms(race_id: str, found: FeedAnswer | FeedError, began: float, *, is_again: bool) -> Walk:
+def _through_the_rooms(race_id: str, found: FeedAnswer | FeedError, began: float, *, is_again: bool) -> PollReport:
     if isinstance(found, FeedError):
         return _refused(race_id, found)
     snapshot = _parse(race_id, found)
@@ -98,7 +99,7 @@ def _parse(race_id: str, answer: FeedAnswer) -> RaceSnapshot | ParseFault:
     return snapshot
 
 
-def _written(snapshot: RaceSnapshot, answer: FeedAnswer, *, parse_seconds: float, is_again: bool) -> Walk:
+def _written(snapshot: RaceSnapshot, answer: FeedAnswer, *, parse_seconds: float, is_again: bool) -> PollReport:
     odds_since = answer.polled_at - timedelta(days=PAST_DAYS)
     for _ in range(TRIES):
         began = time.perf_counter()
@@ -120,7 +121,7 @@ def _written(snapshot: RaceSnapshot, answer: FeedAnswer, *, parse_seconds: float
             continue
         wrote = time.perf_counter()
         outdated = _outdate(snapshot, answer, written, is_again=is_again)
-        return Walk(
+        return PollReport(
             race_id=snapshot.race_id,
             outcome=flow.outcome,
             snapshot=own,
@@ -146,18 +147,20 @@ def _outdate(snapshot: RaceSnapshot, answer: FeedAnswer, written: Written, *, is
     versions: dict[str, str | None] = {race: shelf.version_of(written.changed_at)}
     if written.is_race_changed or is_again:
         versions |= {f"meeting:{snapshot.meeting_id}": None, "card": None}
-    beat = cadence(snapshot.status, snapshot.advertised_start - clock.now(), CadenceSeconds(**settings.CADENCE_SECONDS))
-    mark = pages.mark_of(answer.polled_at, keep_seconds=MISSED_POLLS * beat.total_seconds() if beat else 0)
+    interval = cadence(
+        snapshot.status, snapshot.advertised_start - clock.now(), CadenceSeconds(**settings.CADENCE_SECONDS)
+    )
+    mark = resources.mark_of(answer.polled_at, keep_seconds=MISSED_POLLS * interval.total_seconds() if interval else 0)
     if not (changed := shelf.outdate(versions, mark)):
         raise Unreachable("what this poll changed could not be marked as outdated")
     return tuple(topic for topic, is_new in zip(versions, changed, strict=True) if is_new or is_again)
 
 
-def _refused(race_id: str, error: FeedError) -> Walk:
+def _refused(race_id: str, error: FeedError) -> PollReport:
     return _ended(race_id, error, PollRun.Outcome.FEED_ERROR, reason=error.reason, http_status=error.http_status)[0]
 
 
-def crashed(race_id: str, found: FeedAnswer | FeedError, fault: Exception) -> Walk:
+def crashed(race_id: str, found: FeedAnswer | FeedError, fault: Exception) -> PollReport:
     """Leave a PollRun, and the answer itself, of a poll that raised what nobody foresaw."""
     log.error("poll_crashed", race_id=race_id, exc_info=fault)
     first_line = str(fault).partition("\n")[0].replace("\0", "")
@@ -165,7 +168,9 @@ def crashed(race_id: str, found: FeedAnswer | FeedError, fault: Exception) -> Wa
     return _kept(race_id, found, PollRun.Outcome.CRASHED, reason=reason)
 
 
-def _without_partition(snapshot: RaceSnapshot, answer: FeedAnswer, error: CheckViolation, transform_ms: float) -> Walk:
+def _without_partition(
+    snapshot: RaceSnapshot, answer: FeedAnswer, error: CheckViolation, transform_ms: float
+) -> PollReport:
     walked = _kept(
         snapshot.race_id,
         answer,
@@ -179,7 +184,7 @@ def _without_partition(snapshot: RaceSnapshot, answer: FeedAnswer, error: CheckV
 
 def _kept(
     race_id: str, found: FeedAnswer | FeedError, outcome: PollRun.Outcome, *, reason: str, **columns: Any
-) -> Walk:
+) -> PollReport:
     """A walk that came to an end, with the answer kept, so that it can be looked at and walked again."""
     if isinstance(found, FeedError):
         return _ended(race_id, found, outcome, reason=reason, http_status=found.http_status)[0]
@@ -192,14 +197,14 @@ def _kept(
 
 def _ended(
     race_id: str, found: FeedAnswer | FeedError, outcome: PollRun.Outcome, *, reason: str, **columns: Any
-) -> tuple[Walk, PollRun]:
+) -> tuple[PollReport, PollRun]:
     """A walk that came to an end before anything was written, and the PollRun that tells of it."""
     told: dict[str, Any] = {"outcome": outcome, "reason": reason, "fetch_ms": found.fetch_ms}
     run, _ = PollRun.objects.get_or_create(race_id=race_id, polled_at=found.polled_at, defaults={**told, **columns})
-    return Walk(race_id=race_id, **told), run
+    return PollReport(race_id=race_id, **told), run
 
 
-def _tell(walked: Walk, seconds: float) -> None:
+def _tell(walked: PollReport, seconds: float) -> None:
     metrics.POLLS.labels(outcome=walked.outcome).inc()
     metrics.NZTAB_FETCH_SECONDS.observe(walked.fetch_ms / 1000)
     metrics.RACE_PROCESSING_SECONDS.observe(seconds)

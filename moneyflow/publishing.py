@@ -4,60 +4,46 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from heapq import nlargest
-from urllib.parse import quote
 
 import msgspec
 import structlog
 from django.conf import settings
 from django.db.models import QuerySet
 
-from raceday import clock, pages, shelf
+from raceday import clock
 from raceday.feed.records import ENDED
-from raceday.pages import ROUNDS, Asked, Body, find_address
+from raceday.published import resources, shelf
+from raceday.published.resources import ROUNDS, Body, Resource, ResourceRequest, find_address, request_for, routes
+from raceday.published.shelf import TOPIC_SECONDS, RaceNews, StoredBody, TopicState
 from raceday.racing_day import racing_day
-from raceday.shelf import TOPIC_SECONDS, Finished, Standing, Told
 from races.deltas import deltas
 from races.models import Race
 from races.views import race_mark
 
 DAY_SECONDS = 86_400
 MOST_REMADE = 60  # bodies of a topic, the newest first: one client's many queries must not keep the workers busy
+WHOLE_RACE = "race-live"  # the route of the body that has all parts of a race
 TRIES = 3  # each means that a poll of the same race came in between
 log = structlog.get_logger("raceday.publish")
-Bodies = Iterator[tuple[str, Finished, int]]
-
-# What is always there; of the rest, what somebody asked for lately.
-LIVE = "/api/races/{0}/live"
-PARTS = {"race": "/api/races/{0}", "pools": "/api/race-pools?race_id={0}", "results": "/api/race-results?race_id={0}"}
-CORE = {
-    "race": (LIVE, PARTS["race"], "/api/entrants?race_id={0}", PARTS["pools"]),
-    "meeting": (
-        "/api/meetings/{0}",
-        "/api/meetings/{0}/races",
-        "/api/meetings/{0}/status",
-        "/api/races?meeting_id={0}",
-    ),
-    "card": ("/api/meetings", "/api/races/upcoming", "/api/races/next-scheduled"),
-}
-AT_THE_END = (PARTS["results"], "/api/races/{0}/history")
+Bodies = Iterator[tuple[str, StoredBody, int]]
 
 
 def publish(topic: str) -> bool:
-    """This function will make the topic's bodies anew and put them in place of the outdated ones, all in one step.
+    """Make the topic's bodies anew and put them in place of the outdated ones, all in one step.
 
     False when nothing was put there: another publication was first, or Valkey is away, and the next poll will see.
     """
     began = time.perf_counter()
     kind, _, name = topic.partition(":")
     for _ in range(TRIES):
-        if (found := shelf.standing(topic)) is None:
+        if (found := shelf.topic_state(topic)) is None:
             return False
         if kind == "race":
             if found.is_made:
                 return False
             is_published = _publish_race(name, found)
         else:
-            is_published = shelf.publish(topic, found, _bodies(CORE[kind], name, found.rounds, {}))
+            is_published = shelf.publish(topic, found, _bodies(topic, found.rounds, {}))
         if is_published:
             log.info("published", topic=topic, ms=round(1000 * (time.perf_counter() - began), 3))
             return True
@@ -65,7 +51,7 @@ def publish(topic: str) -> bool:
 
 
 def warm_card() -> int:
-    """This function will publish today's card and its meetings anew; returns how many topics."""
+    """Publish today's card and its meetings anew; returns how many topics."""
     meetings = _today().order_by().values_list("meeting_id", flat=True).distinct()
     topics = ["card", *(f"meeting:{meeting_id}" for meeting_id in meetings)]
     shelf.outdate(dict.fromkeys(topics))
@@ -73,7 +59,7 @@ def warm_card() -> int:
 
 
 def warm() -> int:
-    """This function will publish today's card, and those of its races that have no current bodies."""
+    """Publish today's card, and those of its races that have no current bodies."""
     return warm_card() + sum(publish(topic) for topic in _outdated_races(_today()))
 
 
@@ -89,13 +75,14 @@ def _outdated_races(races: QuerySet[Race]) -> Iterator[str]:
             yield topic
 
 
-def _publish_race(race_id: str, found: Standing) -> bool:
-    if (live := _asked(LIVE, race_id)) is None or (body := pages.make(live)).status != 200:
+def _publish_race(race_id: str, found: TopicState) -> bool:
+    topic = f"race:{race_id}"
+    if (live := _whole_race(topic)) is None or (body := resources.make(live)).status != 200:
         return False  # there is no such race any more
-    state = pages.render(body.data)
+    state = resources.render(body.data)
     page = msgspec.json.decode(state)
     is_ended = page["race"]["status"] in ENDED
-    told = Told(
+    told = RaceNews(
         race_id=race_id,
         meeting_id=page["race"]["meeting_id"],
         state=state,
@@ -104,32 +91,37 @@ def _publish_race(race_id: str, found: Standing) -> bool:
             for kind, data in deltas(msgspec.json.decode(found.told) if found.told else None, page)
         ],
     )
-    known = {live.key: replace(body, data=state), **dict(_parts(race_id, body))}
-    addresses = CORE["race"] + (AT_THE_END if is_ended else ())
-    bodies = _bodies(addresses, race_id, found.rounds, known)
+    known = {live.key: replace(body, data=state), **dict(_parts(topic, body))}
+    bodies = _bodies(topic, found.rounds, known, is_ended=is_ended)
     keep_seconds = settings.HISTORY_RETENTION_DAYS * DAY_SECONDS if is_ended else TOPIC_SECONDS
-    return shelf.publish(f"race:{race_id}", found, bodies, keep_seconds=keep_seconds, told=told)
+    return shelf.publish(topic, found, bodies, keep_seconds=keep_seconds, told=told)
 
 
-def _parts(race_id: str, body: Body) -> Iterator[tuple[str, Body]]:
-    """The bodies that the race page has within it: made with it, and true as long as polls say so."""
-    assert isinstance(body.data, dict)  # noqa: S101 the page of a race that stands
+def _parts(topic: str, body: Body) -> Iterator[tuple[str, Body]]:
+    """Yield the bodies that the whole race's body has within it: made with it, and true as long as polls say so."""
+    assert isinstance(body.data, dict)  # noqa: S101 the body of a race that stands
     keep_seconds = None if body.mark else body.keep_seconds
-    for name, address in PARTS.items():
-        if (part := body.data.get(name)) and (asked := _asked(address, race_id)):
+    for route in routes("race"):
+        part = body.data.get(route.resource.part)
+        if part and (asked := request_for(route, topic)):
             yield asked.key, replace(body, data=part, keep_seconds=keep_seconds)
 
 
-def _bodies(addresses: tuple[str, ...], name: str, rounds: Mapping[str, int], known: Mapping[str, Body]) -> Bodies:
-    """The bodies that are always there, and those that somebody asked for lately; what is known is not made again."""
+def _bodies(topic: str, rounds: Mapping[str, int], known: Mapping[str, Body], *, is_ended: bool = False) -> Bodies:
+    """Yield the bodies that are always there, and those asked for lately; known ones are not made again."""
     lately = nlargest(MOST_REMADE, ((left, key) for key, left in rounds.items() if left))
     wanted = {asked.key: (asked, left - 1) for left, key in lately if (asked := find_address(key))}
-    always = [asked for address in addresses if (asked := _asked(address, name))]
+    found = [route for route in routes(topic.partition(":")[0]) if _is_always_there(route.resource, is_ended=is_ended)]
+    always = [asked for route in found if (asked := request_for(route, topic))]
     for asked, left in (wanted | {asked.key: (asked, ROUNDS) for asked in always}).values():
-        body = known.get(asked.key) or pages.make(asked)
+        body = known.get(asked.key) or resources.make(asked)
         if body.keep_seconds != 0:
-            yield asked.key, pages.finish(body), left
+            yield asked.key, resources.finish(body), left
 
 
-def _asked(address: str, name: str) -> Asked | None:
-    return find_address(address.format(quote(name)))
+def _is_always_there(found: Resource, *, is_ended: bool) -> bool:
+    return found.always or (found.at_end and is_ended)
+
+
+def _whole_race(topic: str) -> ResourceRequest | None:
+    return next((request_for(route, topic) for route in routes("race") if route.name == WHOLE_RACE), None)

@@ -10,9 +10,10 @@ import structlog
 from django_q.tasks import async_task
 from redis.exceptions import RedisError
 
-from moneyflow import partitions, publishing
-from moneyflow.pipeline import Walk, walk
-from raceday import answers, clock
+from moneyflow import answers, publishing
+from moneyflow.pipeline import PollReport, process_answer
+from moneyflow.store import partitions
+from raceday import clock
 from raceday.feed.client import FeedAnswer, FeedClient, FeedError
 from raceday.models import PollRun
 from raceday.outage import outlast
@@ -32,13 +33,13 @@ class NoCardError(RuntimeError):
 
 
 def ask_to_publish(topics: Iterable[str]) -> None:
-    """This function will have the bodies of these topics made by the cluster `publish`."""
+    """Have the bodies of these topics made by the cluster `publish`."""
     for topic in topics:
         async_task(PUBLISH, topic, time.time(), q_options={"cluster": "publish", "save": False})
 
 
 def publish_after_polls(topic: str, asked_at: float) -> None:
-    """This function will make a topic's bodies once no poll is on its way to a commit, or 0.2 s after it was asked.
+    """Make a topic's bodies once no poll is on its way to a commit, or 0.2 s after it was asked.
 
     On two cores a race's bodies would cost the races polled in the same moment half as much time again. `asked_at`:
     Unix seconds of the machine.
@@ -57,26 +58,26 @@ def _has_waiting_answers() -> bool:
 
 
 def poll_now(race_id: str) -> str:
-    """This function will poll one race from fetch to publish, out of turn; returns its outcome."""
+    """Poll one race from fetch to publish, out of turn; returns its outcome."""
     return poll_race(race_id).outcome
 
 
-def poll_race(race_id: str) -> Walk:
-    """This function will fetch one race and take its answer through every room."""
+def poll_race(race_id: str) -> PollReport:
+    """Fetch one race and take its answer through every room."""
 
     async def fetch() -> FeedAnswer | FeedError:
         async with FeedClient.from_settings() as feed:
             return await feed.fetch_event(race_id)
 
     found, give_up = asyncio.run(fetch()), time.monotonic() + OUTAGE_SECONDS
-    walked = outlast(partial(walk, race_id, found), is_over=lambda: time.monotonic() > give_up)
+    walked = outlast(partial(process_answer, race_id, found), is_over=lambda: time.monotonic() > give_up)
     for topic in walked.outdated:
         publishing.publish(topic)
     return walked
 
 
 def import_card(day: date) -> DayCard:
-    """This function will fetch and store the meetings and races of a racing day; its faults become PollRuns."""
+    """Fetch and store the meetings and races of a racing day; its faults become PollRuns."""
 
     async def fetch() -> DayCard:
         async with FeedClient.from_settings() as feed:
@@ -90,7 +91,7 @@ def import_card(day: date) -> DayCard:
 
 
 def import_day(day: str | None = None) -> str:
-    """This function will import a racing day, `YYYY-MM-DD` or today; the poller then polls what is new."""
+    """Import a racing day, `YYYY-MM-DD` or today; the poller then polls what is new."""
     card = import_card(date.fromisoformat(day) if day else racing_day(clock.now()))
     publishing.warm_card()
     if card.error:  # a failed task comes again, and after that the poller asks for another
@@ -100,7 +101,7 @@ def import_day(day: str | None = None) -> str:
 
 
 def daily() -> None:
-    """This function will do the day's housekeeping: the card, the partitions, and what is past its retention."""
+    """Do the day's housekeeping: the card, the partitions, and what is past its retention."""
     partitions.keep(racing_day(clock.now()))
     PollRun.objects.filter(polled_at__lt=clock.now() - POLL_RUNS_KEPT).delete()
     import_day()

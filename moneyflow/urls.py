@@ -1,10 +1,9 @@
-"""Addresses of entrants with their histories, of alert settings, and of the metrics."""
+"""Addresses of entrants with their histories and of alert settings."""
 
-from django.urls import path, re_path
+from django.urls import re_path
 
-from moneyflow.alert_views import AlertConfigViewSet
-from moneyflow.metrics import scrape
-from moneyflow.views import EntrantViewSet, HistoryViewSet, TimelineViewSet
+from moneyflow.alerts.views import AlertConfigViewSet
+from moneyflow.history.views import EntrantViewSet, HistoryViewSet, TimelineViewSet
 from races.urls import RACE
 
 urlpatterns = [
@@ -21,5 +20,4 @@ urlpatterns = [
         AlertConfigViewSet.as_view({"put": "reset"}),
         name="user-alert-configs-reset",
     ),
-    path("metrics", scrape, name="metrics"),
 ]

@@ -10,12 +10,13 @@ import structlog
 from django_q.conf import Conf
 from msgspec import DecodeError
 
-from moneyflow.pipeline import crashed, walk
+from moneyflow.answers import Entry, FeedResult, Shard
+from moneyflow.pipeline import crashed, process_answer
 from moneyflow.tasks import ask_to_publish
-from raceday import clock, cluster
-from raceday.answers import Entry, Found, Shard
+from raceday import clock
 from raceday.feed.client import FeedError
 from raceday.outage import outlast
+from raceday.queue import cluster
 
 MOST_TRIES = 3  # of an answer that ends its writer each time
 OUTAGE_SECONDS = 60.0  # in which a writer that waits for a server is taken to be alive
@@ -64,14 +65,14 @@ def write_patiently(shard: Shard, entry: Entry, *, is_suspect: bool) -> None:
         if is_poison:
             walked = crashed(entry.race_id, found, WriterKilledError(f"its writer ended {MOST_TRIES} times"))
         else:
-            walked = walk(entry.race_id, found, is_again=next(tries) > 0)
+            walked = process_answer(entry.race_id, found, is_again=next(tries) > 0)
         ask_to_publish(walked.outdated)
         shard.done(entry)
 
     outlast(write, is_over=cluster.is_stopping)
 
 
-def unpacked(entry: Entry) -> Found:
+def unpacked(entry: Entry) -> FeedResult:
     """Return the answer of an entry; one that another version packed is told of as an error of the feed."""
     try:
         return entry.unpack()

@@ -17,10 +17,12 @@ from django.db import Error as DatabaseFault
 from django.db import connection
 from redis.exceptions import RedisError
 
-from moneyflow.partitions import LEAST_RUNWAY_DAYS, runway_days
+from moneyflow import answers
+from moneyflow.store.partitions import LEAST_RUNWAY_DAYS, runway_days
 from operations.questions import Questions
-from raceday import answers, clock, replicas, shelf, valkey
-from raceday.cluster import beat_ages
+from raceday import clock, replicas, valkey
+from raceday.published import shelf
+from raceday.queue.cluster import heartbeat_ages
 from raceday.racing_day import racing_day
 from races.cadence import STALE, CadenceSeconds, cadence, is_frozen, next_poll
 
@@ -120,13 +122,13 @@ def polls(facts: Facts, now: datetime) -> Part:
 def _seconds_late(race: LiveRace, now: datetime) -> float:
     """Raceday's seconds since a commit was due, beyond a cadence and the machine's 5 s; ≤ 0: it is not overdue."""
     seconds = CadenceSeconds(**settings.CADENCE_SECONDS)
-    beat = cadence(race.status, race.start - now, seconds)
-    if beat is None or (race.polled_at is None and not race.is_known_long):
+    interval = cadence(race.status, race.start - now, seconds)
+    if interval is None or (race.polled_at is None and not race.is_known_long):
         return 0.0
     if race.polled_at is None:
-        return beat.total_seconds()
+        return interval.total_seconds()
     due = next_poll(race.polled_at, race.polled_at, status=race.status, advertised_start=race.start, seconds=seconds)
-    slack = beat.total_seconds() + LATE_SECONDS * clock.CLOCK.speed
+    slack = interval.total_seconds() + LATE_SECONDS * clock.CLOCK.speed
     return (now - due).total_seconds() - slack if due else 0.0
 
 
@@ -194,7 +196,7 @@ def queue() -> Part:
 
 def clusters() -> Part:
     """Look for each cluster's heartbeat."""
-    ages = beat_ages()
+    ages = heartbeat_ages()
     silent = [name for name, age in ages.items() if age is None or age > SILENT_SECONDS]
     if len(silent) == len(ages):
         return Part(Status.UNHEALTHY, "nothing runs: ./run demo or ./run live starts it")
@@ -237,7 +239,7 @@ def free_bytes(folder: Path) -> int:
 
 
 # ── All of them ─────────────────────────────────────────────────────────────────────────────────
-def look(now: datetime) -> tuple[dict[str, Part], Facts | None]:
+def run_all(now: datetime) -> tuple[dict[str, Part], Facts | None]:
     """Return each part by its name, and what the database told, None when it did not; a fault hides no other part."""
     try:
         facts = read_facts(now)

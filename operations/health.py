@@ -16,8 +16,10 @@ from rest_framework.response import Response
 from operations import checks
 from operations.checks import Part, Status
 from raceday import clock, valkey
-from raceday.api import note_database_away, read_query
-from raceday.cluster import beat_ages
+from raceday.api.errors import note_database_away
+from raceday.api.limits import unlimited
+from raceday.api.queries import read_query
+from raceday.queue.cluster import heartbeat_ages
 from raceday.racing_day import nz_iso
 
 NOT_KEPT = {"Cache-Control": "no-store"}
@@ -47,7 +49,7 @@ HealthSerializer = inline_serializer(
             allow_null=True, help_text="since the feed's own newest stamp; null before the first poll"
         ),
         "poll_age_seconds": serializers.FloatField(allow_null=True, help_text="since the newest poll"),
-        "cluster_beat_age_seconds": serializers.DictField(child=serializers.FloatField(allow_null=True)),
+        "cluster_heartbeat_age_seconds": serializers.DictField(child=serializers.FloatField(allow_null=True)),
     },
 )
 UnhealthySerializer = inline_serializer(
@@ -63,6 +65,7 @@ UnhealthySerializer = inline_serializer(
 
 
 @extend_schema(summary="Is Raceday well", responses={200: HealthSerializer, 503: UnhealthySerializer})
+@unlimited
 @api_view(["GET"])
 def health(request: Request) -> Response:
     """Also at `/health`. 503 when nothing is stored or readers would be misled; degraded says what will lead there."""
@@ -72,7 +75,7 @@ def health(request: Request) -> Response:
 
 
 def _look(now: datetime) -> dict[str, Any]:
-    parts, facts = checks.look(now)
+    parts, facts = checks.run_all(now)
     if facts is None:
         note_database_away()
     status = checks.worst(parts.values())
@@ -89,14 +92,14 @@ def _look(now: datetime) -> dict[str, Any]:
         "reasons": reasons,
         "feed_age_seconds": _age(now, facts.generated_at),
         "poll_age_seconds": _age(now, facts.polled_at),
-        "cluster_beat_age_seconds": _beat_ages(),
+        "cluster_heartbeat_age_seconds": _heartbeat_ages(),
         **told,
     }
 
 
-def _beat_ages() -> dict[str, float | None]:
+def _heartbeat_ages() -> dict[str, float | None]:
     try:
-        return beat_ages()
+        return heartbeat_ages()
     except RedisError:  # it answered a moment ago, and will be told of by the next look
         return {}
 
@@ -107,12 +110,6 @@ def _shown(part: Part) -> dict[str, str]:
 
 def _age(now: datetime, instant: datetime | None) -> float | None:
     return (now - instant).total_seconds() if instant else None
-
-
-@require_safe
-def live(_: HttpRequest) -> JsonResponse:
-    """Answer without asking anybody: who restarts processes wants no more."""
-    return JsonResponse({"status": "live"}, headers=NOT_KEPT)
 
 
 @require_safe

@@ -15,16 +15,16 @@ class Clock:
     speed: float = 1.0
 
     def timestamp(self) -> float:
-        """This function will return the Unix seconds this clock shows now."""
+        """Return the Unix seconds this clock shows now."""
         return self.shown + (time.time() - self.real) * self.speed
 
     def encode(self) -> str:
-        """This function will return the value of RACEDAY_CLOCK that makes another process share this clock."""
+        """Return the value of RACEDAY_CLOCK that makes another process share this clock."""
         return f"{self.real!r},{self.shown!r},{self.speed!r}"
 
 
 def parse_clock(text: str) -> Clock:
-    """This function will read `real,shown,speed` as written by Clock.encode; ValueError when it is not that."""
+    """Read `real,shown,speed` as written by Clock.encode; ValueError when it is not that."""
     if not text:
         return Clock()
     real, shown, speed = (float(part) for part in text.split(","))
@@ -37,12 +37,12 @@ CLOCK = parse_clock(os.environ.get("RACEDAY_CLOCK", ""))
 
 
 def now() -> datetime:
-    """This function will return the instant it is in Raceday, in UTC."""
+    """Return the instant it is in Raceday, in UTC."""
     return datetime.fromtimestamp(CLOCK.timestamp(), UTC)
 
 
 def real_seconds(raceday_seconds: float) -> float:
-    """This function will return how many seconds of a wall clock pass in so many seconds of Raceday's.
+    """Return how many seconds of a wall clock pass in so many seconds of Raceday's.
 
     >>> real_seconds(30.0)  # at speed 1
     30.0

@@ -12,14 +12,14 @@ LONGEST_SOCKET_NAME = len("/postgres/.s.PGSQL.5432")
 
 
 def home() -> Path:
-    """This function will return RACEDAY_HOME, else /var/lib/raceday for root and ~/.raceday for anyone else."""
+    """Return RACEDAY_HOME, else /var/lib/raceday for root and ~/.raceday for anyone else."""
     if configured := os.environ.get("RACEDAY_HOME"):
         return Path(configured).expanduser().absolute()
     return Path("/var/lib/raceday") if os.geteuid() == 0 else Path.home() / ".raceday"
 
 
 def socket_folder(root: Path) -> Path:
-    """This function will return the folder for sockets of the home `root`: short enough for the kernel."""
+    """Return the folder for sockets of the home `root`: short enough for the kernel."""
     folder = root / "run"
     if len(os.fsencode(folder)) + LONGEST_SOCKET_NAME <= SOCKET_PATH_LIMIT:
         return folder
@@ -38,17 +38,17 @@ def metrics_folder(root: Path) -> Path:
 
 
 def database_url(root: Path) -> str:
-    """This function will return the address of the PostgreSQL that `./run` starts in the home `root`."""
+    """Return the address of the PostgreSQL that `./run` starts in the home `root`."""
     return f"postgresql://raceday@/raceday?host={quote(str(socket_folder(root) / 'postgres'))}&port=5432"
 
 
 def redis_url(root: Path) -> str:
-    """This function will return the address of the Valkey that `./run` starts in the home `root`."""
+    """Return the address of the Valkey that `./run` starts in the home `root`."""
     return f"unix://{quote(str(socket_folder(root) / 'valkey' / 'valkey.sock'))}?db=0"
 
 
 def secret_key(root: Path) -> str:
-    """This function will read the secret key of the home `root`, made once and readable by its owner only.
+    """Read the secret key of the home `root`, made once and readable by its owner only.
 
     Raises OSError when the folder cannot be written, PermissionError when others can read the key.
     """

@@ -20,7 +20,7 @@ def cut(_logger: Any, _method: str, event: Any) -> Any:
 
 
 def logging_config(level: str) -> None:
-    """This function will send this process's logs, at `level` and above, to stderr as JSON lines."""
+    """Send this process's logs, at `level` and above, to stderr as JSON lines."""
     shared: list[Any] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,

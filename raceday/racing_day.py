@@ -7,12 +7,12 @@ NZ = ZoneInfo("Pacific/Auckland")
 
 
 def racing_day(instant: datetime) -> date:
-    """This function will return the NZ calendar day an aware instant falls on."""
+    """Return the NZ calendar day an aware instant falls on."""
     return instant.astimezone(NZ).date()
 
 
 def nz_instant(day: date, at: time = time()) -> datetime:
-    """This function will return, in UTC, the instant the NZ clock shows `at` on `day`.
+    """Return, in UTC, the instant the NZ clock shows `at` on `day`.
 
     One worked: 2026-11-21 00:00 NZDT (+13) is 2026-11-20T11:00Z.
     """
@@ -20,10 +20,10 @@ def nz_instant(day: date, at: time = time()) -> datetime:
 
 
 def day_bounds(day: date) -> tuple[datetime, datetime]:
-    """This function will return the racing day as [start, end), two UTC instants 23, 24 or 25 hours apart."""
+    """Return the racing day as [start, end), two UTC instants 23, 24 or 25 hours apart."""
     return nz_instant(day), nz_instant(day + timedelta(days=1))
 
 
 def nz_iso(instant: datetime) -> str:
-    """This function will write an instant as the client reads it: `2026-11-21T15:30:00.000+13:00`."""
+    """Write an instant as the client reads it: `2026-11-21T15:30:00.000+13:00`."""
     return instant.astimezone(NZ).isoformat(timespec="milliseconds")

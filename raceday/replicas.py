@@ -59,17 +59,17 @@ class Router:
 
 
 def connection() -> BaseDatabaseWrapper:
-    """This function will return the connection for a statement of one's own: the primary's outside of `read`."""
+    """Return the connection for a statement of one's own: the primary's outside of `read`."""
     return connections[_asked.get()]
 
 
 def names() -> list[str]:
-    """This function will return the aliases of the replicas, in the order they are set."""
+    """Return the aliases of the replicas, in the order they are set."""
     return [alias for alias in connections if alias != DEFAULT_DB_ALIAS]
 
 
 def read(question: Callable[[], T], *, is_enough: Callable[[T], bool] = lambda _: True) -> T:
-    """This function will return what `question` reads, from a replica where one is near and its answer enough.
+    """Return what `question` reads, from a replica where one is near and its answer enough.
 
     Else from the primary; so `question` may run twice, and should answer rather than raise for what is not there.
     Inside a transaction it is the primary, which alone knows what was written there.
@@ -91,7 +91,7 @@ def read(question: Callable[[], T], *, is_enough: Callable[[T], bool] = lambda _
 
 
 def states() -> list[dict[str, Any]]:
-    """This function will tell where each replica is, whether it answers, how far it is behind, whether it is used."""
+    """Tell where each replica is, whether it answers, how far it is behind, whether it is used."""
     told = []
     for alias in names():
         place, look = connections[alias].settings_dict, _look(alias)
@@ -135,7 +135,7 @@ def _measure(alias: str) -> Look:
 def _newest(alias: str) -> Any:
     # What a reader would miss, whatever kind of replication, and however it has come to a stop.
     with connections[alias].cursor() as cursor:
-        cursor.execute("SELECT max(polled_at) FROM poll_marks")
+        cursor.execute("SELECT max(polled_at) FROM poll_runs")
         return cursor.fetchone()[0]
 
 

@@ -29,7 +29,7 @@ _away: dict[str, float] = {}  # while Valkey does not answer: "until" when it is
 
 
 def client() -> Any:
-    """This function will return django-redis's own client, for what the cache interface has no word for.
+    """Return django-redis's own client, for what the cache interface has no word for.
 
     A redis.Redis, whose annotations tell of every answer that it may be text or bytes, and lose track of a pipeline.
     """
@@ -38,12 +38,12 @@ def client() -> Any:
 
 
 def key(name: str) -> str:
-    """This function will return the name under which Valkey keeps it."""
+    """Return the name under which Valkey keeps it."""
     return str(caches["default"].make_key(name))
 
 
 def read_hash(name: str, fields: Sequence[str]) -> list[bytes | None] | None:
-    """This function will read fields of a hash, None where there is no answer: what each hit of the API waits for.
+    """Read fields of a hash, None where there is no answer: what each hit of the API waits for.
 
     `name` as `key` takes it. On a line of this thread's own: django-redis's pool and redis-py's commands would take as
     long again.
@@ -98,7 +98,7 @@ class Line:
 
 
 def ask(question: Callable[[Any], T]) -> T | None:
-    """This function will return the answer for somebody who waits, None when there is none; it never raises for that.
+    """Return the answer for somebody who waits, None when there is none; it never raises for that.
 
     A Valkey that did not answer is left alone for a moment, so that not every reader waits for it.
     """
@@ -118,7 +118,7 @@ def _answer(question: Callable[[], T]) -> T | None:
 
 
 def tell(statement: Callable[[Any], T]) -> T | None:
-    """This function will do what must not be lost to a restart: again for a second, then None with a warning."""
+    """Do what must not be lost to a restart: again for a second, then None with a warning."""
     for left in reversed(range(TRIES)):
         try:
             return statement(client())

@@ -30,7 +30,7 @@ class CadenceSeconds:
 
 
 def cadence(status: str, to_start: timedelta, seconds: CadenceSeconds) -> timedelta | None:
-    """This function will return the time between polls of a race `to_start` before its advertised start.
+    """Return the time between polls of a race `to_start` before its advertised start.
 
     `to_start` is negative after the advertised start. None: the race is polled no more. A status we do not know
     counts as a race under way.
@@ -66,7 +66,7 @@ def is_frozen(generated_at: datetime, polled_at: datetime, refresh: timedelta) -
 
 
 def until_next_tier(status: str, to_start: timedelta) -> float:
-    """This function will return the seconds until time alone changes a race's cadence; infinite when it will not.
+    """Return the seconds until time alone changes a race's cadence; infinite when it will not.
 
     >>> until_next_tier("Open", timedelta(minutes=6)), until_next_tier("Closed", timedelta(minutes=6))
     (60.0, inf)
@@ -80,16 +80,16 @@ def until_next_tier(status: str, to_start: timedelta) -> float:
 def next_poll(
     due: datetime, now: datetime, *, status: str, advertised_start: datetime, seconds: CadenceSeconds
 ) -> datetime | None:
-    """This function will return when the race last due at `due` is due next: strictly after `now`, or None for never.
+    """Return when the race last due at `due` is due next: strictly after `now`, or None for never.
 
-    Polls stand on the grid due + k·cadence, so that lateness never adds up; beats that were missed are skipped. Where
+    Polls stand on the grid due + k·cadence, so that lateness never adds up; polls that were missed are skipped. Where
     an Open race enters a shorter cadence before that, it is due at that boundary.
 
     One worked: due 12:00:00, now 12:01:10, cadence 60 s → 12:02:00, k = 2.
     """
-    beat = cadence(status, advertised_start - now, seconds)
-    if beat is None:
+    interval = cadence(status, advertised_start - now, seconds)
+    if interval is None:
         return None
-    candidate = due + max(1, (now - due) // beat + 1) * beat
+    candidate = due + max(1, (now - due) // interval + 1) * interval
     boundaries = [advertised_start - tier for tier in TIER_BOUNDARIES] if status == RaceStatus.OPEN else []
     return min([candidate, *(boundary for boundary in boundaries if boundary > now)])

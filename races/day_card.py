@@ -8,33 +8,27 @@ from django.conf import settings
 from django.db import connection, transaction
 from msgspec import Struct
 
-from meetings.store import settle_meetings, write_meetings
-from raceday import shelf
-from raceday.broker import valkey
+from meetings.store import write_meetings
 from raceday.feed.client import PAGE, FeedAnswer, FeedClient, FeedError
 from raceday.feed.parse import parse_meetings
 from raceday.feed.records import MeetingCard, ParseFault
 from raceday.models import PollRun
+from raceday.published import shelf
+from raceday.queue.broker import valkey
 from raceday.racing_day import day_bounds, racing_day
+from raceday.upsert import on_conflict
 
 # Once a race is polled its status is the poll's: the list of meetings lags behind.
-WRITE_RACES = """
-INSERT INTO races AS race (race_id, name, race_number, start_time, status, meeting_id, race_date_nz, distance,
-    track_condition, weather)
+CARD = "name, race_number, start_time, status, meeting_id, race_date_nz, distance, track_condition, weather"
+IS_NOT_POLLED = "NOT EXISTS (SELECT FROM poll_marks AS mark WHERE mark.race_id = race.race_id)"
+WRITE_RACES = f"""
+INSERT INTO races AS race (race_id, {CARD})
 SELECT race_id, name, race_number, advertised_start, status, meeting_id, race_date_nz, distance,
     track_condition, weather
 FROM json_to_recordset(%s::json) AS card (race_id text, name text, race_number integer, advertised_start timestamptz,
     status text, meeting_id text, race_date_nz date, distance integer, track_condition text, weather text)
-ON CONFLICT (race_id) DO UPDATE SET
-    name = excluded.name, race_number = excluded.race_number, start_time = excluded.start_time,
-    status = excluded.status, meeting_id = excluded.meeting_id, race_date_nz = excluded.race_date_nz,
-    distance = excluded.distance, track_condition = excluded.track_condition, weather = excluded.weather
-WHERE NOT EXISTS (SELECT FROM poll_marks AS mark WHERE mark.race_id = race.race_id)
-    AND (race.name, race.race_number, race.start_time, race.status, race.meeting_id, race.race_date_nz, race.distance,
-        race.track_condition, race.weather)
-    IS DISTINCT FROM (excluded.name, excluded.race_number, excluded.start_time, excluded.status, excluded.meeting_id,
-        excluded.race_date_nz, excluded.distance, excluded.track_condition, excluded.weather)
-"""
+{on_conflict("race_id", "race", CARD, where=IS_NOT_POLLED)}
+"""  # noqa: S608  # every part of it is ours
 WRITE_PROTESTS = """
 WITH result AS (
     UPDATE race_results AS result SET protest_lodged = card.protest_lodged
@@ -51,6 +45,17 @@ WHERE race.race_id = ANY(%s)
 NOTED_SECONDS = 2 * 86_400
 _json = msgspec.json.Encoder()
 
+SETTLE_MEETINGS = """
+UPDATE meetings AS meeting SET status = settled.status
+FROM (
+    SELECT meeting_id, CASE
+        WHEN bool_and(status = 'Abandoned') THEN 'abandoned'
+        WHEN bool_and(status IN ('Final', 'Abandoned')) THEN 'completed'
+        ELSE 'active' END AS status
+    FROM races WHERE meeting_id = ANY(%s) GROUP BY meeting_id) AS settled
+WHERE meeting.meeting_id = settled.meeting_id AND meeting.status <> settled.status
+"""
+
 
 class DayCard(Struct, frozen=True, kw_only=True):
     """What an import saw: meetings in our countries and codes, unreadable parts, and why the feed gave no more."""
@@ -66,7 +71,7 @@ class DayCard(Struct, frozen=True, kw_only=True):
 
 
 async def fetch_day_card(feed: FeedClient, day: date) -> DayCard:
-    """This function will fetch and read the card of an NZ racing day, page by page.
+    """Fetch and read the card of an NZ racing day, page by page.
 
     A meeting is dated by its own track's calendar, and its last races may start past the NZ midnight: meetings
     dated the day before belong to this card when a race of theirs starts on this racing day.
@@ -87,7 +92,7 @@ async def fetch_day_card(feed: FeedClient, day: date) -> DayCard:
 
 
 def write_day_card(card: DayCard) -> None:
-    """This function will store a card's meetings and races in one transaction, and tell the client API."""
+    """Store a card's meetings and races in one transaction, and tell the client API."""
     races = [
         {
             **msgspec.structs.asdict(race),
@@ -102,7 +107,7 @@ def write_day_card(card: DayCard) -> None:
         write_meetings(card.meetings)
         cursor.execute(WRITE_RACES, parameter)
         cursor.execute(WRITE_PROTESTS, parameter)
-        settle_meetings([meeting.meeting_id for meeting in card.meetings])
+        cursor.execute(SETTLE_MEETINGS, [[meeting.meeting_id for meeting in card.meetings]])
         cursor.execute(NEWEST, [card.race_ids])
         newest = cursor.fetchall()
     # A race that was polled has the instant of its last change as its version; if the card changed nothing, no other.
@@ -130,7 +135,7 @@ def _note(day: date) -> str:
 
 
 def record_faults(card: DayCard, at: datetime) -> None:
-    """This function will leave a PollRun for each part of a card that could not be had or read; the day goes on."""
+    """Leave a PollRun for each part of a card that could not be had or read; the day goes on."""
     runs = [PollRun(polled_at=at, outcome=PollRun.Outcome.PARSE_ERROR, reason=str(fault)) for fault in card.faults]
     if error := card.error:
         runs.append(

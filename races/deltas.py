@@ -10,7 +10,7 @@ Event = tuple[str, dict[str, Any]]
 
 
 def deltas(before: Body | None, after: Body) -> list[Event]:
-    """This function will return (kind, data) for each kind of news between two bodies of `/api/races/{id}/live`.
+    """Return (kind, data) for each kind of news between two bodies of `/api/races/{id}/live`.
 
     Kinds are status, pool and odds. Values are absolute and only those that changed; each data has race_id and
     polled_at. Nothing known before, or other entrants than before, is one ("snapshot", after). One worked: a win price
@@ -24,7 +24,7 @@ def deltas(before: Body | None, after: Body) -> list[Event]:
 
 
 def apply(body: Body, kind: str, data: Body) -> Body:
-    """This function will return the body as it reads after one event; stamps that came without news stay."""
+    """Return the body as it reads after one event; stamps that came without news stay."""
     if kind == "snapshot":
         return data
     changed: dict[str, Any] = {name: {**body[name], **data[name]} for name in ("race", "meeting") if name in data}

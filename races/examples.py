@@ -74,5 +74,5 @@ LIVE = {
 
 
 def example(value: Any) -> Callable[[type], type]:
-    """This function will give a serializer its example in the API's description."""
+    """Give a serializer its example in the API's description."""
     return extend_schema_serializer(examples=[OpenApiExample("example", value=value)])

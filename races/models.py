@@ -13,11 +13,11 @@ from raceday.feed.records import ENDED
 
 class RaceQuerySet(models.QuerySet["Race"]):
     def live(self) -> Self:
-        """This function will keep the races that can still change."""
+        """Keep the races that can still change."""
         return self.exclude(status__in=ENDED)
 
     def due(self, now: datetime) -> Self:
-        """This function will keep the live races whose advertised start is past."""
+        """Keep the live races whose advertised start is past."""
         return self.live().filter(start_time__lte=now)
 
 

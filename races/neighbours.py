@@ -26,12 +26,12 @@ SELECT side, race_id, name, start_time, meeting_name FROM (
 
 
 def next_scheduled(now: datetime) -> QuerySet[Race]:
-    """This function will return the live races that start after `now`, the first one first."""
+    """Return the live races that start after `now`, the first one first."""
     return Race.objects.live().filter(start_time__gt=now).order_by("start_time", "race_id")
 
 
 def neighbours(race: Race, now: datetime) -> dict[str, dict[str, Any] | None]:
-    """This function will read the previous, the next and the next scheduled race: one query, three index look-ups.
+    """Read the previous, the next and the next scheduled race: one query, three index look-ups.
 
     Neighbours stand in order of (start_time, race_id) over all meetings, whatever their status: a page that was open
     can be left and found again. Each is `{race_id, name, start_time, meeting_name}`, None where there is none.

@@ -27,7 +27,7 @@ RESULT = "SELECT * FROM race_results WHERE race_id = %s"
 
 
 def find_race(race_id: str) -> Any:
-    """This function will read a race, None when there is none.
+    """Read a race, None when there is none.
 
     It knows its last poll and change and the feed's stamp (`polled`, `changed`, `generated`: None before the first),
     and its `runner_count`, which leaves out the scratched and the gone.
@@ -36,29 +36,29 @@ def find_race(race_id: str) -> Any:
 
 
 def read_race(race_id: str) -> Any:
-    """This function will read a race as `find_race` does; NotFound when there is none."""
+    """Read a race as `find_race` does; NotFound when there is none."""
     if (race := find_race(race_id)) is None:
         raise NotFound("no such race")
     return race
 
 
 def read_whole_race(race_id: str) -> Any:
-    """This function will read a race as `read_race` does, its meeting with it, which knows its `first_race_time`."""
+    """Read a race as `read_race` does, its meeting with it, which knows its `first_race_time`."""
     race = read_race(race_id)
     (race.meeting,) = Meeting.objects.raw(MEETING, [race.meeting_id])
     return race
 
 
 def read_entrants(race_id: str) -> list[Any]:
-    """This function will read a race's field, by runner number, without those gone; none when there is no such race."""
+    """Read a race's field, by runner number, without those gone; none when there is no such race."""
     return list(Entrant.objects.raw(ENTRANTS, [race_id]))
 
 
 def read_pool(race_id: str) -> RacePool | None:
-    """This function will read a race's tote pools."""
+    """Read a race's tote pools."""
     return next(iter(RacePool.objects.raw(POOL, [race_id])), None)
 
 
 def read_result(race_id: str) -> Any:
-    """This function will read how a race ended, None before; its `runners`, whose prices it tells, the caller adds."""
+    """Read how a race ended, None before; its `runners`, whose prices it tells, the caller adds."""
     return next(iter(RaceResult.objects.raw(RESULT, [race_id])), None)

@@ -6,8 +6,9 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from meetings.serializers import MeetingDetailSerializer
-from raceday.api import BodySerializer, CentsField, InstantField, names_in
-from raceday.pages import shown
+from raceday.api.fields import BodySerializer, CentsField, InstantField
+from raceday.api.queries import split_ids
+from raceday.published.resources import shown
 from races import examples
 from races.examples import example
 from races.models import Entrant, Race, RacePool, RaceResult
@@ -34,8 +35,8 @@ class BatchQuery(serializers.Serializer[Any]):
     ids = serializers.CharField(max_length=101 * BATCH, help_text=f"race ids, a comma list of 1 to {BATCH}")
 
     def validate_ids(self, ids: str) -> str:
-        """This function will return the list as every spelling of it is kept: no blanks, each id once, in order."""
-        return ",".join(names_in(ids, BATCH, "races"))
+        """Return the list as every spelling of it is kept: no blanks, each id once, in order."""
+        return ",".join(split_ids(ids, BATCH, "races"))
 
 
 @example(examples.RACE)

@@ -11,10 +11,10 @@ from rest_framework.viewsets import ViewSet
 
 from meetings.models import Meeting
 from raceday import clock
-from raceday.api import describe
+from raceday.api.description import describe
 from raceday.feed.records import ENDED
-from raceday.pages import CARD_SECONDS, LIVE_SECONDS, Body, mark_of, page, shown, shown_many
-from raceday.shelf import Mark
+from raceday.published.resources import CARD_SECONDS, LIVE_SECONDS, Body, mark_of, resource, shown, shown_many
+from raceday.published.shelf import Mark
 from races.cadence import CadenceSeconds, cadence, is_frozen, until_next_tier
 from races.examples import UPCOMING_RACE
 from races.models import Race, RacePool, RaceResult
@@ -50,26 +50,26 @@ NEXT_SCHEDULED = OpenApiResponse(
 
 
 def race_body(data: object, *, status: str, polled_at: datetime | None, **body: Any) -> Body:
-    """This function will return a body about one race: fresh as long as polls say so, for ever once it has ended."""
+    """Return a body about one race: fresh as long as polls say so, for ever once it has ended."""
     if polled_at is None:
         return Body(data=data, **{"keep_seconds": LIVE_SECONDS, **body})
     return Body(data=data, mark=race_mark(status, polled_at), **body)
 
 
 def race_mark(status: str, polled_at: datetime) -> Mark:
-    """This function will mark a race as polled then; who read it from the database knows no more of its cadence."""
+    """Mark a race as polled then; who read it from the database knows no more of its cadence."""
     return mark_of(polled_at, keep_seconds=0 if status in ENDED else LIVE_SECONDS)
 
 
 class RaceViewSet(ViewSet):
     @describe("Races of a meeting, by number", RaceSerializer(many=True), query=RacesQuery)
-    @page("meeting:{meeting_id}", RacesQuery, is_far=True)
+    @resource("meeting:{meeting_id}", RacesQuery, always=True, is_far=True)
     def list(self, meeting_id: str) -> Body:
         data = shown_many(RaceSerializer, Race.objects.filter(meeting_id=meeting_id).order_by("race_number", "race_id"))
         return Body(data=data, keep_seconds=CARD_SECONDS if data else 0)
 
     @describe("One race", RaceDetailSerializer, missing="when there is no such race")
-    @page("race:{race_id}")
+    @resource("race:{race_id}", always=True, part="race")
     def retrieve(self, race_id: str) -> Body:
         race = read_whole_race(race_id)
         return race_body(shown(RaceDetailSerializer, race), status=race.status, polled_at=race.polled)
@@ -77,19 +77,19 @@ class RaceViewSet(ViewSet):
     @describe(
         "A race's neighbours by start time", NavigationSerializer, query=RaceQuery, missing="when there is no such race"
     )
-    @page("card", RaceQuery)
+    @resource("card", RaceQuery)
     def navigation(self, race_id: str) -> Body:
         now = clock.now()
         found = neighbours(read_race(race_id), now)
         return Body(data=shown(NavigationSerializer, found), keep_seconds=_until_start(found, now))
 
     @describe("Races around now that have not ended, by start time", UpcomingSerializer, query=UpcomingQuery)
-    @page("card", UpcomingQuery, is_far=True)
+    @resource("card", UpcomingQuery, always=True, is_far=True)
     def upcoming(self, window_minutes: int, lookback_minutes: int, limit: int) -> Body:
         return _upcoming(window_minutes, lookback_minutes, limit=limit, now=clock.now())
 
     @describe("The live race that starts next, or null", NEXT_SCHEDULED)
-    @page("card")
+    @resource("card", always=True)
     def next_scheduled(self) -> Body:
         now = clock.now()
         race = next_scheduled(now).select_related("meeting").first()
@@ -97,19 +97,19 @@ class RaceViewSet(ViewSet):
         return Body(data=data, keep_seconds=_keep_until(race.start_time if race else None, now))
 
     @describe("Several races at once", BatchSerializer, query=BatchQuery)
-    @page("", BatchQuery)
+    @resource("", BatchQuery)
     def batch(self, ids: str) -> Body:
         return _batch(ids.split(","))
 
     @describe("All a race page needs", LiveSerializer, missing="when there is no such race")
-    @page("race:{race_id}")
+    @resource("race:{race_id}", always=True)
     def live(self, race_id: str) -> Body:
         return _live(race_id, clock.now())
 
 
 class MeetingRacesViewSet(ViewSet):
     @describe("Races of a meeting, by number", MeetingRacesSerializer, missing="when there is no such meeting")
-    @page("meeting:{meeting_id}")
+    @resource("meeting:{meeting_id}", always=True)
     def races(self, meeting_id: str) -> Body:
         races = list(Race.objects.filter(meeting_id=meeting_id).order_by("race_number", "race_id"))
         if not races and not Meeting.objects.filter(meeting_id=meeting_id).exists():
@@ -118,7 +118,7 @@ class MeetingRacesViewSet(ViewSet):
         return Body(data=shown(MeetingRacesSerializer, data), keep_seconds=CARD_SECONDS)
 
     @describe("Have a meeting's races ended", MeetingStatusSerializer, missing="when there is no such meeting")
-    @page("meeting:{meeting_id}")
+    @resource("meeting:{meeting_id}", always=True)
     def status(self, meeting_id: str) -> Body:
         ended = Count("races", filter=Q(races__status__in=ENDED))
         meetings = Meeting.objects.annotate(total_races=Count("races"), finalized_races=ended)
@@ -129,7 +129,7 @@ class MeetingRacesViewSet(ViewSet):
 
 class RacePoolViewSet(ViewSet):
     @describe("Tote pools of a race, in cents", RacePoolSerializer, query=RaceQuery, missing="when there are none yet")
-    @page("race:{race_id}", RaceQuery)
+    @resource("race:{race_id}", RaceQuery, always=True, part="pools")
     def retrieve(self, race_id: str) -> Body:
         pool = _of_race(RacePool.objects, race_id, "this race has no pools yet")
         return race_body(shown(RacePoolSerializer, pool), status=pool.status, polled_at=pool.polled)
@@ -137,7 +137,7 @@ class RacePoolViewSet(ViewSet):
 
 class RaceResultViewSet(ViewSet):
     @describe("How a race ended", RaceResultSerializer, query=RaceQuery, missing="when there is no result yet")
-    @page("race:{race_id}", RaceQuery)
+    @resource("race:{race_id}", RaceQuery, at_end=True, part="results")
     def retrieve(self, race_id: str) -> Body:
         result = _of_race(RaceResult.objects, race_id, "no result yet")
         result.runners = read_entrants(race_id)
@@ -209,12 +209,14 @@ def _parts(race_id: str) -> dict[str, Any]:
 
 
 def _freshness(race: Any, now: datetime) -> dict[str, Any]:
-    beat = cadence(race.status, race.start_time - now, CadenceSeconds(**settings.CADENCE_SECONDS))
+    interval = cadence(race.status, race.start_time - now, CadenceSeconds(**settings.CADENCE_SECONDS))
     refresh = timedelta(seconds=settings.FEED_REFRESH_SECONDS)
     return {
         "polled_at": race.polled,
         "generated_at": race.generated,
         "feed_age_seconds": race.generated and (now - race.generated).total_seconds(),
-        "refresh_seconds": beat and beat.total_seconds(),
-        "is_stale": beat is not None and race.polled is not None and is_frozen(race.generated, now - beat, refresh),
+        "refresh_seconds": interval and interval.total_seconds(),
+        "is_stale": interval is not None
+        and race.polled is not None
+        and is_frozen(race.generated, now - interval, refresh),
     }

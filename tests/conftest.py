@@ -9,11 +9,12 @@ import pytest
 from django.db import connection
 from pytest_django import Settings
 
-from moneyflow import partitions
-from raceday import api, clock, valkey
+from moneyflow.store import partitions
+from raceday import clock, valkey
+from raceday.api import errors
+from tests.support.paths import SAMPLES
 
 LONGEST = {"test_client_day.py", "test_supervisor.py", "test_resume.py", "test_benchmarks.py"}
-SAMPLES = Path(__file__).resolve().parents[2] / "shared" / "nztab" / "samples"
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -35,7 +36,7 @@ def no_rate_limits(settings: Settings) -> None:
 def both_servers_answer(monkeypatch: pytest.MonkeyPatch) -> None:
     """No test takes a server to be away because it was so for the test before."""
     monkeypatch.setattr(valkey, "_away", {})
-    monkeypatch.setattr(api, "_database", {"away_until": 0.0})
+    monkeypatch.setattr(errors, "_database", {"away_until": 0.0})
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from django.contrib.auth.models import Permission, User
+from django.contrib.auth.models import Permission
 from django.contrib.contenttypes.models import ContentType
 from django.test import Client
 from django.urls import reverse
@@ -17,13 +17,14 @@ from django_q.models import Failure, Success, Task
 from django_q.signing import SignedPackage
 from pytest_django import DjangoAssertNumQueries, Settings
 
+from accounts.models import User
 from moneyflow.models import MoneyFlowHistory
 from raceday import clock
-from raceday.broker import FIELD, StreamBroker
 from raceday.models import FeedPayload, PollRun
+from raceday.queue.broker import FIELD, StreamBroker
 from raceday.racing_day import racing_day
 from races.models import Race, RacePool, RaceResult
-from tests.card import POLLED, START, make_entrant, make_meeting, make_race
+from tests.support.card import POLLED, START, make_entrant, make_meeting, make_race
 
 pytestmark = pytest.mark.django_db
 RACES, FAILURES = "admin:races_race_changelist", "admin:django_q_failure_changelist"
@@ -105,7 +106,7 @@ def act(client: Client, url: str, action: str, *keys: object) -> Any:
     return client.post(url, {"action": action, "index": 0, "_selected_action": list(map(str, keys))}, follow=True)
 
 
-@pytest.mark.parametrize("page", [*PAGES, "auth_user_changelist", "auth_user_add"])
+@pytest.mark.parametrize("page", [*PAGES, "accounts_user_changelist", "accounts_user_add"])
 def test_every_page_answers_a_superuser(admin_client: Client, race: Race, page: str) -> None:
     make_failure()
     assert admin_client.get(reverse(f"admin:{page}")).status_code == 200
@@ -117,7 +118,7 @@ def test_staff_without_rights_see_the_pages_of_the_machine(reader: Client, race:
     assert reader.get(reverse(f"admin:{page}")).status_code == 200
 
 
-@pytest.mark.parametrize("page", ["auth_user_changelist", "auth_group_changelist"])
+@pytest.mark.parametrize("page", ["accounts_user_changelist", "auth_group_changelist"])
 def test_staff_without_rights_see_neither_users_nor_groups(reader: Client, page: str) -> None:
     assert reader.get(reverse(f"admin:{page}")).status_code == 403
 

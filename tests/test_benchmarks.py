@@ -24,7 +24,7 @@ from benchmarks.figures import BenchmarkError, Figure, percentile, table
 from benchmarks.load import cpu_seconds, drive, processes, read_head, request
 from benchmarks.peers import PEERS, PeerError, built
 from benchmarks.serve import unbuilt
-from moneyflow.transform import snapshot_digest
+from moneyflow.transform.flow import snapshot_digest
 from raceday.feed.parse import parse_event
 from raceday.feed.records import RaceSnapshot
 from raceday.models import PollRun

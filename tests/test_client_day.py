@@ -11,14 +11,14 @@ from django.core.wsgi import get_wsgi_application
 from pytest_django import Settings
 
 from moneyflow.tasks import import_day
-from raceday.published import Lane
-from tests import contract, day_truth
-from tests.card import own_keys  # noqa: F401  # a fixture
-from tests.client import Client, shares_by_column
-from tests.day_truth import ENDED, ODDS, Followed, Json, nz
-from tests.money_truth import documents, money_by_runner
-from tests.tab import tab_at_the_door
-from tests.whole_day import SIMULATION, TODAY, Day, Machine, opened_day, polls_of, through
+from raceday.published.lane import Lane
+from tests.support import contract, day_truth
+from tests.support.card import own_keys  # noqa: F401  # a fixture
+from tests.support.client import Client, shares_by_column
+from tests.support.day_truth import ENDED, ODDS, Followed, Json, nz
+from tests.support.money_truth import documents, money_by_runner
+from tests.support.tab import tab_at_the_door
+from tests.support.whole_day import SIMULATION, TODAY, Day, Machine, opened_day, polls_of, through
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("own_keys")]
 SHOWN_SECONDS = 6  # how long a body that tells the time may stand
@@ -285,7 +285,7 @@ def test_a_refusal_says_why(client: Client, path: str, params: dict[str, str], s
 
 
 def is_same(found: Any, expected: Any, at: str = "") -> None:
-    """This function will hold what was found against what was so, which may name fewer fields."""
+    """Hold what was found against what was so, which may name fewer fields."""
     if isinstance(expected, dict):
         assert isinstance(found, dict), at
         for name, value in expected.items():

@@ -12,11 +12,12 @@ from threading import Thread
 
 import pytest
 
-from raceday.process import die_with_parent
-from tests.apart import free_port
-from tests.raceday.streams import Listener, Streams, Valkey, eventually
+from raceday.processes import die_with_parent
+from tests.support.isolation import free_port
+from tests.support.paths import ROOT
+from tests.support.streams import Listener, Streams, Valkey, eventually
 
-CONF = Path(__file__).parents[1] / "deploy" / "nginx.conf"
+CONF = ROOT / "deploy" / "nginx.conf"
 NGINX = shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin")
 
 

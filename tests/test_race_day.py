@@ -14,13 +14,13 @@ from django.test import Client
 from pytest_django import Settings
 
 from moneyflow.models import MoneyFlowHistory
-from moneyflow.pipeline import walk
+from moneyflow.pipeline import process_answer
 from raceday.feed.client import FeedClient
 from raceday.racing_day import racing_day
 from raceday.simulator.day import Race, Simulation, card_of
 from raceday.simulator.market import MarketState, market_of, shown_at, state_at
 from races.day_card import fetch_day_card, write_day_card
-from tests.tab import tab_at_the_door
+from tests.support.tab import tab_at_the_door
 
 pytestmark = pytest.mark.django_db(transaction=True)
 STARTED = datetime(2026, 11, 21, 1, 2, 3, tzinfo=UTC)
@@ -59,7 +59,7 @@ async def poll_through(day: Day, race: Race, seen: list[dict[str, Any]]) -> None
             await run(writer, write_day_card, await fetch_day_card(feed, racing_day(day.now)))
             for seconds in range(FROM_SECONDS, TO_SECONDS, STEP_SECONDS):
                 day.now = datetime.fromtimestamp(race.plan.closes_at + seconds, UTC)
-                await run(writer, walk, race.race_id, await feed.fetch_event(race.race_id))
+                await run(writer, process_answer, race.race_id, await feed.fetch_event(race.race_id))
                 seen.append(await run(writer, look, race, day.truth(race)))
             await run(writer, connections.close_all)
 

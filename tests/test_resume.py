@@ -11,18 +11,11 @@ from typing import Any
 
 import httpx
 
-from raceday.tree import health_status
+from raceday.run.tree import health_status
 from races.deltas import apply
-from tests.apart import free_port
-from tests.raceday.streams import eventually
-from tests.raceday.test_supervisor import (
-    await_ready,
-    descendants,
-    find,
-    folder,  # noqa: F401  # a fixture
-    listens,
-    start,
-)
+from tests.raceday.run.test_supervisor import await_ready, descendants, find, folder, listens, start  # noqa: F401  # a fixture
+from tests.support.isolation import free_port
+from tests.support.streams import eventually
 
 STAMPS = {"freshness", "updated_at", "last_updated"}  # no news by themselves
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from raceday.process import Program
+from raceday.run.process import Program
 
 HERE = Path(__file__).parent
 BUILD_SECONDS = 300
@@ -36,7 +36,7 @@ class Peer(Struct, frozen=True, kw_only=True):
 
 
 def built(peer: Peer) -> Path:
-    """This function will return the folder a peer is built in, building it first if need be; PeerError says why not."""
+    """Return the folder a peer is built in, building it first if need be; PeerError says why not."""
     manifest = HERE / peer.manifest
     folder = Path(sys.prefix) / "peers" / f"{peer.name}-{zlib.crc32(manifest.read_bytes()):08x}"
     if (folder / "built").exists():
@@ -54,7 +54,7 @@ def built(peer: Peer) -> Path:
 
 
 def program(peer: Peer, folder: Path, port: int, headers: Mapping[str, str]) -> Program:
-    """This function will tell how a built peer is started; headers are those that all its answers carry."""
+    """Tell how a built peer is started; headers are those that all its answers carry."""
     argv, own = peer.command(folder, port)
     told = {"PEER_HEADERS": json.dumps(headers), "PEER_PREFIX": PREFIX, "REDIS_URL": os.environ["REDIS_URL"]}
     return Program(name=peer.name, argv=argv, env={"PATH": os.environ.get("PATH", os.defpath), **told, **own})

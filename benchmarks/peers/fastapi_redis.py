@@ -19,7 +19,7 @@ app = FastAPI(openapi_url=None)
 
 
 async def answer(request: Request) -> Response:
-    """This function will answer with the stored body, in the encoding that the client knows."""
+    """Answer with the stored body, in the encoding that the client knows."""
     accepted = request.headers.get("accept-encoding", "")
     encoding = "br" if "br" in accepted else "gzip" if "gzip" in accepted else "identity"
     name = f"{PREFIX}{request.url.path}?{request.url.query}"

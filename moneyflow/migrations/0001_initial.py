@@ -1,4 +1,4 @@
-"""money_flow_history and odds_history, partitioned by NZ day; moneyflow.partitions makes the partitions."""
+"""user_alert_configs, and money_flow_history and odds_history: in partitions (moneyflow.store.partitions)."""
 
 from typing import ClassVar
 
@@ -149,5 +149,19 @@ class Migration(migrations.Migration):
                     },
                 ),
             ],
-        )
+        ),
+        migrations.CreateModel(
+            name="UserAlertConfig",
+            fields=[
+                ("user_id", models.TextField(primary_key=True, serialize=False)),
+                ("indicators", models.JSONField()),
+                ("toggle_all", models.BooleanField()),
+                ("audible_alerts_enabled", models.BooleanField()),
+                ("created_at", models.DateTimeField(db_default=Now(), editable=False)),
+                ("updated_at", models.DateTimeField(db_default=Now(), editable=False)),
+            ],
+            options={
+                "db_table": "user_alert_configs",
+            },
+        ),
     ]

@@ -40,7 +40,7 @@ class FeedAnswer(Struct, frozen=True, kw_only=True, tag=True):
     fetch_ms: float
 
     def content(self) -> bytes:
-        """This function will return the body unpacked; ValueError when it is cut off or packed wrongly."""
+        """Return the body unpacked; ValueError when it is cut off or packed wrongly."""
         if self.encoding != "gzip":
             return self.body
         unpack = zlib.decompressobj(wbits=31)
@@ -73,7 +73,7 @@ class FeedClient:
     @classmethod
     @asynccontextmanager
     async def from_settings(cls) -> AsyncIterator[Self]:
-        """This function will open a client as the settings say, and close it at the end."""
+        """Open a client as the settings say, and close it at the end."""
         identity = {
             "From": settings.NZTAB_FROM,
             "X-Partner": settings.NZTAB_PARTNER,
@@ -100,11 +100,11 @@ class FeedClient:
             yield cls(client, settings.FEED_TIMEOUT_SECONDS)
 
     async def fetch_event(self, race_id: str) -> FeedAnswer | FeedError:
-        """This function will fetch one race with its money and bets."""
+        """Fetch one race with its money and bets."""
         return await self._fetch(f"/racing/events/{quote(race_id, safe='')}", EVENT_FLAGS)
 
     async def fetch_meetings(self, *, date_from: date, date_to: date, offset: int = 0) -> FeedAnswer | FeedError:
-        """This function will fetch one page, of up to 200, of the meetings dated in [date_from, date_to]."""
+        """Fetch one page, of up to 200, of the meetings dated in [date_from, date_to]."""
         days = {"date_from": date_from.isoformat(), "date_to": date_to.isoformat()}
         return await self._fetch("/racing/meetings", {**days, "limit": str(PAGE), "offset": str(offset), "enc": "json"})
 

@@ -45,7 +45,7 @@ def _app(arguments: argparse.Namespace) -> App:
 
 
 def main() -> None:
-    """This function will serve until SIGTERM or SIGINT; exit 2 when the port is taken or the samples are not there."""
+    """Serve until SIGTERM or SIGINT; exit 2 when the port is taken or the samples are not there."""
     arguments = _arguments()
     try:
         server_of(_app(arguments)).run(sockets=[listening(arguments.port)])

@@ -33,7 +33,7 @@ class Informed:
 
 
 def _mean_bet(world: World) -> float:
-    """This function will return the mean, in dollars, of a lognormal bet cut at the cap.
+    """Return the mean, in dollars, of a lognormal bet cut at the cap.
 
     >>> round(_mean_bet(World(bet_median=20.0, bet_sigma=1.6, bet_cap=2_500.0)))
     69
@@ -59,7 +59,7 @@ def _times(plan: RacePlan, world: World, count: int, rng: random.Random) -> list
 def _preferences(
     plan: RacePlan, world: World, weights: Sequence[float], rng: random.Random
 ) -> Callable[[float], list[float]]:
-    """This function will make a function of when → what the crowd likes; it walks in the last half hour."""
+    """Make a function of when → what the crowd likes; it walks in the last half hour."""
     step = world.drift_per_root_minute * math.sqrt(DRIFT_SECONDS / 60)
     walk = [list(weights)]
     for _ in range(int(DRIFT_SPAN / DRIFT_SECONDS)):
@@ -84,7 +84,7 @@ def crowd_bets(plan: RacePlan, world: World, weights: Sequence[float], cents: fl
 
 
 def _first_bets(plan: RacePlan, weights: Sequence[float], cents: float, rng: random.Random) -> list[Bet]:
-    """This function will bet 1 % of the pool early, on all runners, so that a field soon has dividends throughout."""
+    """Bet 1 % of the pool early, on all runners, so that a field soon has dividends throughout."""
     shares = normalised(weights)
     bets = [
         Bet(plan.closes_at - rng.uniform(1_800, 20_000), runner, max(500, round(cents * share / 100)))
@@ -94,7 +94,7 @@ def _first_bets(plan: RacePlan, weights: Sequence[float], cents: float, rng: ran
 
 
 def win_bets(plan: RacePlan, world: World, crowd: Sequence[float], view: Sequence[float], cents: float) -> list[Bet]:
-    """This function will return the crowd's Win bets, some of the last minute's moved to where the tote overpays.
+    """Return the crowd's Win bets, some of the last minute's moved to where the tote overpays.
 
     `view` is what the fixed prices say of each runner's chance.
     """
@@ -132,7 +132,7 @@ def informed_bets(plan: RacePlan, chances: Sequence[float], crowd_cents: int) ->
 
 
 def with_commingled(bets: Sequence[Bet], share: float, at: float, rng: random.Random) -> list[Bet]:
-    """This function will add the money other totes send in after the close, spread about as the pool stands."""
+    """Add the money other totes send in after the close, spread about as the pool stands."""
     totals: dict[int, int] = {}
     for bet in bets:
         totals[bet.runner] = totals.get(bet.runner, 0) + bet.cents

@@ -71,7 +71,7 @@ class Meeting:
 
 @lru_cache(maxsize=32)
 def card_of(simulation: Simulation, day: date) -> tuple[Meeting, ...]:
-    """This function will return a racing day's meetings; none before the day the simulation began."""
+    """Return a racing day's meetings; none before the day the simulation began."""
     began = racing_day(simulation.first_start)
     if day < began:
         return ()
@@ -90,7 +90,7 @@ def card_of(simulation: Simulation, day: date) -> tuple[Meeting, ...]:
 
 
 def find_race(simulation: Simulation, race_id: str, today: date) -> tuple[Meeting, Race] | None:
-    """This function will find a race by id: first around today, then on the days since the simulation began."""
+    """Find a race by id: first around today, then on the days since the simulation began."""
     return next(
         (found for day in _likely_days(simulation, today) if (found := _races_by_id(simulation, day).get(race_id))),
         None,
@@ -98,7 +98,7 @@ def find_race(simulation: Simulation, race_id: str, today: date) -> tuple[Meetin
 
 
 def find_meeting(simulation: Simulation, meeting_id: str, today: date) -> Meeting | None:
-    """This function will find a meeting by id on the same days as find_race."""
+    """Find a meeting by id on the same days as find_race."""
     cards = (card_of(simulation, day) for day in _likely_days(simulation, today))
     return next((meeting for card in cards for meeting in card if meeting.meeting_id == meeting_id), None)
 
@@ -115,14 +115,14 @@ def _races_by_id(simulation: Simulation, day: date) -> dict[str, tuple[Meeting, 
 
 
 def _first_advertised(simulation: Simulation, day: date) -> float:
-    """This function will return the first advertised start: a whole minute, 45–105 s after the simulation's start."""
+    """Return the first advertised start: a whole minute, 45–105 s after the simulation's start."""
     if day != racing_day(simulation.first_start):
         return nz_instant(day, FIRST_RACE_NZ).timestamp()
     return (simulation.first_start.timestamp() + 105) // 60 * 60
 
 
 def _starts(first: float, sizes: list[int]) -> list[list[float]]:
-    """This function will deal advertised starts round the meetings, one about every five minutes overall."""
+    """Deal advertised starts round the meetings, one about every five minutes overall."""
     starts: list[list[float]] = [[] for _ in sizes]
     turns = [number for turn in range(max(sizes)) for number, size in enumerate(sizes) if turn < size]
     for place, number in enumerate(turns):
@@ -174,7 +174,7 @@ def _race(simulation: Simulation, key: str, code: str, number: int, advertised_a
 
 
 def _first_plan(simulation: Simulation, race_id: str, count: int, rng: random.Random) -> RacePlan:
-    """This function will plan the race a newcomer sees first: two minutes to its close, and nothing odd."""
+    """Plan the race a newcomer sees first: two minutes to its close, and nothing odd."""
     closes_at = simulation.first_start.timestamp() + rng.uniform(115, 125)
     interim_at = closes_at + rng.uniform(90, 120)
     return RacePlan(

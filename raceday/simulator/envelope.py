@@ -41,24 +41,24 @@ class RefusedError(Exception):
 
 
 def header(title: str, request: Request, now: datetime) -> Json:
-    """This function will make the header of an answer generated at `now`."""
+    """Make the header of an answer generated at `now`."""
     nanoseconds = f"{now:%f}{now.microsecond * 7919 % 1000:03d}".rstrip("0") or "0"
     return {"title": title, "generated_time": f"{now:%Y-%m-%dT%H:%M:%S}.{nanoseconds}Z", "url": request.url}
 
 
 def refusal(title: str, request: Request, now: datetime, refused: RefusedError) -> Answer:
-    """This function will make an error answer: the feed puts its errors into the header and sends nothing else."""
+    """Make an error answer: the feed puts its errors into the header and sends nothing else."""
     error: Json = {"error": refused.sentence, "error_code": refused.code}
     return Answer(refused.status, msgspec.json.encode({"header": header(title, request, now) | error}))
 
 
 def ok(head: Json, params: Json, data: bytes) -> Answer:
-    """This function will make a 200 of a header, the echoed parameters and encoded data."""
+    """Make a 200 of a header, the echoed parameters and encoded data."""
     return Answer(200, msgspec.json.encode({"header": head, "params": params, "data": msgspec.Raw(data)}))
 
 
 def flag(request: Request, name: str) -> bool:
-    """This function will read a boolean parameter, false when absent; RefusedError(400) for anything else."""
+    """Read a boolean parameter, false when absent; RefusedError(400) for anything else."""
     text = request.query.get(name, "false")
     if text not in TRUE + FALSE:
         raise RefusedError(400, "INVALID_ARGUMENT", f"{name} must be true or false, not {text!r}")
@@ -66,7 +66,7 @@ def flag(request: Request, name: str) -> bool:
 
 
 def number(request: Request, name: str, default: int, most: int) -> int:
-    """This function will read a whole number from 0 to `most`; RefusedError(400) for anything else."""
+    """Read a whole number from 0 to `most`; RefusedError(400) for anything else."""
     text = request.query.get(name, str(default))
     if not text.isascii() or not text.isdecimal() or int(text) > most:
         raise RefusedError(400, "INVALID_ARGUMENT", f"{name} must be a number from 0 to {most}, not {text!r}")
@@ -74,7 +74,7 @@ def number(request: Request, name: str, default: int, most: int) -> int:
 
 
 def day(request: Request, name: str, today: date) -> date:
-    """This function will read YYYY-MM-DD, today, week, month or all; RefusedError(400) for anything else."""
+    """Read YYYY-MM-DD, today, week, month or all; RefusedError(400) for anything else."""
     text = request.query.get(name, "today")
     if text in SPANS:
         return today if name == "date_from" else today + timedelta(days=SPANS[text])
@@ -85,6 +85,6 @@ def day(request: Request, name: str, today: date) -> date:
 
 
 def echoed_day(request: Request, name: str, day: date, now: datetime) -> str:
-    """This function will write a date parameter as the feed echoes it: today becomes this minute."""
+    """Write a date parameter as the feed echoes it: today becomes this minute."""
     is_today = request.query.get(name, "today") == "today"
     return f"{now:%Y-%m-%dT%H:%M:00Z}" if is_today else f"{day}T00:00:00Z"

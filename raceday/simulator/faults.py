@@ -38,7 +38,7 @@ Controls = dict[str | None, Fault]
 
 
 def switch(controls: Controls, body: bytes, now: datetime) -> None:
-    """This function will switch a fault on or off; msgspec.ValidationError when the body names none."""
+    """Switch a fault on or off; msgspec.ValidationError when the body names none."""
     fault = msgspec.json.decode(body, type=Fault)
     if fault.fault is None and fault.race_id is None:
         controls.clear()
@@ -50,7 +50,7 @@ def switch(controls: Controls, body: bytes, now: datetime) -> None:
 
 
 def take(controls: Controls, request: Request) -> Fault | None:
-    """This function will return the fault that holds for a request, and count it down; its race's own comes first."""
+    """Return the fault that holds for a request, and count it down; its race's own comes first."""
     race_id = request.path.rsplit("/", 1)[1] if request.path.startswith(f"{ROOT}/events/") else None
     fault = controls.get(race_id) or controls.get(None)
     if fault is not None and fault.times is not None:
@@ -61,7 +61,7 @@ def take(controls: Controls, request: Request) -> Fault | None:
 
 
 def refused(fault: Fault | None, request: Request, now: datetime) -> Answer | None:
-    """This function will return the error a fault stands for, or None."""
+    """Return the error a fault stands for, or None."""
     if fault is None or fault.fault not in REFUSALS:
         return None
     return refusal("Affiliates API", request, now, REFUSALS[fault.fault])
@@ -82,7 +82,7 @@ def meant(fault: Fault | None, request: Request) -> Request:
 
 
 def spoiled(fault: Fault | None, answer: Answer) -> Answer:
-    """This function will give an answer wrong types, unknown fields or a stamp of the future if the fault says so."""
+    """Give an answer wrong types, unknown fields or a stamp of the future if the fault says so."""
     if fault is None or fault.fault not in SPOILT:
         return answer
     body = json.loads(answer.body)
@@ -98,7 +98,7 @@ def spoiled(fault: Fault | None, answer: Answer) -> Answer:
 
 
 def _mistype(body: object, path: list[str]) -> None:
-    """This function will turn the field at a path into what it should not be; nothing if it is not there."""
+    """Turn the field at a path into what it should not be; nothing if it is not there."""
     for name in path[:-1]:
         body = _inside(body, name)
     if isinstance(body, dict) and path[-1] in body:
@@ -112,7 +112,7 @@ def _inside(body: object, name: str) -> object:
 
 
 def _surprise(body: object) -> None:
-    """This function will add a field nobody knows to every object, at any depth."""
+    """Add a field nobody knows to every object, at any depth."""
     for child in list(body.values() if isinstance(body, dict) else body if isinstance(body, list) else ()):
         _surprise(child)
     if isinstance(body, dict):

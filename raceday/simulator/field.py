@@ -41,17 +41,17 @@ class Runner:
 
 
 def person(rng: random.Random) -> str:
-    """This function will make up a name of a person."""
+    """Make up a name of a person."""
     return f"{rng.choice(_GIVEN)} {rng.choice(_FAMILY)}"
 
 
 def animal(rng: random.Random) -> str:
-    """This function will make up a name of a horse or dog."""
+    """Make up a name of a horse or dog."""
     return f"{rng.choice(_FIRST)} {rng.choice(_SECOND)}"
 
 
 def field_of(race_id: str, code: str, count: int, rng: random.Random) -> tuple[Runner, ...]:
-    """This function will make up the field of a race: `code` T, H or G, runners numbered from 1, names distinct."""
+    """Make up the field of a race: `code` T, H or G, runners numbered from 1, names distinct."""
     barriers = list(range(1, count + 1))
     if code != "G":
         rng.shuffle(barriers)

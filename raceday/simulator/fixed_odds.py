@@ -32,7 +32,7 @@ class PriceChange:
 
 
 def ladder_price(chance: float) -> float:
-    """This function will return the bookmaker's price of a chance, on the steps a bookmaker uses.
+    """Return the bookmaker's price of a chance, on the steps a bookmaker uses.
 
     >>> ladder_price(0.2)  # 1/(0.2 · 1.18) = 4.24
     4.2
@@ -42,7 +42,7 @@ def ladder_price(chance: float) -> float:
 
 
 def place_price(win_price: float) -> float:
-    """This function will return the fixed place price that goes with a fixed win price.
+    """Return the fixed place price that goes with a fixed win price.
 
     >>> place_price(5.0)
     1.8
@@ -51,12 +51,12 @@ def place_price(win_price: float) -> float:
 
 
 def ns_stamp(at: float, nanoseconds: int) -> str:
-    """This function will print Unix seconds as the feed does: ISO in UTC with nine decimals."""
+    """Print Unix seconds as the feed does: ISO in UTC with nine decimals."""
     return f"{datetime.fromtimestamp(int(at), UTC):%Y-%m-%dT%H:%M:%S}.{nanoseconds:09d}Z"
 
 
 def price_histories(plan: RacePlan, chances: Sequence[float], noise: float) -> tuple[tuple[PriceChange, ...], ...]:
-    """This function will return each runner's changes of price, oldest first; none for one that was out all along.
+    """Return each runner's changes of price, oldest first; none for one that was out all along.
 
     Prices start `OPENING_NOISE` (log) off the truth and end `noise` off it; a scratching shortens all others.
     """

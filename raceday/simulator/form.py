@@ -39,7 +39,7 @@ STIPES = (
 
 @lru_cache(maxsize=128)
 def static_parts(meeting: Meeting, race: Race) -> tuple[bytes, ...]:
-    """This function will return what never changes of each runner: a JSON object without its braces, by runner."""
+    """Return what never changes of each runner: a JSON object without its braces, by runner."""
     rng = dice(race.race_id, "form")
     return tuple(msgspec.json.encode(_static(meeting, race, runner, rng))[1:-1] for runner in race.runners)
 

@@ -33,7 +33,7 @@ class Ledger:
     sums: tuple[int, ...]
 
     def cents_at(self, at: float) -> int:
-        """This function will return the money bet until an instant."""
+        """Return the money bet until an instant."""
         count = bisect.bisect_right(self.times, at)
         return self.sums[count - 1] if count else 0
 
@@ -71,7 +71,7 @@ class MarketState:
 
 @lru_cache(maxsize=256)
 def market_of(plan: RacePlan, world: World) -> Market:
-    """This function will make the market of a race: chances, bets, fixed prices and the finish, from its seed alone."""
+    """Make the market of a race: chances, bets, fixed prices and the finish, from its seed alone."""
     rng = dice(plan.seed, "market")
     chances = _chances(rng, plan.runner_count)
     crowd = normalised([chance**0.92 * math.exp(rng.gauss(0, 0.3)) for chance in chances])
@@ -101,7 +101,7 @@ def market_of(plan: RacePlan, world: World) -> Market:
 
 
 def shown_at(plan: RacePlan, world: World, at: float) -> float:
-    """This function will return the instant of the source's last refresh: what it shows at `at` is the state then."""
+    """Return the instant of the source's last refresh: what it shows at `at` is the state then."""
     phase = _refresh_phase(plan.seed) * world.refresh_seconds
     return phase + math.floor((at - phase) / world.refresh_seconds) * world.refresh_seconds
 
@@ -112,7 +112,7 @@ def _refresh_phase(seed: str) -> float:
 
 
 def state_at(market: Market, at: float) -> MarketState:
-    """This function will return the state of a race at an instant (Unix seconds), in microseconds of work."""
+    """Return the state of a race at an instant (Unix seconds), in microseconds of work."""
     plan = market.plan
     betting_at = at if plan.abandoned_at is None else min(at, plan.abandoned_at)
     scratched = scratched_by(plan, betting_at)
@@ -136,7 +136,7 @@ def state_at(market: Market, at: float) -> MarketState:
 
 
 def status_at(plan: RacePlan, at: float) -> str:
-    """This function will return Open, Closed, Interim, Final or Abandoned."""
+    """Return Open, Closed, Interim, Final or Abandoned."""
     if plan.abandoned_at is not None:
         return "Open" if at < plan.abandoned_at else "Abandoned"
     steps = ((plan.final_at, "Final"), (plan.interim_at, "Interim"), (plan.closes_at, "Closed"))
@@ -144,7 +144,7 @@ def status_at(plan: RacePlan, at: float) -> str:
 
 
 def dividends(money: Sequence[int], takeout: float, places: int) -> tuple[int | None, ...]:
-    """This function will return what $1 on each runner would pay, in ten-cent steps, cut down and never below $1.
+    """Return what $1 on each runner would pay, in ten-cent steps, cut down and never below $1.
 
     One worked: $300 of $1,000 at 16.3 % pays 1000·0.837/300 = 2.79, cut to 2.70: 27 steps.
     """
@@ -155,7 +155,7 @@ def dividends(money: Sequence[int], takeout: float, places: int) -> tuple[int | 
 
 
 def places_paid(starters: int) -> int:
-    """This function will return how many places the tote pays: 3 from 8 starters, 2 from 5, else none."""
+    """Return how many places the tote pays: 3 from 8 starters, 2 from 5, else none."""
     return 3 if starters >= 8 else 2 if starters >= 5 else 0
 
 

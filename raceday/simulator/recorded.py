@@ -12,7 +12,7 @@ LISTS = {"meetings-list-response.json": f"{ROOT}/meetings", "races-list-response
 
 
 def recorded(folder: Path) -> Callable[[Request, datetime], Answer]:
-    """This function will serve events/*.json, race-event-*.json, meeting-detail-*.json and the two lists of a folder.
+    """Serve events/*.json, race-event-*.json, meeting-detail-*.json and the two lists of a folder.
 
     Events and meetings answer at their own ids, whatever flags are asked; anything else is the feed's 404.
     FileNotFoundError when the folder holds none of them.

@@ -17,7 +17,7 @@ KEEP_ALIVE_SECONDS = 75  # longer than the client's, so that it is always the cl
 
 
 def listening(port: int) -> socket.socket:
-    """This function will bind loopback on a port, 0 for a free one; OSError when it is taken."""
+    """Bind loopback on a port, 0 for a free one; OSError when it is taken."""
     # Named TCP, or asyncio leaves Nagle's algorithm on and every answer waits 40 ms for an acknowledgement.
     door = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     door.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -26,7 +26,7 @@ def listening(port: int) -> socket.socket:
 
 
 def server_of(app: App) -> uvicorn.Server:
-    """This function will make a silent server that drops what is open when it is told to stop."""
+    """Make a silent server that drops what is open when it is told to stop."""
     return uvicorn.Server(
         uvicorn.Config(
             cast(ASGI3Application, app),
@@ -42,7 +42,7 @@ def server_of(app: App) -> uvicorn.Server:
 
 @contextmanager
 def running(app: App) -> Iterator[str]:
-    """This function will serve an app on a free port, in a thread, while the context lasts, and give its URL."""
+    """Serve an app on a free port, in a thread, while the context lasts, and give its URL."""
     door = listening(0)
     server = server_of(app)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [door]}, daemon=True)

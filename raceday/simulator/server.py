@@ -42,7 +42,7 @@ class Feed:
 
 
 def simulated_app(simulation: Simulation, now: Now) -> App:
-    """This function will make the ASGI app of a simulated TAB, with its truth at /_truth."""
+    """Make the ASGI app of a simulated TAB, with its truth at /_truth."""
 
     def source(request: Request, at: datetime) -> Answer:
         return answer(simulation, request, at)
@@ -57,7 +57,7 @@ def simulated_app(simulation: Simulation, now: Now) -> App:
 
 
 def feed_app(source: Source, now: Now, truth: Source | None = None) -> App:
-    """This function will put a source of feed answers behind HTTP: the feed, /_health, /_control, /_served, /_truth."""
+    """Put a source of feed answers behind HTTP: the feed, /_health, /_control, /_served, /_truth."""
     feed = Feed(source, now, truth, {})
 
     async def app(scope: Message, receive: Receive, send: Send) -> None:
@@ -135,7 +135,7 @@ async def _hang(receive: Receive) -> None:
 async def _send(
     scope: Message, send: Send, reply: Answer, *, retry_after: int | None = None, is_cut: bool = False
 ) -> None:
-    """This function will send an answer, gzipped if asked; a cut one stops half-way and closes the connection."""
+    """Send an answer, gzipped if asked; a cut one stops half-way and closes the connection."""
     headers = [(b"content-type", b"application/json"), (b"vary", b"Accept-Encoding")]
     body = reply.body
     if len(body) >= GZIP_FROM_BYTES and b"gzip" in dict(scope["headers"]).get(b"accept-encoding", b""):

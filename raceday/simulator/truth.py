@@ -9,7 +9,7 @@ from raceday.simulator.wire_pools import Json
 
 
 def informed_races(simulation: Simulation, days: list[date], race_id: str | None) -> list[Json]:
-    """This function will list the informed races of some days, or the one asked for when it is one of them.
+    """List the informed races of some days, or the one asked for when it is one of them.
 
     One a race: {race_id, entrant_id, runner_number, win_probability, share_of_pool, bets[{at, dollars}], closes_at,
     winner{entrant_id, runner_number}}; share_of_pool is 0–1 of the Win pool at the close, instants are ISO in UTC.

@@ -40,7 +40,7 @@ EVENT_FLAGS = (
 
 
 def answer(simulation: Simulation, request: Request, now: datetime) -> Answer:
-    """This function will answer a request as NZ TAB would at `now`: 200, or 400/404 with the reason in the header."""
+    """Answer a request as NZ TAB would at `now`: 200, or 400/404 with the reason in the header."""
     place = request.path.removeprefix(ROOT).strip("/").split("/")
     title = TITLES.get(place[0], "Affiliates API")
     try:

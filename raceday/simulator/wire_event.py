@@ -20,7 +20,7 @@ BETS_LIMIT = 10
 
 
 def event_data(simulation: Simulation, meeting: Meeting, race: Race, at: float, flags: frozenset[str]) -> bytes:
-    """This function will return the `data` of an event answer as the source showed it at `at` (Unix seconds).
+    """Return the `data` of an event answer as the source showed it at `at` (Unix seconds).
 
     `flags` are the names of the with_… parameters that were true; what was not asked for is null.
     """
@@ -178,7 +178,7 @@ def _race(meeting: Meeting, race: Race, state: MarketState) -> Json:
 
 
 def _substitution(race: Race, market: Market) -> Json:
-    """This function will name the runner a bet on a scratched one falls to: the favourite at the close."""
+    """Name the runner a bet on a scratched one falls to: the favourite at the close."""
     favourite = _favourite(state_at(market, race.plan.closes_at)) or 0
     return {"entrant_id": race.runners[favourite].entrant_id, "tote": "NZ", "product_name": "Pool Win"}
 

@@ -19,17 +19,17 @@ MARGIN_WORDS = ((0.15, "NSE"), (0.3, "HD"), (0.5, "NK"), (0.8, "3/4L"), (99.0, "
 
 
 def dollars(cents: int) -> float:
-    """This function will write cents as the feed's dollars, whole ones without a decimal point."""
+    """Write cents as the feed's dollars, whole ones without a decimal point."""
     return plain(cents / 100)
 
 
 def plain(number: float) -> float:
-    """This function will make a whole float an int, as the feed prints it."""
+    """Make a whole float an int, as the feed prints it."""
     return int(number) if number == int(number) else round(number, 4)
 
 
 def tote_pools(meeting: Meeting, race: Race, state: MarketState, flags: frozenset[str]) -> list[Json]:
-    """This function will list a race's pools, with those multi-leg ones it is a leg of."""
+    """List a race's pools, with those multi-leg ones it is a leg of."""
     pools = [_pool(name, cents, state) for name, cents in state.pools.items()]
     for pool in pools:
         if pool["product_type"] in ("Trifecta", "FirstFour"):
@@ -60,7 +60,7 @@ def _pool(name: str, cents: int, state: MarketState) -> Json:
 
 
 def _multi_leg(meeting: Meeting, race: Race, state: MarketState, flags: frozenset[str]) -> list[Json]:
-    """This function will give the quaddies: the early one on a meeting's first four races, the other on its last."""
+    """Give the quaddies: the early one on a meeting's first four races, the other on its last."""
     count = len(meeting.races)
     quaddies = {
         "EarlyQuadrella": ("early_quaddie", range(1, LEGS + 1)),
@@ -100,7 +100,7 @@ def _trends(meeting: Meeting, race: Race, pool: Json, flags: frozenset[str]) -> 
 
 
 def results(meeting: Meeting, race: Race, market: Market, status: str) -> list[Json]:
-    """This function will list the finish: the first four without margins while Interim, all with margins at Final."""
+    """List the finish: the first four without margins while Interim, all with margins at Final."""
     rng = dice(race.race_id, "margins")
     rows: list[Json] = []
     behind = 0.0
@@ -126,7 +126,7 @@ def results(meeting: Meeting, race: Race, market: Market, status: str) -> list[J
 
 
 def dividends(race: Race, market: Market, state: MarketState) -> list[Json]:
-    """This function will list what each product pays: Interim rows, and at Final the Final rows beside them."""
+    """List what each product pays: Interim rows, and at Final the Final rows beside them."""
     at_interim = state_at(market, market.plan.interim_at)
     rows = _dividend_rows(race, market, at_interim)
     if state.status == "Final":
@@ -151,7 +151,7 @@ def _dividend_rows(race: Race, market: Market, state: MarketState) -> list[Json]
 
 
 def _order_chance(state: MarketState, order: tuple[int, ...], is_any_order: bool) -> float:
-    """This function will return Harville's chance of an order from the Win money; of both orders for a quinella."""
+    """Return Harville's chance of an order from the Win money; of both orders for a quinella."""
     if is_any_order:
         return _order_chance(state, order, False) + _order_chance(state, order[::-1], False)
     chance, left = 1.0, float(sum(state.win_cents))
@@ -185,7 +185,7 @@ def _dividend(
 
 @lru_cache(maxsize=256)
 def _tracker_layout(race_id: str, count: int) -> tuple[tuple[int, float, float], ...]:
-    """This function will deal each runner 8–10 slices (runner, from, to) of its hold, in no order; some are empty."""
+    """Deal each runner 8–10 slices (runner, from, to) of its hold, in no order; some are empty."""
     rng = dice(race_id, "tracker")
     slices = []
     for runner in range(count):
@@ -197,7 +197,7 @@ def _tracker_layout(race_id: str, count: int) -> tuple[tuple[int, float, float],
 
 
 def money_tracker(race: Race, state: MarketState) -> Json:
-    """This function will give TAB-wide holds in integer slices: half as the Win money, half as the fixed prices."""
+    """Give TAB-wide holds in integer slices: half as the Win money, half as the fixed prices."""
     shares = _tracker_shares(state)
     holds = [100 * share for share in shares]
     flatter = [share**0.7 for share in shares]

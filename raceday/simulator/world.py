@@ -73,12 +73,12 @@ class RacePlan:
 
 
 def dice(*key: object) -> random.Random:
-    """This function will return a random stream that depends on its key alone, the same in every process."""
+    """Return a random stream that depends on its key alone, the same in every process."""
     return random.Random(":".join(map(str, key)))  # noqa: S311 - a simulation, not a secret
 
 
 def along(knots: Sequence[tuple[float, float]], share: float) -> float:
-    """This function will interpolate between knots (share, value).
+    """Interpolate between knots (share, value).
 
     >>> along(CLOSE_DELAY, 0.5)
     49.0
@@ -89,11 +89,11 @@ def along(knots: Sequence[tuple[float, float]], share: float) -> float:
 
 
 def normalised(weights: Sequence[float]) -> list[float]:
-    """This function will scale weights to sum to 1."""
+    """Scale weights to sum to 1."""
     total = sum(weights)
     return [weight / total for weight in weights]
 
 
 def scratched_by(plan: RacePlan, at: float) -> frozenset[int]:
-    """This function will return the runners that are out at an instant."""
+    """Return the runners that are out at an instant."""
     return frozenset(each.index for each in plan.scratchings if each.at <= at)

@@ -1,4 +1,9 @@
-"""Races, entrants, race_pools, race_results and poll_marks: as things stand now."""
+"""Races, entrants, race_pools, race_results and poll_marks as they stand now; a meeting settles with its last race.
+
+It settles by a trigger because two races of one meeting may end in the same moment. Each of the two statements sees
+the other race as still running. In the trigger the second waits for the first one's lock on the meeting, and then
+sees what the first has committed.
+"""
 
 from typing import ClassVar
 
@@ -41,6 +46,7 @@ CREATE TABLE entrants (
     bet_percentage   numeric(5,2),
     is_scratched     boolean NOT NULL DEFAULT false,
     scratched_at     timestamptz,
+    gone_at          timestamptz,
     race_id          text NOT NULL REFERENCES races ON DELETE CASCADE,
     jockey           text,
     trainer_name     text,
@@ -84,6 +90,7 @@ CREATE TABLE poll_marks (
     race_id         text PRIMARY KEY REFERENCES races ON DELETE CASCADE,
     version         bigint NOT NULL DEFAULT 1,
     polled_at       timestamptz NOT NULL,
+    changed_at      timestamptz NOT NULL DEFAULT now(),
     generated_at    timestamptz NOT NULL,
     last_reading_at timestamptz,
     digest          text NOT NULL
@@ -94,10 +101,30 @@ CREATE TRIGGER entrants_updated_at BEFORE UPDATE ON entrants
     FOR EACH ROW WHEN (OLD.* IS DISTINCT FROM NEW.*) EXECUTE FUNCTION set_updated_at();
 CREATE TRIGGER race_results_updated_at BEFORE UPDATE ON race_results
     FOR EACH ROW WHEN (OLD.* IS DISTINCT FROM NEW.*) EXECUTE FUNCTION set_updated_at();
+CREATE FUNCTION settle_meeting() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM FROM meetings WHERE meeting_id = NEW.meeting_id FOR NO KEY UPDATE;
+    UPDATE meetings AS meeting SET status = settled.status
+    FROM (
+        SELECT CASE
+            WHEN bool_and(status = 'Abandoned') THEN 'abandoned'
+            WHEN bool_and(status IN ('Final', 'Abandoned')) THEN 'completed'
+            ELSE 'active' END AS status
+        FROM races WHERE meeting_id = NEW.meeting_id) AS settled
+    WHERE meeting.meeting_id = NEW.meeting_id AND meeting.status <> settled.status;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER races_begun_ended AFTER INSERT ON races FOR EACH ROW
+    WHEN (NEW.status IN ('Final', 'Abandoned')) EXECUTE FUNCTION settle_meeting();
+CREATE TRIGGER races_ended AFTER UPDATE ON races FOR EACH ROW
+    WHEN (OLD.status IS DISTINCT FROM NEW.status
+        AND (OLD.status IN ('Final', 'Abandoned') OR NEW.status IN ('Final', 'Abandoned')))
+    EXECUTE FUNCTION settle_meeting();
 """
 REVERSE = """
 SET LOCAL lock_timeout = '5s';
 DROP TABLE poll_marks, race_results, race_pools, entrants, races;
+DROP FUNCTION settle_meeting();
 """
 
 
@@ -148,6 +175,12 @@ class Migration(migrations.Migration):
                         ),
                         ("version", models.BigIntegerField(default=1)),
                         ("polled_at", models.DateTimeField()),
+                        (
+                            "changed_at",
+                            models.DateTimeField(
+                                db_default=Now(), help_text="when a poll last changed anything of the race"
+                            ),
+                        ),
                         ("generated_at", models.DateTimeField(help_text="the feed's own time of the newest answer")),
                         (
                             "last_reading_at",
@@ -243,6 +276,12 @@ class Migration(migrations.Migration):
                         ("bet_percentage", models.DecimalField(decimal_places=2, max_digits=5, null=True)),
                         ("is_scratched", models.BooleanField(default=False)),
                         ("scratched_at", models.DateTimeField(null=True)),
+                        (
+                            "gone_at",
+                            models.DateTimeField(
+                                help_text="the feed's time of the first answer that named it no more", null=True
+                            ),
+                        ),
                         ("jockey", models.TextField(null=True)),
                         ("trainer_name", models.TextField(null=True)),
                         ("barrier", models.IntegerField(null=True)),

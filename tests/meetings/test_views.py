@@ -6,10 +6,11 @@ import pytest
 from django.test import Client
 from pytest_django import DjangoAssertNumQueries
 
-from raceday import clock, shelf
+from raceday import clock
+from raceday.published import shelf
 from raceday.racing_day import racing_day
-from tests.card import START, make_meeting, make_race, own_keys  # noqa: F401  # a fixture
-from tests.lane import LaneClient
+from tests.support.card import START, make_meeting, make_race, own_keys  # noqa: F401  # a fixture
+from tests.support.lane import LaneClient
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("own_keys")]
 DAY = "/api/meetings?date=2026-11-21"

@@ -9,13 +9,13 @@ from django.db import connection, connections
 
 from meetings.models import Meeting
 from moneyflow.models import MoneyFlowHistory, OddsHistory
-from moneyflow.pipeline import Walk, walk
+from moneyflow.pipeline import PollReport, process_answer
 from raceday import clock
 from raceday.models import PollRun
 from races.models import Entrant, PollMark, Race, RacePool, RaceResult
 from races.rows import find_race, read_entrants
 from races.serializers import RaceResultSerializer
-from tests.snapshots import answer, event, runner
+from tests.support.snapshots import answer, event, runner
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -30,11 +30,11 @@ def now() -> datetime:
 
 def poll(
     at: datetime, race_id: str = "r1", *, status: str = "Open", stamp: datetime | None = None, **data: Any
-) -> Walk:
+) -> PollReport:
     """Takes an answer in hand `at` an instant through the rooms, stamped then unless otherwise said."""
     body = event(race_id, generated_at=stamp or at, **{"runners": FIELD} | data)
     body["data"]["race"] |= {"status": status, "advertised_start": int(at.timestamp()) // 3600 * 3600 + 7200}
-    return walk(race_id, answer(body, polled_at=at))
+    return process_answer(race_id, answer(body, polled_at=at))
 
 
 def field(race_id: str = "r1") -> list[str]:

@@ -16,7 +16,7 @@ from raceday.racing_day import nz_instant, racing_day
 from raceday.simulator.day import Simulation
 from races.day_card import forget_import, is_imported
 from races.models import Entrant, Race
-from tests.tab import control, tab_at_the_door
+from tests.support.tab import control, tab_at_the_door
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -17,8 +17,8 @@ from structlog.testing import capture_logs
 
 from benchmarks.feed import event_body, open_races, past_racing
 from moneyflow.models import MoneyFlowHistory
-from moneyflow.pipeline import walk
-from moneyflow.shares import shares_from_dividends
+from moneyflow.pipeline import process_answer
+from moneyflow.transform.shares import shares_from_dividends
 from raceday import clock
 from raceday.feed import wire
 from raceday.feed.client import FeedAnswer
@@ -26,9 +26,9 @@ from raceday.models import PollRun
 from raceday.racing_day import racing_day
 from races.models import Entrant, PollMark, Race, RacePool
 from races.rows import read_entrants
-from tests.conftest import SAMPLES
-from tests.mutations import mutated
-from tests.snapshots import answer
+from tests.support.mutations import mutated
+from tests.support.paths import SAMPLES
+from tests.support.snapshots import answer
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -114,7 +114,7 @@ def check_readings(running: list[Entrant], instant: datetime, pool: RacePool) ->
 
 def taken(race_id: str, found: FeedAnswer) -> str:
     with capture_logs():
-        return str(walk(race_id, found).outcome)
+        return str(process_answer(race_id, found).outcome)
 
 
 def test_every_bad_answer_leaves_one_run_and_the_next_good_one_is_stored_right() -> None:

@@ -12,16 +12,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from moneyflow.models import MoneyFlowHistory, OddsHistory
-from moneyflow.pipeline import walk
-from moneyflow.records import Outcome
-from raceday import clock, shelf
+from moneyflow.pipeline import process_answer
+from moneyflow.transform.records import Outcome
+from raceday import clock
 from raceday.feed.client import FeedAnswer, FeedError
 from raceday.models import FeedPayload, PollRun
+from raceday.published import shelf
+from raceday.published.shelf import IDENTITY, Lookup
 from raceday.racing_day import nz_iso
-from raceday.shelf import IDENTITY, Found
 from races.models import Entrant, PollMark, Race, RacePool, RaceResult
-from tests.card import own_keys  # noqa: F401  # a fixture
-from tests.snapshots import answer, event, runner
+from tests.support.card import own_keys  # noqa: F401  # a fixture
+from tests.support.snapshots import answer, event, runner
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -46,7 +47,7 @@ def history(entrant_id: str = "e1") -> list[tuple[datetime, int | None, int | No
 
 
 def test_first_contact_writes_race_entrants_pools_history_and_the_poll_run(now: datetime) -> None:
-    walked = walk("r1", polled(now, 1000))
+    walked = process_answer("r1", polled(now, 1000))
     assert (walked.outcome, walked.points) == (Outcome.CHANGED, 2)
     race = Race.objects.select_related("meeting", "pool", "mark").get()
     assert (race.meeting.meeting_name, race.status, race.actual_start) == ("Otaki", "Open", None)
@@ -58,8 +59,8 @@ def test_first_contact_writes_race_entrants_pools_history_and_the_poll_run(now: 
 
 
 def test_the_next_poll_has_increments_and_only_moved_prices(now: datetime) -> None:
-    walk("r1", polled(now, 1000))
-    walk("r1", polled(now + timedelta(seconds=15), 1500, odds=2.0))
+    process_answer("r1", polled(now, 1000))
+    process_answer("r1", polled(now + timedelta(seconds=15), 1500, odds=2.0))
     (_, first, none), (_, second, increment) = history()
     assert none is None
     assert first is not None and second is not None
@@ -68,10 +69,10 @@ def test_the_next_poll_has_increments_and_only_moved_prices(now: datetime) -> No
 
 
 def test_an_unchanged_poll_moves_only_the_freshness_mark(now: datetime) -> None:
-    walk("r1", polled(now, 1000))
+    process_answer("r1", polled(now, 1000))
     before = stored()
     later = now + timedelta(seconds=15)
-    assert walk("r1", polled(later, 1000)).outcome == Outcome.UNCHANGED
+    assert process_answer("r1", polled(later, 1000)).outcome == Outcome.UNCHANGED
     assert stored() == before
     assert PollMark.objects.get().polled_at == later
     assert PollRun.objects.filter(outcome="unchanged").count() == 1
@@ -84,9 +85,9 @@ def stored() -> list[list[Any]]:
 
 def test_a_poll_run_twice_is_stored_once(now: datetime) -> None:
     found = polled(now, 1000)
-    walk("r1", found)
+    process_answer("r1", found)
     before = stored()
-    assert walk("r1", found).outcome == Outcome.UNCHANGED
+    assert process_answer("r1", found).outcome == Outcome.UNCHANGED
     assert stored() == before
 
 
@@ -94,7 +95,7 @@ def test_a_poll_run_twice_is_stored_once(now: datetime) -> None:
 def test_polls_in_any_order_leave_the_history_whole(order: tuple[int, ...], now: datetime) -> None:
     polls = [polled(now + timedelta(seconds=5 * step), 1000 + 300 * step, odds=2.0 + step) for step in range(3)]
     for step in order:
-        walk("r1", polls[step])
+        process_answer("r1", polls[step])
     rows = history()
     amounts = [amount for _, amount, _ in rows if amount is not None]
     assert [at for at, _, _ in rows] == [poll.polled_at for poll in polls]
@@ -116,14 +117,14 @@ def test_any_polls_in_any_order_sum_to_last_minus_first(drawn: list[tuple[int, i
     arriving = list(polls)
     random.shuffle(arriving)
     for poll in arriving:
-        walk("r1", poll)
+        process_answer("r1", poll)
     rows = history()
     assert sum(increment or 0 for _, _, increment in rows) == (rows[-1][1] or 0) - (rows[0][1] or 0)
     assert [increment for _, _, increment in rows].count(None) == 1
     mark = PollMark.objects.get()
     assert mark.generated_at == polls[-1].polled_at
     # Whatever the order, one more poll brings the history's last amount to what the race now stands at.
-    walk("r1", polled(now + timedelta(seconds=60), 1000 + 100 * drawn[-1][1], odds=2.0 + drawn[-1][0]))
+    process_answer("r1", polled(now + timedelta(seconds=60), 1000 + 100 * drawn[-1][1], odds=2.0 + drawn[-1][0]))
     assert RacePool.objects.get().win_pool_total == 1000 + 100 * drawn[-1][1]
     newest = MoneyFlowHistory.objects.filter(race_id="r1").order_by("-event_timestamp")[:2]
     assert sum(row.win_pool_amount or 0 for row in newest) == pytest.approx(100_000 + 10_000 * drawn[-1][1], abs=1)
@@ -131,7 +132,7 @@ def test_any_polls_in_any_order_sum_to_last_minus_first(drawn: list[tuple[int, i
 
 def test_polls_of_one_race_by_many_workers_at_once_are_all_stored(now: datetime) -> None:
     def work(step: int) -> None:
-        walk("r1", polled(now + timedelta(seconds=5 * step), 1000 + 10 * step))
+        process_answer("r1", polled(now + timedelta(seconds=5 * step), 1000 + 10 * step))
         connections.close_all()
 
     threads = [Thread(target=work, args=(step,)) for step in range(6)]
@@ -155,9 +156,9 @@ def test_results_and_dividends_are_stored_at_interim_and_final(now: datetime) ->
         ]
         return answer(body, polled_at=at)
 
-    walk("r1", ended("Interim", now))
+    process_answer("r1", ended("Interim", now))
     assert RaceResult.objects.get().result_status == "interim"
-    walk("r1", ended("Final", now + timedelta(seconds=60)))
+    process_answer("r1", ended("Final", now + timedelta(seconds=60)))
     result = RaceResult.objects.get()
     assert (result.result_status, [row["status"] for row in result.dividends]) == ("final", ["Interim", "Final"])
     race = Race.objects.select_related("meeting").get()
@@ -169,7 +170,7 @@ def test_an_unreadable_answer_leaves_its_path_and_its_body(now: datetime) -> Non
     body = event("r1", generated_at=now)
     body["data"]["race"]["race_number"] = "two"
     found = answer(body, polled_at=now)
-    assert walk("r1", found).outcome == "parse_error"
+    assert process_answer("r1", found).outcome == "parse_error"
     run = PollRun.objects.get()
     assert run.reason == "$.data.race.race_number: Expected 'int', got 'str'"
     assert bytes(FeedPayload.objects.get(poll_run=run).body) == found.body
@@ -179,18 +180,18 @@ def test_an_unreadable_answer_leaves_its_path_and_its_body(now: datetime) -> Non
 def test_a_cut_off_body_is_told_and_kept(now: datetime) -> None:
     whole = gzip.compress(answer(event("r1")).body)
     found = FeedAnswer(body=whole[:-20], encoding="gzip", polled_at=now, fetch_ms=1.0)
-    walked = walk("r1", found)
+    walked = process_answer("r1", found)
     assert walked.reason == "$: the gzip body is cut off, or unpacks to more than 20 MB"
     assert FeedPayload.objects.count() == 1
 
 
 def test_an_answer_about_another_race_is_not_stored(now: datetime) -> None:
-    assert walk("r2", polled(now, 1000, race_id="r1")).reason == "$.data.race.event_id: asked for r2, got r1"
+    assert process_answer("r2", polled(now, 1000, race_id="r1")).reason == "$.data.race.event_id: asked for r2, got r1"
     assert not Race.objects.exists()
 
 
 def test_a_feed_error_is_a_poll_run(now: datetime) -> None:
-    walk("r1", FeedError(reason="HTTP 503", http_status=503, retry_after=None, polled_at=now, fetch_ms=3.0))
+    process_answer("r1", FeedError(reason="HTTP 503", http_status=503, retry_after=None, polled_at=now, fetch_ms=3.0))
     assert list(PollRun.objects.values_list("outcome", "reason", "http_status")) == [("feed_error", "HTTP 503", 503)]
 
 
@@ -198,38 +199,38 @@ def test_a_day_without_a_partition_is_told_and_nothing_of_the_poll_is_written(
     now: datetime, make_partitions: Callable[..., None]
 ) -> None:
     old = polled(now - timedelta(days=60), 1000)
-    assert walk("r1", old).outcome == "no_partition"
+    assert process_answer("r1", old).outcome == "no_partition"
     assert not Race.objects.exists()
     assert "no partition" in (PollRun.objects.get().reason or "")
     day: date = (now - timedelta(days=60)).date()
     make_partitions(*(day + timedelta(days=offset) for offset in (-1, 0, 1)))
-    assert walk("r1", old).outcome == Outcome.CHANGED
+    assert process_answer("r1", old).outcome == Outcome.CHANGED
     assert [(run.outcome, run.reason) for run in PollRun.objects.all()] == [("changed", None)]
 
 
 @pytest.mark.usefixtures("own_keys")
 def test_a_changed_poll_outdates_the_bodies_of_its_race_and_an_unchanged_one_moves_its_mark(now: datetime) -> None:
-    def look() -> Found:
-        found = shelf.look("race:r1", "none", IDENTITY)
+    def look() -> Lookup:
+        found = shelf.lookup("race:r1", "none", IDENTITY)
         assert found
         return found
 
-    assert walk("r1", polled(now, 1000)).outdated == ("race:r1", "meeting:m1", "card")
+    assert process_answer("r1", polled(now, 1000)).outdated == ("race:r1", "meeting:m1", "card")
     first = look()
     unchanged = now + timedelta(seconds=15)
-    assert walk("r1", polled(unchanged, 1000)).outdated == ()
+    assert process_answer("r1", polled(unchanged, 1000)).outdated == ()
     second = look()
     assert (second.version, second.mark and second.mark.polled_at) == (first.version, nz_iso(unchanged))
-    assert walk("r1", polled(now + timedelta(seconds=30), 1100)).outdated == ("race:r1",)
+    assert process_answer("r1", polled(now + timedelta(seconds=30), 1100)).outdated == ("race:r1",)
     assert look().version != first.version
 
 
 def test_a_poll_is_one_read_and_one_write(now: datetime) -> None:
-    walk("r1", polled(now, 1000))
+    process_answer("r1", polled(now, 1000))
     before = statements_run()
-    walk("r1", polled(now + timedelta(seconds=15), 2000))
+    process_answer("r1", polled(now + timedelta(seconds=15), 2000))
     assert statements_run() - before == 2
-    walk("r1", polled(now + timedelta(seconds=30), 2000))
+    process_answer("r1", polled(now + timedelta(seconds=30), 2000))
     assert statements_run() - before == 4
 
 

@@ -12,19 +12,22 @@ import pytest
 from django.db import connection
 from django.test import Client
 
-from moneyflow.pipeline import walk
+from moneyflow import answers
+from moneyflow.history.timeline import Cursor
+from moneyflow.history.views import CONTINUED_ROUNDS
+from moneyflow.pipeline import process_answer
 from moneyflow.publishing import publish, warm, warm_card
 from moneyflow.tasks import POLLS_FIRST_SECONDS, publish_after_polls
-from moneyflow.timeline import Cursor
-from moneyflow.views import CONTINUED_ROUNDS
-from raceday import answers, broker, clock, events, pages, shelf, valkey
-from raceday.pages import ROUNDS
+from raceday import clock, valkey
+from raceday.published import events, resources, shelf
+from raceday.published.resources import ROUNDS
+from raceday.published.shelf import GZIP, IDENTITY, Lookup
+from raceday.queue import broker
 from raceday.racing_day import nz_instant, racing_day
-from raceday.shelf import GZIP, IDENTITY, Found
 from races.models import Race
-from tests.card import make_meeting, make_race, own_keys  # noqa: F401  # a fixture
-from tests.lane import LaneClient
-from tests.snapshots import answer, event, runner
+from tests.support.card import make_meeting, make_race, own_keys  # noqa: F401  # a fixture
+from tests.support.lane import LaneClient
+from tests.support.snapshots import answer, event, runner
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("own_keys")]
 RACE, LIVE, POOLS, ENTRANTS = (
@@ -63,18 +66,18 @@ def poll(dollars: float, *, after: int, status: str = "Open", race_id: str = "r1
     start = int(FIRST.timestamp()) + 1800
     body = event(race_id, generated_at=at, tote_pools=pools, runners=runners, **data)
     body["data"]["race"] |= {"status": status, "advertised_start": start, "actual_start": start}
-    return walk(race_id, answer(body, polled_at=at)).outdated
+    return process_answer(race_id, answer(body, polled_at=at)).outdated
 
 
 def poll_and_publish(dollars: float, *, after: int, **race: Any) -> list[bool]:
     return [publish(topic) for topic in poll(dollars, after=after, **race)]
 
 
-def found(address: str, encoding: str = IDENTITY, topic: str = "race:r1") -> Found:
+def found(address: str, encoding: str = IDENTITY, topic: str = "race:r1") -> Lookup:
     path, _, query = address.partition("?")
-    asked = pages.find(path, query)
+    asked = resources.find(path, query)
     assert asked
-    looked = shelf.look(topic, asked.key, encoding)
+    looked = shelf.lookup(topic, asked.key, encoding)
     assert looked
     return looked
 
@@ -146,16 +149,16 @@ def test_of_two_polls_before_a_publication_the_later_one_is_published() -> None:
 
 def test_a_poll_in_the_middle_of_a_publication_is_the_one_that_stands(monkeypatch: pytest.MonkeyPatch) -> None:
     poll(1000, after=0)
-    standing = shelf.standing
+    topic_state = shelf.topic_state
     came: list[tuple[str, ...]] = []
 
-    def look_and_be_overtaken(topic: str) -> shelf.Standing | None:
-        looked = standing(topic)
+    def look_and_be_overtaken(topic: str) -> shelf.TopicState | None:
+        looked = topic_state(topic)
         if not came:
             came.append(poll(1500, after=5))
         return looked
 
-    monkeypatch.setattr(shelf, "standing", look_and_be_overtaken)
+    monkeypatch.setattr(shelf, "topic_state", look_and_be_overtaken)
     assert publish("race:r1")
     assert found(POOLS).is_current
     assert LaneClient().get(POOLS).json()["win_pool_total"] == 150_000

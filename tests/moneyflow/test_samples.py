@@ -9,8 +9,8 @@ import msgspec
 import pytest
 
 from moneyflow.models import MoneyFlowHistory, OddsHistory
-from moneyflow.pipeline import walk
-from moneyflow.records import Outcome
+from moneyflow.pipeline import process_answer
+from moneyflow.transform.records import Outcome
 from raceday.feed.client import FeedAnswer
 from raceday.feed.parse import parse_meetings
 from races.models import Entrant, Race, RacePool, RaceResult
@@ -53,7 +53,7 @@ def answer(body: bytes) -> FeedAnswer:
 @pytest.fixture
 def awapuni(samples: Path, make_partitions: Callable[..., None]) -> Race:
     make_partitions(*DAYS)
-    assert walk(AWAPUNI, answer((samples / EVENTS[0]).read_bytes())).outcome == Outcome.CHANGED
+    assert process_answer(AWAPUNI, answer((samples / EVENTS[0]).read_bytes())).outcome == Outcome.CHANGED
     return Race.objects.get(pk=AWAPUNI)
 
 
@@ -105,7 +105,7 @@ def test_no_field_of_a_recorded_event_is_lost(name: str, samples: Path, make_par
     make_partitions(*DAYS)
     body = (samples / name).read_bytes()
     data = msgspec.json.decode(body)["data"]
-    assert walk(data["race"]["event_id"], answer(body)).outcome == Outcome.CHANGED
+    assert process_answer(data["race"]["event_id"], answer(body)).outcome == Outcome.CHANGED
     race = Race.objects.select_related("meeting", "pool").get(pk=data["race"]["event_id"])
     assert race.race_number == data["race"]["race_number"]
     assert race.distance == data["race"]["distance"]

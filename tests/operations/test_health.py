@@ -15,16 +15,19 @@ from django.test import Client
 from psycopg.conninfo import make_conninfo
 from pytest_django import Settings
 
-from moneyflow import partitions
+from moneyflow import answers
+from moneyflow.store import partitions
 from operations import checks, questions
-from raceday import answers, clock, cluster, shelf
+from raceday import clock
 from raceday import valkey as bodies
-from raceday.broker import valkey
 from raceday.feed.client import FeedError
 from raceday.models import PollRun
+from raceday.published import shelf
+from raceday.queue import cluster
+from raceday.queue.broker import valkey
 from raceday.racing_day import racing_day
 from races.models import PollMark, Race
-from tests.card import make_meeting, make_race, own_keys  # noqa: F401  # a fixture
+from tests.support.card import make_meeting, make_race, own_keys  # noqa: F401  # a fixture
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("own_keys")]
 
@@ -37,7 +40,7 @@ def all_alive(settings: Settings, worker_id: str) -> Iterator[None]:
     own = valkey()
     own.flushdb()
     for name in cluster.CLUSTERS:
-        cluster.beat(name)
+        cluster.send_heartbeat(name)
     yield
     own.flushdb()
 
@@ -134,7 +137,7 @@ def test_answers_that_could_not_be_stored_are_told(
 def test_a_silent_cluster_is_named_and_a_503_where_nothing_is_stored_without_it(
     client: Client, runway: None, silent: str
 ) -> None:
-    valkey().set(f"raceday:beat:{silent}", repr(time.time() - 16))
+    valkey().set(f"raceday:heartbeat:{silent}", repr(time.time() - 16))
     status, reasons = not_ok(client)
     assert (status, list(reasons)) == (503 if silent in checks.COMMITS else 200, ["clusters"])
     assert f"no heartbeat of {silent} " in reasons["clusters"]
@@ -244,7 +247,7 @@ def doctor() -> tuple[dict[str, str], int]:
 
 def test_the_doctor_says_the_same_in_words(runway: None, settings: Settings) -> None:
     settings.NZTAB_API_URL = "http://127.0.0.1:9"
-    valkey().set("raceday:beat:publish", repr(time.time() - 16))
+    valkey().set("raceday:heartbeat:publish", repr(time.time() - 16))
     lines, code = doctor()
     assert lines["clusters"] == "weak  no heartbeat of publish for 15 s: see their logs"
     assert lines["door"].startswith("FAIL  http://127.0.0.1:9: ConnectError")

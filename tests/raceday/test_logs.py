@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from raceday import process
 from raceday.log import MOST_TEXT, logging_config
-from raceday.process import ProcessTree, Program, open_log, trim_log
+from raceday.run import process
+from raceday.run.process import ProcessTree, Program, open_log, trim_log
+from tests.support.paths import ROOT
 
 WRITER = (
     "import sys, time\nfor n in range(400): sys.stderr.write('x' * 99 + chr(10)); sys.stderr.flush(); time.sleep(.002)"
@@ -70,7 +71,7 @@ def test_what_a_client_wrote_is_cut(capfd: pytest.CaptureFixture[str]) -> None:
 TELL = """
 import django; django.setup()
 import structlog
-from raceday.process import say
+from raceday.run.process import say
 for _ in range(2):
     say("a cluster starts anew")
     structlog.get_logger(__name__).warning("no room")
@@ -82,7 +83,7 @@ def test_a_log_without_room_ends_nobody() -> None:
     with Path("/dev/full").open("w") as full:
         told = subprocess.run(
             [sys.executable, "-c", TELL],
-            cwd=Path(__file__).parents[2],
+            cwd=ROOT,
             stdout=subprocess.PIPE,
             stderr=full,
             text=True,

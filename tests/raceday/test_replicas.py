@@ -13,12 +13,13 @@ from pytest_django import Settings
 
 from config.settings import replica
 from meetings.models import Meeting
-from moneyflow.columns import read_history
+from moneyflow.history.columns import read_history
 from operations import checks
 from operations.checks import Part, Status
 from raceday import clock, replicas
-from races.models import PollMark, Race
-from tests.card import START, make_entrant, make_meeting, make_race
+from raceday.models import PollRun
+from races.models import Race
+from tests.support.card import START, make_entrant, make_meeting, make_race
 
 pytestmark = pytest.mark.django_db(transaction=True, databases="__all__")
 DEAD = "postgresql://raceday@/raceday?host=/nowhere"
@@ -54,7 +55,8 @@ def set_place(alias: str, url: str) -> None:
 @pytest.fixture
 def stand_in(in_use: list[str]) -> Iterator[str]:
     """A copy of the database with one race, on the same server: a replica that stays as it was made."""
-    make_entrant(make_race(make_meeting(), polled_at=clock.now()), 1)
+    make_entrant(make_race(make_meeting()), 1)
+    PollRun.objects.create(race_id="r1", polled_at=clock.now(), outcome=PollRun.Outcome.CHANGED)
     place = connections[DEFAULT_DB_ALIAS].settings_dict
     connections[DEFAULT_DB_ALIAS].close()  # no copy is made of a database that somebody is in
     server = {name: place[name.upper()] for name in ("host", "port", "user", "password") if place[name.upper()]}
@@ -80,7 +82,7 @@ def name_read() -> str:
 
 
 def poll_primary(seconds_later: float) -> None:
-    PollMark.objects.update(polled_at=PollMark.objects.get().polled_at + timedelta(seconds=seconds_later))
+    PollRun.objects.update(polled_at=PollRun.objects.get().polled_at + timedelta(seconds=seconds_later))
 
 
 def test_without_replicas_the_primary_answers() -> None:
@@ -150,10 +152,10 @@ def test_a_replica_too_far_behind_is_not_read(settings: Settings, behind_seconds
 @pytest.mark.usefixtures("stand_in")
 def test_a_replica_without_any_poll_is_not_read_while_the_primary_has_some() -> None:
     rename("Cup")
-    PollMark.objects.update(polled_at=clock.now())
+    PollRun.objects.update(polled_at=clock.now())
     with connections["replica_1"].cursor() as cursor:
         cursor.execute("SET default_transaction_read_only = off")
-        cursor.execute("DELETE FROM poll_marks")
+        cursor.execute("DELETE FROM poll_runs")
     assert replicas.read(name_read) == "Cup"
     assert replicas.states()[0]["lag_seconds"] is None
 

@@ -13,8 +13,8 @@ from redis.exceptions import ResponseError
 
 from raceday import valkey
 from raceday.valkey import HANGING_REST_SECONDS, REST_SECONDS, TRIES, ask, read_hash, tell
-from tests.card import own_keys  # noqa: F401  # a fixture
-from tests.raceday.streams import Valkey
+from tests.support.card import own_keys  # noqa: F401  # a fixture
+from tests.support.streams import Valkey
 
 pytestmark = pytest.mark.usefixtures("own_keys", "short_pauses")
 NOWHERE = "unix:///nowhere/valkey.sock"

@@ -15,8 +15,8 @@ SECOND = timedelta(seconds=1)
 
 
 def seconds_of(status: str, to_start: float) -> float | None:
-    beat = cadence(status, timedelta(seconds=to_start), SECONDS)
-    return None if beat is None else beat.total_seconds()
+    interval = cadence(status, timedelta(seconds=to_start), SECONDS)
+    return None if interval is None else interval.total_seconds()
 
 
 @pytest.mark.parametrize(
@@ -80,9 +80,9 @@ def due_after(due: float, now: float, status: str = "Open") -> float | None:
     ("due", "now", "expected"),
     [
         (7200, 7199.9, 7140),  # on time
-        (7200, 7130, 7080),  # one beat missed, skipped
-        (7200, 7140, 7080),  # a beat that is now is over
-        (930, 929, 900),  # 15 min stands before the next beat
+        (7200, 7130, 7080),  # one poll missed, skipped
+        (7200, 7140, 7080),  # a poll that is due now is over
+        (930, 929, 900),  # 15 min stands before the next interval
         (310, 309, 300),
         (100, 99, 90),
         (900, 899.9, 870),
@@ -113,15 +113,15 @@ def test_the_next_poll_is_on_the_grid_or_on_a_boundary_and_never_behind(
     status: str, due_at: timedelta, late: timedelta
 ) -> None:
     due, now = START - due_at, START - due_at + late
-    beat = cadence(status, START - now, SECONDS)
+    interval = cadence(status, START - now, SECONDS)
     nxt = next_poll(due, now, status=status, advertised_start=START, seconds=SECONDS)
-    if beat is None:
+    if interval is None:
         assert nxt is None
         return
     assert nxt is not None
-    assert now < nxt <= now + beat
+    assert now < nxt <= now + interval
     boundaries = [START - tier for tier in TIER_BOUNDARIES]
-    assert (nxt - due) % beat == timedelta(0) or (status == "Open" and nxt in boundaries)
+    assert (nxt - due) % interval == timedelta(0) or (status == "Open" and nxt in boundaries)
     assert status != "Open" or not any(now < boundary < nxt for boundary in boundaries)
 
 

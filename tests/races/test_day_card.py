@@ -15,7 +15,7 @@ from raceday.racing_day import racing_day
 from raceday.simulator.day import Simulation
 from races.day_card import DayCard, fetch_day_card, record_faults, write_day_card
 from races.models import PollMark, Race
-from tests.tab import control, tab_at_the_door
+from tests.support.tab import control, tab_at_the_door
 
 STARTED = datetime(2026, 11, 21, 1, 2, 3, tzinfo=UTC)
 TODAY = racing_day(STARTED)

@@ -10,8 +10,8 @@ from pytest_django import DjangoAssertNumQueries, Settings
 
 from races import examples, rows, views
 from races.models import PollMark, Race, RacePool, RaceResult
-from tests.card import POLLED, START, make_entrant, make_meeting, make_race, own_keys  # noqa: F401  # a fixture
-from tests.lane import LaneClient
+from tests.support.card import POLLED, START, make_entrant, make_meeting, make_race, own_keys  # noqa: F401  # a fixture
+from tests.support.lane import LaneClient
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("own_keys")]
 LIVE = "/api/races/r1/live"

@@ -7,8 +7,8 @@ import pytest
 from django.test import Client
 
 from raceday.racing_day import nz_instant
-from tests.card import make_meeting, make_race, own_keys  # noqa: F401  # a fixture
-from tests.lane import LaneClient
+from tests.support.card import make_meeting, make_race, own_keys  # noqa: F401  # a fixture
+from tests.support.lane import LaneClient
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("own_keys")]
 DAYS = [

@@ -9,11 +9,12 @@ from django.db import connection
 from django.test import Client
 from pytest_django import DjangoAssertNumQueries
 
-from raceday import clock, shelf
+from raceday import clock
+from raceday.published import shelf
 from races import examples, neighbours
 from races.models import Race
-from tests.card import START, make_meeting, make_race, own_keys  # noqa: F401  # a fixture
-from tests.lane import LaneClient
+from tests.support.card import START, make_meeting, make_race, own_keys  # noqa: F401  # a fixture
+from tests.support.lane import LaneClient
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("own_keys")]
 NAVIGATION = "/api/races/navigation?raceId="

@@ -7,11 +7,11 @@ import pytest
 from django.test import Client
 from pytest_django import DjangoAssertNumQueries
 
-from raceday import shelf
+from raceday.published import shelf
 from races import examples
 from races.models import Race
-from tests.card import START, make_meeting, make_race, own_keys  # noqa: F401  # a fixture
-from tests.lane import LaneClient
+from tests.support.card import START, make_meeting, make_race, own_keys  # noqa: F401  # a fixture
+from tests.support.lane import LaneClient
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("own_keys")]
 MIDNIGHT = datetime(2026, 11, 21, 11, tzinfo=UTC)  # in New Zealand

@@ -8,11 +8,11 @@ import pytest
 from django.test import Client
 from pytest_django import DjangoAssertNumQueries
 
-from raceday import shelf
-from raceday.pages import mark_of
+from raceday.published import shelf
+from raceday.published.resources import mark_of
 from races.models import Race, RacePool, RaceResult
-from tests.card import POLLED, START, make_entrant, make_meeting, make_race, own_keys  # noqa: F401  # a fixture
-from tests.lane import LaneClient
+from tests.support.card import POLLED, START, make_entrant, make_meeting, make_race, own_keys  # noqa: F401  # a fixture
+from tests.support.lane import LaneClient
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("own_keys")]
 PLACING = {"position": 1, "runner_number": 2, "name": "Horse 2", "entrant_id": "r1-e2", "barrier": 7}

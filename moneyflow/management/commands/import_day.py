@@ -11,7 +11,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.db import connections
 
-from moneyflow.pipeline import Walk, walk
+from moneyflow.pipeline import PollReport, process_answer
 from moneyflow.tasks import ask_to_publish, import_card
 from raceday import clock
 from raceday.feed.client import FeedAnswer, FeedClient, FeedError
@@ -38,26 +38,26 @@ class Command(BaseCommand):
         faulty = [walked for walked in walks if walked.outcome.endswith(("error", "partition"))]
         self.stdout.write(f"{card.day}: {len(live)} live races polled, {len(faulty)} without success")
 
-    async def poll_each(self, race_ids: list[str]) -> list[Walk]:
-        """This function will poll races side by side, write each as it comes, and show how far it is."""
-        walks: list[Walk] = []
+    async def poll_each(self, race_ids: list[str]) -> list[PollReport]:
+        """Poll races side by side, write each as it comes, and show how far it is."""
+        walks: list[PollReport] = []
         loop = asyncio.get_running_loop()
         with ThreadPoolExecutor(max_workers=1) as writer:  # a thread is a connection: one is enough
             async for race_id, found in fetch_each(race_ids):
-                walks.append(await loop.run_in_executor(writer, walk, race_id, found))
+                walks.append(await loop.run_in_executor(writer, process_answer, race_id, found))
                 self.show_progress(len(walks), len(race_ids))
             await loop.run_in_executor(writer, connections.close_all)
         return walks
 
     def show_progress(self, done: int, total: int) -> None:
-        """This function will keep one line up to date on a terminal, and say nothing elsewhere."""
+        """Keep one line up to date on a terminal, and say nothing elsewhere."""
         if self.stdout.isatty():
             self.stdout.write(f"\rentrants of {done} of {total} races", ending="\n" if done == total else "")
             self.stdout.flush()
 
 
 async def fetch_each(race_ids: Iterable[str]) -> AsyncIterator[tuple[str, FeedAnswer | FeedError]]:
-    """This function will fetch races side by side, FEED_CONCURRENCY at once, and yield each as it comes in."""
+    """Fetch races side by side, FEED_CONCURRENCY at once, and yield each as it comes in."""
 
     async def fetch(feed: FeedClient, race_id: str) -> tuple[str, FeedAnswer | FeedError]:
         async with places:

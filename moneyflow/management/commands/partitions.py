@@ -5,7 +5,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from moneyflow import partitions
+from moneyflow.store import partitions
 from raceday import clock
 from raceday.racing_day import racing_day
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from moneyflow.pipeline import Walk
+from moneyflow.pipeline import PollReport
 from moneyflow.tasks import poll_race
 
 
@@ -23,8 +23,8 @@ class Command(BaseCommand):
             raise CommandError(f"{walked.outcome}: {walked.reason}", returncode=1)
 
 
-def lines(walked: Walk) -> list[str]:
-    """This function will write a walk as a line a room; a room that was not reached shows no time."""
+def lines(walked: PollReport) -> list[str]:
+    """Write a walk as a line a room; a room that was not reached shows no time."""
     rooms = [f"fetch      {_ms(walked.fetch_ms)}"]
     if race := walked.snapshot:
         pool = race.pools.win_cents if race.pools else None

@@ -14,7 +14,7 @@ from raceday.feed.parse import parse_event
 from raceday.feed.records import RaceSnapshot
 from raceday.racing_day import racing_day
 from raceday.simulator.day import Simulation, card_of
-from tests.tab import control, tab_at_the_door
+from tests.support.tab import control, tab_at_the_door
 
 STARTED = datetime(2026, 11, 21, 1, 2, 3, tzinfo=UTC)
 SIMULATION = Simulation(seed="door", first_start=STARTED)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from raceday import clock
 from raceday.feed.parse import parse_event, parse_generated_at, parse_meetings
 from raceday.feed.records import ParseFault, RaceSnapshot
-from tests.snapshots import event, runner
+from tests.support.snapshots import event, runner
 
 
 def parsed(body: dict[str, Any]) -> RaceSnapshot:

@@ -19,9 +19,9 @@ from raceday.simulator.recorded import recorded
 from raceday.simulator.running import listening, running
 from raceday.simulator.server import feed_app
 from tests.raceday.simulator.conftest import STARTED, Tab
+from tests.support.paths import ROOT as PROJECT
+from tests.support.paths import SAMPLES
 
-ROOT_FOLDER = Path(__file__).parents[3]
-SAMPLES = ROOT_FOLDER.parent / "shared/nztab/samples"
 needs_samples = pytest.mark.skipif(not SAMPLES.exists(), reason="the recorded answers are not beside the project")
 
 
@@ -169,7 +169,7 @@ def test_the_real_samples_are_all_served() -> None:
 def _start(*arguments: str) -> subprocess.Popen[str]:
     command = [sys.executable, "-m", "raceday.simulator", *arguments]
     environment = {name: value for name, value in os.environ.items() if name != "RACEDAY_CLOCK"}
-    return subprocess.Popen(command, cwd=ROOT_FOLDER, env=environment, stderr=subprocess.PIPE, text=True)
+    return subprocess.Popen(command, cwd=PROJECT, env=environment, stderr=subprocess.PIPE, text=True)
 
 
 def test_the_process_serves_silently_and_stops_on_sigterm_even_while_an_answer_hangs() -> None:

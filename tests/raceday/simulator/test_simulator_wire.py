@@ -4,7 +4,6 @@ import gzip
 import json
 from collections import defaultdict
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,8 +13,7 @@ from raceday.feed.records import ParseFault
 from raceday.racing_day import racing_day
 from raceday.simulator.day import Race, card_of
 from tests.raceday.simulator.conftest import ALL_FLAGS, STARTED, Tab
-
-SAMPLES = Path(__file__).parents[3].parent / "shared/nztab/samples"
+from tests.support.paths import SAMPLES
 
 
 def stages(race: Race) -> dict[str, float]:

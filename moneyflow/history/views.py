@@ -1,0 +1,161 @@
+"""SERVE: entrants with their money and odds over time, as points, as columns and as documents in buckets."""
+
+from datetime import datetime, timedelta
+from functools import lru_cache
+from itertools import chain
+from typing import Any, TypeVar
+
+import msgspec
+from msgspec import Struct
+from rest_framework.viewsets import ViewSet
+
+from moneyflow.history.columns import read_history, span_of
+from moneyflow.history.serializers import (
+    EntrantSerializer,
+    EntrantsQuery,
+    HistoryQuery,
+    HistorySerializer,
+    TimelineQuery,
+    TimelineSerializer,
+)
+from moneyflow.history.timeline import read_timeline
+from raceday import clock, replicas
+from raceday.api.description import describe
+from raceday.api.limits import Scope
+from raceday.published.resources import LIVE_SECONDS, ROUNDS, Body, resource, shown_many
+from raceday.published.shelf import version_of
+from raceday.racing_day import nz_iso
+from races.rows import find_race, read_entrants, read_race
+from races.views import race_body
+
+# Readers who go on from one state of a race are at most so many changes behind: a client asks every 15 to 30 s.
+CONTINUED_ROUNDS = 4
+FEW_READINGS = timedelta(hours=1)  # in which a race is polled about as often as FEW_POINTS has points
+FEW_POINTS = 200
+
+# Points are made into JSON by PostgreSQL and pass through Python as structs: a row apiece cost more than the queries.
+MONEY = """
+SELECT coalesce(json_object_agg(e.entrant_id, h.points) FILTER (WHERE h.points IS NOT NULL), '{}')::text
+FROM unnest(%(entrant_ids)s::text[]) AS e (entrant_id)
+CROSS JOIN LATERAL (SELECT json_agg(point) AS points FROM (
+    SELECT hold_percentage, win_pool_amount, event_timestamp AS timestamp FROM money_flow_history
+    WHERE entrant_id = e.entrant_id AND event_timestamp >= %(since)s AND event_timestamp < %(until)s
+    ORDER BY event_timestamp DESC LIMIT %(history)s
+) AS point) AS h
+"""
+ODDS = """
+SELECT coalesce(json_object_agg(e.entrant_id, h.points) FILTER (WHERE h.points IS NOT NULL), '{}')::text
+FROM unnest(%(entrant_ids)s::text[]) AS e (entrant_id)
+CROSS JOIN LATERAL (SELECT json_agg(point) AS points FROM (
+    SELECT odds, type, event_timestamp AS timestamp FROM odds_history
+    WHERE entrant_id = e.entrant_id AND event_timestamp >= %(since)s AND event_timestamp < %(until)s
+    ORDER BY event_timestamp DESC, type DESC LIMIT %(history)s
+) AS point) AS h
+"""
+
+
+class MoneyPoint(Struct):
+    """A reading as the client has it; `timestamp` comes as PostgreSQL writes it and goes with the NZ offset."""
+
+    hold_percentage: float | None
+    win_pool_amount: int | None
+    timestamp: str
+
+
+class OddsPoint(Struct):
+    """A price as the client has it."""
+
+    odds: float
+    type: str
+    timestamp: str
+
+
+P = TypeVar("P", MoneyPoint, OddsPoint)
+_money = msgspec.json.Decoder(dict[str, list[MoneyPoint]])
+_odds = msgspec.json.Decoder(dict[str, list[OddsPoint]])
+
+
+def _cost_of_points(history: int, **_: Any) -> Scope:
+    return Scope.EXPENSIVE if history > FEW_POINTS else Scope.ORDINARY
+
+
+def _cost_since(since: datetime | None = None, **_: Any) -> Scope:
+    is_recent = since is not None and since >= clock.now() - FEW_READINGS
+    return Scope.ORDINARY if is_recent else Scope.EXPENSIVE
+
+
+class EntrantViewSet(ViewSet):
+    @describe(
+        "Entrants of a race with their histories, by runner number", EntrantSerializer(many=True), query=EntrantsQuery
+    )
+    @resource("race:{race_id}", EntrantsQuery, always=True, cost=_cost_of_points, is_far=True)
+    def list(self, race_id: str, history: int) -> Body:
+        return _entrants(race_id, history)
+
+
+class HistoryViewSet(ViewSet):
+    @describe(
+        "Histories of a race's entrants as columns, oldest first",
+        HistorySerializer,
+        query=HistoryQuery,
+        missing="when there is no such race",
+    )
+    @resource("race:{race_id}", HistoryQuery, at_end=True, cost=_cost_since, is_far=True)
+    def retrieve(self, race_id: str, **query: Any) -> Body:
+        race = read_race(race_id)
+        # msgspec, for REST framework's renderer would take as long as the query.
+        content = msgspec.json.encode(read_history(race_id, race.start_time, **query))
+        return _body(race, content, rounds=CONTINUED_ROUNDS if "since" in query else ROUNDS)
+
+
+class TimelineViewSet(ViewSet):
+    @describe(
+        "Documents of entrants, one a bucket of time to start, ordered by time",
+        TimelineSerializer,
+        query=TimelineQuery,
+        missing="when there is no such race",
+    )
+    @resource("race:{race_id}", TimelineQuery, is_far=True)
+    def retrieve(self, **query: Any) -> Body:
+        race = read_race(query["race_id"])
+        content = msgspec.json.encode(read_timeline(race.start_time, query))
+        rounds = 0 if "cursor_after" in query else CONTINUED_ROUNDS if "created_after" in query else ROUNDS
+        return _body(race, content, rounds=rounds)
+
+
+def _body(race: Any, content: bytes, *, rounds: int) -> Body:
+    # Where a reader stands is of endless variety and soon behind it: not to be kept long.
+    limit = {} if rounds == ROUNDS else {"keep_seconds": LIVE_SECONDS}
+    version = race.changed and version_of(race.changed)
+    return race_body(content, status=race.status, polled_at=race.polled, version=version, rounds=rounds, **limit)
+
+
+def _entrants(race_id: str, history: int) -> Body:
+    """Read a race's entrants and both histories: four statements, whatever the field's size."""
+    race = find_race(race_id)  # first, for what is read after it is of its version or newer
+    if race is None or not (entrants := read_entrants(race_id)):
+        return Body(data=[], keep_seconds=0)
+    entrant_ids = [entrant.entrant_id for entrant in entrants]
+    span = {**span_of(race.start_time), "entrant_ids": entrant_ids, "history": history}
+    money, odds = _points(MONEY, _money, span), _points(ODDS, _odds, span)
+    for entrant in entrants:
+        entrant.money_points = money.get(entrant.entrant_id, [])
+        entrant.odds_points = odds.get(entrant.entrant_id, [])
+    content = msgspec.json.encode(shown_many(EntrantSerializer, entrants))
+    version = race.changed and version_of(race.changed)
+    return race_body(content, status=race.status, polled_at=race.polled, version=version)
+
+
+def _points(sql: str, decoder: msgspec.json.Decoder[dict[str, list[P]]], span: dict[str, Any]) -> dict[str, list[P]]:
+    with replicas.connection().cursor() as cursor:
+        cursor.execute(sql, span)
+        (points,) = cursor.fetchone()
+    by_entrant = decoder.decode(points)
+    for point in chain.from_iterable(by_entrant.values()):
+        point.timestamp = _nz(point.timestamp)
+    return by_entrant
+
+
+@lru_cache(4096)  # the runners of a race share their instants
+def _nz(written: str) -> str:
+    return nz_iso(datetime.fromisoformat(written))

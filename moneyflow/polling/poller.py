@@ -1,0 +1,299 @@
+"""Decides WHEN each race is polled: one leader, a coroutine a race, due times on a grid. Answers are not read here."""
+
+import asyncio
+import os
+import select
+import time
+from collections.abc import Awaitable, Callable, Iterable
+from datetime import date, datetime, timedelta
+from datetime import time as clock_time
+from functools import partial
+from typing import Any, NamedTuple
+
+import psycopg
+import structlog
+from django.conf import settings
+from django.db import DatabaseError, connections
+from redis.exceptions import RedisError
+
+from moneyflow import answers
+from moneyflow.polling.outbox import Outbox
+from moneyflow.store.partitions import LEAST_RUNWAY_DAYS, runway_days
+from raceday import clock
+from raceday.feed.client import FeedAnswer, FeedClient, FeedError
+from raceday.queue import cluster
+from raceday.queue.broker import StreamBroker
+from raceday.racing_day import nz_instant, racing_day
+from races.cadence import STALE, CadenceSeconds, cadence, next_poll
+from races.day_card import forget_import, is_imported
+
+LOCK = 0x7261636564617931  # "raceday1", the advisory lock of the leader
+AHEAD = timedelta(hours=24)
+LIVE = (
+    "SELECT race_id, start_time, status FROM races"
+    " WHERE status NOT IN ('Final', 'Abandoned') AND start_time BETWEEN %s AND %s"
+)
+SESSION = "-c statement_timeout=2000 -c tcp_keepalives_idle=5 -c tcp_keepalives_interval=1 -c tcp_keepalives_count=3"
+# The advisory lock's holder, if it has asked nothing for so many seconds.
+STOPPED_LEADER = """
+SELECT pid FROM pg_locks JOIN pg_stat_activity USING (pid)
+WHERE locktype = 'advisory' AND granted AND pg_locks.database = pg_stat_activity.datid
+    AND datname = current_database() AND classid = %s AND objid = %s
+    AND state = 'idle' AND state_change < clock_timestamp() - make_interval(secs => %s)
+"""
+STOPPED_SECONDS, STOPPED_LOOKS = 1.5, 2
+OUTAGE_SECONDS = 60.0  # in which a poller that waits for a server is taken to be alive
+DAILY = "moneyflow.tasks.daily"
+DAILY_AT = (clock_time(0), clock_time(6))  # the new day's card as it begins, and what the feed has added by morning
+DAILY_AGAIN_SECONDS = 60.0  # of the machine
+TICK_SECONDS = 0.2
+READ_SECONDS = 0.5
+SPREAD_SECONDS = 0.02  # between races that come at once, or their grids would fall together for ever
+POLITE_SECONDS = 5.0  # where the feed says 429 or 503 and names no time
+LONGEST_POLITE_SECONDS = 300.0
+SET_ASIDE_SECONDS = 300.0  # of Raceday; the others are the wall's
+BACKLOG_LIMIT = 1000  # answers waiting to be written: 30 MB of Valkey, a minute of work
+HOLD_SECONDS = 2.0
+
+log = structlog.get_logger(__name__)
+
+
+class LiveRace(NamedTuple):
+    """What decides when a race is polled."""
+
+    race_id: str
+    start: datetime  # as advertised
+    status: str
+
+
+class Over(Exception):  # noqa: N818
+    """The cluster stops, or the connection that holds the lock is gone."""
+
+
+def run() -> None:
+    """Poll the races, or stand by for the one who does, until the cluster stops: what each worker of `control` does."""
+    daily = StreamBroker(list_key="default")
+    while not cluster.is_stopping():
+        cluster.show_life(OUTAGE_SECONDS)
+        try:
+            with _connect() as connection:
+                if _wins_leadership(connection) and _has_runway(daily):
+                    asyncio.run(_lead(connection, daily))
+        except (psycopg.Error, DatabaseError) as fault:
+            log.warning("poller_without_database", fault=str(fault).partition("\n")[0])
+            time.sleep(TICK_SECONDS)
+
+
+def _connect() -> psycopg.Connection[Any]:
+    return psycopg.connect(
+        settings.DATABASE_URL,
+        autocommit=True,
+        connect_timeout=2,
+        application_name="raceday-poller",
+        options=SESSION,
+        tcp_user_timeout=3000,
+    )
+
+
+def _wins_leadership(connection: psycopg.Connection[Any]) -> bool:
+    """Wait for the lock. A leader who asks nothing any more, because it is stopped or hangs, is made to let it go."""
+    looks_stopped = 0
+    while not cluster.is_stopping():
+        cluster.show_life(OUTAGE_SECONDS)
+        if connection.execute("SELECT pg_try_advisory_lock(%s)", [LOCK]).fetchone() == (True,):
+            return True
+        stopped = connection.execute(STOPPED_LEADER, [LOCK >> 32, LOCK & 0xFFFFFFFF, STOPPED_SECONDS]).fetchone()
+        # Seen again: when PostgreSQL itself stood still, its leader seems to have asked nothing for as long.
+        looks_stopped = looks_stopped + 1 if stopped else 0
+        if stopped and looks_stopped >= STOPPED_LOOKS:
+            log.warning("leader_stands_still", backend=stopped[0])
+            connection.execute("SELECT pg_terminate_backend(%s)", stopped)
+        time.sleep(TICK_SECONDS)
+    return False
+
+
+def _has_runway(daily: StreamBroker) -> bool:
+    """Polls without a partition to write to would be lost, so none are made until the day's duty has made some."""
+    try:
+        runway = runway_days(racing_day(clock.now()))
+    finally:
+        connections.close_all()  # a poller holds one connection, its own
+    if runway >= LEAST_RUNWAY_DAYS:
+        return True
+    log.error("poller_refuses_to_start", runway_days=runway, needed_days=LEAST_RUNWAY_DAYS)
+    try:
+        cluster.enqueue_once(daily, DAILY)
+    except RedisError as fault:
+        log.warning("poller_without_valkey", fault=str(fault))
+    time.sleep(1)
+    return False
+
+
+async def _lead(connection: psycopg.Connection[Any], daily: StreamBroker) -> None:
+    log.info("poller_leads", pid=os.getpid())
+    outbox = Outbox()
+    try:
+        async with FeedClient.from_settings() as feed, asyncio.TaskGroup() as group:
+            leader = Leader(feed, group, outbox, daily)
+            group.create_task(outbox.hand_over())
+            group.create_task(_every(READ_SECONDS, partial(leader.read, connection)))
+            group.create_task(_every(1.0, leader.ask_for_daily))
+            group.create_task(_every(1.0, leader.hold_when_behind))
+            await _until_over(connection)
+            raise Over
+    except* (Over, psycopg.OperationalError) as faults:
+        log.info("poller_leads_no_more", faults=[repr(fault) for fault in faults.exceptions])
+    finally:
+        outbox.flush()
+
+
+async def _every(seconds: float, duty: Callable[[], Awaitable[None]]) -> None:
+    while True:
+        await duty()
+        await asyncio.sleep(seconds)
+
+
+async def _until_over(connection: psycopg.Connection[Any]) -> None:
+    """A connection cut by the server has lost the lock, and another leads: this tells sooner than the next query."""
+    cut = select.poll()
+    cut.register(connection.fileno(), select.POLLRDHUP)
+    while not cut.poll(0) and not cluster.is_stopping():
+        cluster.show_life()
+        await asyncio.sleep(TICK_SECONDS)
+
+
+def read_live(connection: psycopg.Connection[Any], now: datetime) -> list[LiveRace]:
+    """Read the races of the coming day, and of the half day behind, that have not ended."""
+    return [LiveRace(*row) for row in connection.execute(LIVE, [now - STALE, now + AHEAD])]
+
+
+def next_daily(now: datetime) -> datetime:
+    """Return the first 00:00 or 06:00 of New Zealand after `now`."""
+    days = (racing_day(now), racing_day(now) + timedelta(days=1))
+    return min(at for day in days for at in (nz_instant(day, hour) for hour in DAILY_AT) if at > now)
+
+
+class Leader:
+    """Follows each live race with a coroutine of its own, so that the polls of a race never overlap."""
+
+    def __init__(self, feed: FeedClient, group: asyncio.TaskGroup, outbox: Outbox, daily: StreamBroker) -> None:
+        self._feed = feed
+        self._group = group
+        self._outbox = outbox
+        self._daily = daily  # remembers its last task, and asks anew once that is done
+        self._gate = asyncio.Semaphore(settings.FEED_CONCURRENCY)
+        self._seconds = CadenceSeconds(**settings.CADENCE_SECONDS)
+        self._races: dict[str, LiveRace] = {}
+        self._changed: dict[str, asyncio.Event] = {}  # one a coroutine
+        self._resume_at = 0.0  # the loop's seconds; no poll before
+        self._daily_at: datetime | None = None
+        self._look_at = 0.0  # whether what was asked for then was done; monotonic seconds
+
+    async def read(self, connection: psycopg.Connection[Any]) -> None:
+        """Follow what the database calls live; psycopg.OperationalError when it does not answer."""
+        self.update(await asyncio.to_thread(read_live, connection, clock.now()))
+
+    def update(self, races: Iterable[LiveRace]) -> None:
+        """Follow these races and no others; a race that left is polled no more."""
+        before, now = self._races, clock.now()
+        self._races = {race.race_id: race for race in races if self._cadence(race, now) is not None}
+        spread = timedelta(seconds=SPREAD_SECONDS / clock.real_seconds(1))
+        for place, race_id in enumerate(self._races.keys() - self._changed.keys()):
+            self._changed[race_id] = asyncio.Event()
+            self._group.create_task(self._follow(race_id, now + place * spread))
+        for race_id, changed in self._changed.items():
+            if self._races.get(race_id) != before.get(race_id):
+                changed.set()
+
+    def _cadence(self, race: LiveRace, now: datetime) -> timedelta | None:
+        return cadence(race.status, race.start - now, self._seconds)
+
+    async def _follow(self, race_id: str, first: datetime) -> None:
+        last, failures = first, 0
+        due: datetime | None = first
+        while due is not None:
+            if await self._reaches(due, race_id):
+                failures = await self._poll_or_set_aside(race_id, due, failures)
+                last = due
+            due = self._next(race_id, last)
+        del self._changed[race_id]
+
+    async def _reaches(self, due: datetime, race_id: str) -> bool:
+        """Sleeps until `due`; False when the race changed before, and with it perhaps the due time."""
+        changed = self._changed[race_id]
+        changed.clear()
+        try:
+            async with asyncio.timeout(clock.real_seconds((due - clock.now()).total_seconds())):
+                await changed.wait()
+        except TimeoutError:
+            return True
+        return False
+
+    def _next(self, race_id: str, last: datetime) -> datetime | None:
+        if (race := self._races.get(race_id)) is None:
+            return None
+        return next_poll(last, clock.now(), status=race.status, advertised_start=race.start, seconds=self._seconds)
+
+    async def _poll_or_set_aside(self, race_id: str, due: datetime, failures: int) -> int:
+        """A race that raises twice is set aside for a while, never the whole round."""
+        try:
+            await self._poll(race_id, due)
+        except Exception:
+            log.exception("poll_raised", race_id=race_id)
+            if failures == 0:
+                return 1
+            log.error("race_set_aside", race_id=race_id, seconds=SET_ASIDE_SECONDS)
+            await asyncio.sleep(clock.real_seconds(SET_ASIDE_SECONDS))
+        return 0
+
+    async def _poll(self, race_id: str, due: datetime) -> None:
+        async with self._gate:
+            while (wait := self._resume_at - asyncio.get_running_loop().time()) > 0:
+                await asyncio.sleep(wait)
+            late_ms = clock.real_seconds((clock.now() - due).total_seconds()) * 1000
+            log.debug("poll", race_id=race_id, late_ms=round(late_ms, 1))
+            outcome = await self._feed.fetch_event(race_id)
+        self._back_off(outcome)
+        self._outbox.put(race_id, outcome)
+
+    def _back_off(self, outcome: FeedAnswer | FeedError) -> None:
+        """Who is asked to stay away stays away with all polls, not only with the one that was told."""
+        if isinstance(outcome, FeedAnswer) or (outcome.retry_after is None and outcome.http_status not in {429, 503}):
+            return
+        seconds = min(outcome.retry_after or POLITE_SECONDS, LONGEST_POLITE_SECONDS)
+        self._hold(seconds, reason=outcome.reason)
+
+    def _hold(self, seconds: float, *, reason: str) -> None:
+        log.warning("polls_held", seconds=seconds, reason=reason)
+        self._resume_at = max(self._resume_at, asyncio.get_running_loop().time() + seconds)
+
+    async def hold_when_behind(self) -> None:
+        """Hold the polls while writing is behind, or more answers are in hand than there is room."""
+        try:
+            waiting = await asyncio.to_thread(answers.waiting)
+        except RedisError:
+            waiting = 0
+        if waiting > BACKLOG_LIMIT or self._outbox.is_full:
+            self._hold(HOLD_SECONDS, reason=f"{waiting} answers wait to be written")
+
+    async def ask_for_daily(self) -> None:
+        """Ask for the day's import and partitions: on taking over, at 00:00 and 06:00 NZ, and each minute until done.
+
+        The feed may be away at midnight for longer than a task is tried.
+        """
+        now = clock.now()
+        is_due = self._daily_at is None or now >= self._daily_at
+        if not is_due and time.monotonic() < self._look_at:
+            return
+        try:
+            await asyncio.to_thread(_ask_for_daily, self._daily, racing_day(now), is_due=is_due)
+            self._daily_at, self._look_at = next_daily(now), time.monotonic() + DAILY_AGAIN_SECONDS
+        except RedisError as fault:
+            log.warning("poller_without_valkey", fault=str(fault))
+
+
+def _ask_for_daily(daily: StreamBroker, day: date, *, is_due: bool) -> None:
+    if is_due:
+        forget_import(day)
+    if not is_imported(day):
+        cluster.enqueue_once(daily, DAILY)

@@ -1,0 +1,105 @@
+"""What is kept for readers, as staff see it, with the ways to have it made anew. cache_views does it."""
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.contrib.admin.models import LogEntry
+from django.contrib.contenttypes.models import ContentType
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.template.response import TemplateResponse
+from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
+
+from operations.cache import statistics, views
+from operations.cache.actions import Done, ValkeyAwayError
+from raceday.models import Operations
+from raceday.staff.pieces import nz_time
+from raceday.staff.routes import CHANGE, VIEW
+
+NOTES_SHOWN = 10
+
+
+class InvalidateForm(forms.Form):
+    """What is to be made anew; the API's own description of it checks it."""
+
+    by = forms.ChoiceField(
+        choices=[("race_id", "a race, by its id"), ("key", "a page, by its address"), ("pattern", "keys, by a glob")],
+        widget=UnfoldAdminSelectWidget,
+    )
+    what = forms.CharField(
+        max_length=2000, widget=UnfoldAdminTextInputWidget(attrs={"placeholder": "an id, /api/races/…, /api/entrants*"})
+    )
+
+    def clean(self) -> dict[str, Any]:
+        given: dict[str, Any] = {name: self.cleaned_data[name] for name in ("by", "what") if name in self.cleaned_data}
+        if len(given) == 2:
+            self.payload = views.InvalidatePayload(data={given["by"]: given["what"]})
+            if not self.payload.is_valid():
+                for sentence in self.payload.errors.get(given["by"], ["cannot be read"]):
+                    self.add_error("what", str(sentence))
+        return given
+
+
+def cache_page(request: HttpRequest) -> HttpResponse:
+    """Show what is kept, and on a POST do what one of its buttons says."""
+    if not request.user.has_perm(VIEW):
+        raise PermissionDenied
+    form = InvalidateForm()
+    is_asked = False
+    if request.method == "POST":
+        if not request.user.has_perm(CHANGE):
+            raise PermissionDenied
+        act = request.POST.get("act")
+        form = InvalidateForm(request.POST) if act == "invalidate" else form
+        is_asked = act == "clear" and "sure" not in request.POST
+        if not is_asked and (act != "invalidate" or form.is_valid()):
+            _carry_out(request, act, form)
+            return redirect("admin:cache")
+    return TemplateResponse(request, "operations/cache.html", _context(request) | {"form": form, "is_asked": is_asked})
+
+
+def _carry_out(request: HttpRequest, act: str | None, form: InvalidateForm) -> None:
+    try:
+        if act == "invalidate":
+            _tell(request, views.invalidate(request.user.pk, form.payload.validated_data))
+        elif act == "clear":
+            _tell(request, views.clear(request.user.pk))
+        elif act == "warm":
+            views.warm(request.user.pk)
+            messages.success(request, "Queued: today's bodies that are missing or outdated are made.")
+    except ValkeyAwayError as fault:
+        messages.error(request, f"{fault}.")
+
+
+def _tell(request: HttpRequest, done: Done) -> None:
+    sentence = f"{done.bodies} bodies in {done.topics} topics dropped."
+    if done.is_complete:
+        messages.success(request, sentence if done.topics else "Nothing of that is kept.")
+    else:
+        messages.warning(request, f"{sentence} There was not time for all: do it again.")
+
+
+def _context(request: HttpRequest) -> dict[str, Any]:
+    context = {
+        **admin.site.each_context(request),
+        "title": "Kept bodies",
+        "may_change": request.user.has_perm(CHANGE),
+        "notes": _notes(),
+    }
+    try:
+        return context | {"stats": statistics.collect()}
+    except ValkeyAwayError:
+        messages.error(request, "Valkey cannot be reached, and with it what is kept.")
+    return context
+
+
+def _notes() -> list[dict[str, Any]]:
+    """What staff did here, newest first. Its time is the machine's."""
+    kind = ContentType.objects.get_for_model(Operations)
+    newest = LogEntry.objects.filter(content_type=kind).select_related("user").order_by("-action_time")
+    return [
+        {"at": nz_time(note.action_time), "by": note.user.get_username(), "what": note.change_message}
+        for note in newest[:NOTES_SHOWN]
+    ]

@@ -1,0 +1,152 @@
+"""PUBLISH: the log of events in Valkey: its names, what an entry holds, who wants it. It is written by the shelf.
+
+An entry has the fields race, meeting, kind and data (one line of JSON). Its id, `milliseconds-number` of Valkey's own
+clock, rises for ever and is what clients resume from.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from enum import StrEnum
+from typing import Any, NamedTuple, TypeAlias
+
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+
+from raceday.api.queries import split_ids
+
+LOG = "events"
+MOST_EVENTS = 20_000  # trimmed approximately: a few more may stand
+MOST_RACES, MOST_MEETINGS = 50, 10
+SNAPSHOT = "snapshot"
+ID = re.compile(r"(\d{1,19})-(\d{1,19})", re.ASCII)  # what fits into 64 bits
+
+Position: TypeAlias = tuple[int, int]
+Entry: TypeAlias = tuple[bytes, Mapping[bytes, bytes]]
+START: Position = (0, 0)
+
+
+class Topic(StrEnum):
+    """Kinds of news that a client may choose from."""
+
+    POOL = "pool"
+    ODDS = "odds"
+    STATUS = "status"
+    ALERT = "alert"
+
+
+class Event(NamedTuple):
+    """One entry of the log: data is JSON in one line."""
+
+    position: Position
+    race_id: str
+    meeting_id: str
+    kind: str
+    data: bytes
+
+    @property
+    def id(self) -> str:
+        return write_id(self.position)
+
+
+class Wanted(NamedTuple):
+    """What a client asks for: news of these kinds about these races and the races of these meetings."""
+
+    races: frozenset[str]
+    meetings: frozenset[str]
+    kinds: frozenset[str]
+
+    def includes(self, event: Event) -> bool:
+        """Whether the client is to be told; whole bodies are told whatever the kinds."""
+        return event.kind in self.kinds and (event.race_id in self.races or event.meeting_id in self.meetings)
+
+
+def write_id(position: Position) -> str:
+    """Write a position as clients see it."""
+    return f"{position[0]}-{position[1]}"
+
+
+def read_id(text: str) -> Position | None:
+    """Read a position, None when it is not one.
+
+    >>> read_id("1795271000123-0"), read_id("yesterday")
+    ((1795271000123, 0), None)
+    """
+    found = ID.fullmatch(text)
+    return (int(found[1]), int(found[2])) if found else None
+
+
+def parse(entry: Entry) -> Event:
+    """Read an entry of the log as Valkey returns it."""
+    entry_id, fields = entry
+    milliseconds, _, number = entry_id.partition(b"-")
+    race_id, meeting_id, kind = (fields[name].decode() for name in (b"race", b"meeting", b"kind"))
+    return Event((int(milliseconds), int(number)), race_id, meeting_id, kind, fields[b"data"])
+
+
+def holds(since: Position, first: Position | None, *, length: int) -> bool:
+    """Tell whether all that came after `since` is in the log, given its first entry from there on.
+
+    Only an id that is still there proves it: one that is gone may be too old, or of a tail that Valkey lost.
+    The start is as good while nothing was ever trimmed.
+    """
+    return first == since or (since == START and length < MOST_EVENTS)
+
+
+# ── What may be asked ───────────────────────────────────────────────────────────────────────────
+@extend_schema_field({"type": "string", "pattern": f"^{ID.pattern}$"})
+class PositionField(serializers.CharField):
+    default_error_messages = {"position": "must read 1795271000123-0, as the id of an event does"}
+
+    def to_internal_value(self, data: Any) -> Any:
+        position = read_id(super().to_internal_value(data))
+        if position is None:
+            self.fail("position")
+        return position
+
+
+class EventsQuery(serializers.Serializer[Any]):
+    race_id = serializers.CharField(required=False, max_length=101 * MOST_RACES, help_text="a comma list of up to 50")
+    meeting_id = serializers.CharField(
+        required=False, max_length=101 * MOST_MEETINGS, help_text="all races of these; a comma list of up to 10"
+    )
+    topics = serializers.CharField(
+        required=False, max_length=100, help_text=f"a comma list of {', '.join(Topic)}; all when left out"
+    )
+    since = PositionField(required=False, help_text="the id of the last event seen")
+
+    def validate_race_id(self, text: str) -> frozenset[str]:
+        return frozenset(split_ids(text, MOST_RACES, "races"))
+
+    def validate_meeting_id(self, text: str) -> frozenset[str]:
+        return frozenset(split_ids(text, MOST_MEETINGS, "meetings"))
+
+    def validate_topics(self, text: str) -> frozenset[str]:
+        topics = frozenset(split_ids(text, len(Topic), "topics"))
+        if unknown := sorted(topics - set(Topic)):
+            raise serializers.ValidationError(f"unknown topic: {', '.join(unknown)}")
+        return topics
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if not attrs.keys() & {"race_id", "meeting_id"}:
+            raise serializers.ValidationError({"race_id": ["ask for a race_id or a meeting_id"]})
+        return attrs
+
+
+def wanted(query: Mapping[str, Any]) -> Wanted:
+    """Return what a checked EventsQuery asks for."""
+    nothing: frozenset[str] = frozenset()
+    kinds = query.get("topics", frozenset(Topic)) | {SNAPSHOT}
+    return Wanted(query.get("race_id", nothing), query.get("meeting_id", nothing), kinds)
+
+
+def chosen(events: Iterable[Event], asked: Wanted, limit: int) -> tuple[list[Event], Position | None]:
+    """Return up to `limit` of the events that are wanted, and the last position looked at."""
+    found: list[Event] = []
+    last = None
+    for event in events:
+        last = event.position
+        if asked.includes(event):
+            found.append(event)
+            if len(found) == limit:
+                break
+    return found, last

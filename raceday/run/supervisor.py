@@ -1,0 +1,265 @@
+"""What stands behind `./run`: reads the command line, sets the environment up and hands over to the command."""
+
+import argparse
+import os
+import shutil
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+
+from dotenv import load_dotenv
+
+from raceday import home
+from raceday.processes import kill
+from raceday.racing_day import nz_instant
+from raceday.run import tree as trees
+from raceday.run.embedded import addresses, start_servers
+from raceday.run.process import (
+    Child,
+    ProcessTree,
+    Program,
+    StartError,
+    StoppedError,
+    listen_for_signals,
+    say,
+    take_signal,
+)
+from raceday.run.running import announce, await_joined, environment, lock, running_environment
+from raceday.run.server_files import make_home
+
+PYTHON = sys.executable
+TEST_CONNECTIONS = 100
+ELSEWHEN = Path(__file__).parents[2] / "tests" / "support" / "elsewhen"
+INTERRUPT_SECONDS = 3.0
+NEEDS_NO_SERVER = frozenset(
+    {"help", "version", "check", "makemigrations", "sqlmigrate", "diffsettings", "findstatic", "collectstatic"}
+    | {"spectacular", "makemessages", "compilemessages", "startapp", "startproject"}
+)
+QUIET = {"LOG_LEVEL": "WARNING"}  # a command speaks for itself: its reader is a person, not a log
+SUITE = ["-m", "pytest", "-n", "2"]
+# An hour that comes twice, a year's end, a leap day.
+SHIFTED_DAYS = ("2027-04-04T02:30", "2027-12-31T23:50", "2028-02-29")
+DATE_SENSITIVE = [  # that names a day, or takes its own from the clock, and is quick: the suite is there for the rest
+    *("tests/races", "tests/meetings", "tests/operations", "tests/moneyflow/history", "tests/moneyflow/store"),
+    *(f"tests/moneyflow/test_{name}.py" for name in ("commands", "pipeline", "publishing", "samples")),
+    "tests/raceday/test_racing_day.py",
+    "tests/raceday/published/test_strain.py::test_without_postgresql_published_bodies_still_answer_as_stale_and_the_rest_says_so",
+    "tests/moneyflow/polling/test_poller.py::test_the_days_work_is_due_at_midnight_and_at_six_in_new_zealand",
+    "tests/test_admin.py::test_the_list_of_races_opens_on_the_racing_day_it_is",
+]
+CHECKS = {
+    "lint": ["-m", "ruff", "check", "."],
+    "format": ["-m", "ruff", "format", "--check", "."],
+    "types": ["-m", "mypy", "."],
+    "imports": ["-c", "from importlinter.cli import lint_imports_command; lint_imports_command()"],
+    "migrations": ["manage.py", "makemigrations", "--check", "--dry-run"],
+    "deploy": ["manage.py", "check", "--deploy", "--fail-level", "WARNING"],
+    **{day: [*SUITE, "-q", *DATE_SENSITIVE] for day in SHIFTED_DAYS},
+    "faults": ["-m", "faults", "--short", "--counts"],
+    "tests": SUITE,
+}
+
+
+def foreground(
+    tree: ProcessTree, arguments: Sequence[str], env: Mapping[str, str], *, is_interactive: bool = False
+) -> int:
+    """Run Python on `arguments` before the user's eyes and return its exit code.
+
+    Raises StoppedError when a signal ended it. An interactive one gets the terminal's Ctrl-C itself and may live on.
+    """
+    program = Program(
+        name="command",
+        argv=[PYTHON, *arguments],
+        env=env,
+        stdout=sys.stdout.fileno(),
+        orphan_signal=signal.SIGTERM,
+        restarts=False,
+        is_interactive=is_interactive,
+    )
+    child = tree.start(program)
+    while (code := child.process.poll()) is None:
+        number = take_signal()
+        if number and not (is_interactive and number == signal.SIGINT):
+            interrupt(child, number)
+            tree.forget(child)
+            raise StoppedError(number)
+        tree.tend()
+        time.sleep(0.05)
+    tree.forget(child)
+    return code if code >= 0 else 128 - code
+
+
+def interrupt(child: Child, number: int) -> None:
+    """Pass a signal on and leave its receivers a moment to end well."""
+    group = -child.process.pid
+    give_up = time.monotonic() + INTERRUPT_SECONDS
+    kill(child.process.pid if child.program.is_interactive else group, number)
+    while time.monotonic() < give_up and (child.process.poll() is None or kill(group, 0)):
+        time.sleep(0.05)
+
+
+# ── Commands on throw-away servers ──────────────────────────────────────────────────────────────
+
+
+@contextmanager
+def throw_away(*, is_durable: bool) -> Iterator[tuple[ProcessTree, dict[str, str]]]:
+    """Start servers in a home that lasts as long as the context."""
+    root = Path(tempfile.mkdtemp(prefix="raceday-"))
+    root.chmod(0o711)  # the account of PostgreSQL passes through
+    try:
+        with ProcessTree(scratch=root) as tree:
+            urls = start_servers(tree, root, connections=TEST_CONNECTIONS, is_durable=is_durable)
+            yield tree, {**environment(root, urls), "TMPDIR": str(root)}  # so that all of it goes, even after kill -9
+    finally:
+        shutil.rmtree(home.socket_folder(root), ignore_errors=True)
+        shutil.rmtree(root, ignore_errors=True)
+
+
+def test(arguments: Sequence[str]) -> int:
+    """Run pytest on throw-away servers, the whole suite in two processes, `--on` another date; return its exit code."""
+    described = argparse.ArgumentParser(prog="./run test", add_help=False, allow_abbrev=False)
+    described.add_argument("--on", metavar="DATE")
+    options, rest = described.parse_known_args(arguments)
+    shifted = elsewhen(options.on) if options.on is not None else {}
+    with throw_away(is_durable=False) as (tree, env):
+        return foreground(tree, ["-m", "pytest", *rest] if rest else SUITE, env | shifted)
+
+
+def elsewhen(text: str) -> dict[str, str]:
+    """Return what makes it `text` now (an ISO date or datetime, of New Zealand unless it says) for every Python."""
+    try:
+        told = datetime.fromisoformat(text)
+        shown = (told if told.tzinfo else nz_instant(told.date(), told.time())).timestamp()
+    except (ValueError, OverflowError):
+        raise StartError(f"--on wants a date such as 2028-02-29 or 2027-04-04T02:30, not {text!r}.") from None
+    folders = [str(ELSEWHEN), *filter(None, [os.environ.get("PYTHONPATH")])]
+    return {"PYTHONPATH": os.pathsep.join(folders), "RACEDAY_TEST_ON": f"{time.monotonic()!r},{shown!r}"}
+
+
+def bench(arguments: Sequence[str]) -> int:
+    """Run the benchmarks on throw-away servers that write as safely as real ones."""
+    with throw_away(is_durable=True) as (tree, env):
+        return foreground(tree, ["-m", "benchmarks", *arguments], env)
+
+
+def faults(arguments: Sequence[str]) -> int:
+    """Run `./run faults`: it starts trees of its own, below a folder that goes with it, even after kill -9."""
+    root = Path(tempfile.mkdtemp(prefix="raceday-"))
+    root.chmod(0o711)
+    try:
+        with ProcessTree(scratch=root) as tree:
+            return foreground(tree, ["-m", "faults", *arguments], {**os.environ, "TMPDIR": str(root)})
+    finally:
+        shutil.rmtree(root, ignore_errors=True)
+
+
+def check() -> int:
+    """Run every check, the tests last, and return 1 when one of them failed."""
+    failed = []
+    with throw_away(is_durable=False) as (tree, env):
+        for name, arguments in CHECKS.items():
+            own = {"HTTPS": "true"} if name == "deploy" else elsewhen(name) if name in SHIFTED_DAYS else {}
+            sys.stdout.write(f"── {name}\n")
+            sys.stdout.flush()
+            if foreground(tree, arguments, env | own):
+                failed.append(name)
+    if failed:
+        say(f"failed: {', '.join(failed)}")
+    return 1 if failed else 0
+
+
+def fmt() -> int:
+    """Put the code into its format and say what it cannot mend."""
+    with ProcessTree() as tree:
+        codes = [foreground(tree, ["-m", "ruff", *part], dict(os.environ)) for part in (["check", "--fix"], ["format"])]
+    return max(codes)
+
+
+# ── manage ──────────────────────────────────────────────────────────────────────────────────────
+
+
+def manage(arguments: Sequence[str]) -> int:
+    """Run manage.py with the servers of the tree that is up, else with servers of its own."""
+    root = home.home()
+    if not arguments or arguments[0] in NEEDS_NO_SERVER or {"-h", "--help", "--version"} & set(arguments):
+        become_manage(arguments, environment(root, addresses(root)))
+    make_home(root)
+    if (running := running_environment(root)) is not None:
+        become_manage(arguments, environment(root, addresses(root)) | running)
+    with lock(root, f"manage {arguments[0]}"), ProcessTree() as tree:
+        urls = start_servers(tree, root, connections=trees.connections())
+        env = environment(root, urls)
+        announce(root, env)
+        code = foreground(tree, ["manage.py", *arguments], QUIET | env, is_interactive=True)
+        await_joined(root)
+        return code
+
+
+def become_manage(arguments: Sequence[str], env: dict[str, str]) -> None:
+    """Turn this process into manage.py; it does not come back."""
+    os.execve(PYTHON, [PYTHON, "manage.py", *arguments], QUIET | env)  # noqa: S606 no shell is wanted
+
+
+# ── The command line ────────────────────────────────────────────────────────────────────────────
+
+
+def parser() -> argparse.ArgumentParser:
+    """Describe the command line of `./run`."""
+
+    def port(text: str) -> int:
+        if not 1 <= int(text) <= 65535:
+            raise ValueError
+        return int(text)
+
+    def speed(text: str) -> float:
+        if not 0 < float(text) <= 1000:
+            raise ValueError
+        return float(text)
+
+    described = argparse.ArgumentParser(prog="./run", allow_abbrev=False)
+    commands = described.add_subparsers(dest="command", required=True)
+    for name in ("demo", "live"):
+        tree = commands.add_parser(name, allow_abbrev=False)
+        tree.add_argument("--port", type=port, default=8000)
+        if name == "demo":
+            tree.add_argument("--speed", type=speed, default=1.0)
+    for name in ("check", "fmt"):
+        commands.add_parser(name)
+    return described
+
+
+def dispatch(arguments: Sequence[str]) -> int:
+    """Run one command of `./run` and return its exit code."""
+    if arguments and (command := {"test": test, "bench": bench, "faults": faults, "manage": manage}.get(arguments[0])):
+        return command(arguments[1:])  # theirs to parse
+    options = parser().parse_args(arguments)
+    if options.command == "demo":
+        return trees.demo(port=options.port, speed=options.speed)
+    if options.command == "live":
+        return trees.live(port=options.port)
+    return check() if options.command == "check" else fmt()
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run `./run`, telling what stops it in one sentence with exit 2."""
+    listen_for_signals()
+    try:
+        load_dotenv(Path(".env"))
+        return dispatch(arguments)
+    except StartError as fault:
+        say(str(fault))
+        return fault.code
+    except StoppedError as stop:
+        return stop.code
+    except OSError as fault:
+        say(f"{fault.strerror or fault}{f': {fault.filename}' if fault.filename else ''}.")
+        return 2
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))

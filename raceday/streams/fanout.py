@@ -1,0 +1,292 @@
+"""SERVE: one subscription a process to the log of events, many subscribers. No HTTP is known here, nothing is rendered.
+
+The process remembers the log, so that who comes back is told the rest without a question. Whoever is up to date is
+`placed` under the races and meetings it wants and handed frames as they come; whoever is not, new or too slow,
+catches up in its own time: with the rest of the log, or with the latest bodies. Both hold as of `position`.
+"""
+
+import asyncio
+import zlib
+from bisect import bisect_left
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Iterable
+from contextlib import suppress
+from typing import Any, NamedTuple
+
+import msgspec
+import structlog
+from django.db import Error as DatabaseFault
+from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+
+from raceday import metrics, valkey
+from raceday.published import events, shelf
+from raceday.published.events import START, Event, Position, Wanted, write_id
+from raceday.streams.subscriber import MOST_PENDING_BYTES, RESYNC, Subscriber, up_to, write_frame
+
+BLOCK_SECONDS = 4.0
+ANSWER_SECONDS = 2.0
+AHEAD_SECONDS = 0.5  # a client may have an id from another process before this one has read it
+PAUSE_SECONDS = 0.1
+READ_AT_ONCE = 200  # fewer than a subscriber may have pending: no burst alone puts it behind
+REPLAY_AT_ONCE = 250
+MOST_BODIES = 500
+PING_SECONDS = 10  # a tenth of the subscribers each second
+FAULTS = (*valkey.VALKEY_FAULTS, TimeoutError, DatabaseFault)
+
+log = structlog.get_logger(__name__)
+
+
+class RaceState(NamedTuple):
+    """What the streams were last told of a race, and the position it was read at."""
+
+    at: Position
+    body: bytes
+
+
+class Fanout:
+    """All subscribers of one process. `find_races` returns the races of a meeting, None for none such."""
+
+    def __init__(self, url: str, find_races: Callable[[str], Awaitable[Iterable[str] | None]]) -> None:
+        self.url, self.find_races = url, find_races
+        self.name = valkey.key(events.LOG)
+        self.log: list[Event] = []
+        self.position = START
+        self.is_live = False
+        metrics.STREAMS.set(0)
+        self.moved = asyncio.Event()
+        self.asking = asyncio.Lock()
+        self.bodies: dict[str, RaceState] = {}
+        self.meetings: dict[str, set[str]] = {}
+        self.subscribers: list[set[Subscriber]] = [set() for _ in range(PING_SECONDS)]
+        self.by_race: defaultdict[str, set[Subscriber]] = defaultdict(set)
+        self.by_meeting: defaultdict[str, set[Subscriber]] = defaultdict(set)
+        self.questions = self._client(ANSWER_SECONDS)
+
+    # ── Following the log ────────────────────────────────────────────────────────────────────────
+    async def follow(self) -> None:
+        """Read the log for ever; a Valkey that is away is tried again ten times a second."""
+        while True:
+            try:
+                # A connection of its own each time: after any break the log is looked at before it is trusted.
+                async with self._client(BLOCK_SECONDS + ANSWER_SECONDS) as client:
+                    await self._go_on(client)
+                    self._set_live()
+                    while True:
+                        await self._read(client)
+            except FAULTS as fault:
+                if self.is_live:
+                    log.warning("valkey_away", fault=type(fault).__name__)
+                self.is_live = False
+            await asyncio.sleep(PAUSE_SECONDS)
+
+    async def _read(self, client: Redis) -> None:
+        since = {self.name: write_id(self.position)}
+        answer: Any = await client.xread(since, READ_AT_ONCE, int(BLOCK_SECONDS * 1000))  # type: ignore[arg-type]
+        for _, entries in answer:
+            self._take_all(entries)
+
+    async def ping(self) -> None:
+        """Have every subscriber pinged in turn, for ever."""
+        turn = 0
+        while True:
+            for subscriber in self.subscribers[turn]:
+                subscriber.is_pinged = True
+                subscriber.wake.set()
+            turn = (turn + 1) % PING_SECONDS
+            await asyncio.sleep(1)
+
+    async def _go_on(self, client: Redis) -> None:
+        """Whether the log still has the last event seen here decides whether it is the same log."""
+        if self.log and not await client.xrange(self.name, write_id(self.position), write_id(self.position)):
+            log.warning("events_lost", last_seen=write_id(self.position))
+            self.log.clear()
+            self.bodies.clear()
+            self.position = START
+            for subscriber in self._all():
+                subscriber.needs_resync |= subscriber.is_placed
+                self._displace(subscriber)
+        while entries := await client.xrange(self.name, f"({write_id(self.position)}", count=READ_AT_ONCE):
+            self._take_all(entries)
+
+    def _set_live(self) -> None:
+        self.is_live = True
+        for subscriber in self._all():
+            if not subscriber.is_placed:
+                subscriber.wake.set()
+
+    def _take_all(self, entries: Iterable[Any]) -> None:
+        for entry in entries:
+            self._take(events.parse(entry))
+        if len(self.log) > events.MOST_EVENTS * 1.25:
+            del self.log[: -events.MOST_EVENTS]
+        self.moved.set()
+        self.moved.clear()  # a pulse: whoever waits just now goes on
+
+    def _take(self, event: Event) -> None:
+        self.log.append(event)
+        self.position = event.position
+        told = self.bodies.get(event.race_id)
+        if told and told.at < event.position:
+            del self.bodies[event.race_id]
+        if event.meeting_id in self.meetings:
+            self.meetings[event.meeting_id].add(event.race_id)
+        placed = {*self.by_race.get(event.race_id, ()), *self.by_meeting.get(event.meeting_id, ())}
+        subscribers = [subscriber for subscriber in placed if event.kind in subscriber.wanted.kinds]
+        frame = write_frame(event)
+        for subscriber in subscribers:
+            if not subscriber.give(frame):  # it goes on in its own time, from the log
+                self._displace(subscriber)
+                subscriber.since, subscriber.is_slow = subscriber.taken_at, True
+        metrics.STREAM_EVENTS.inc(len(subscribers))
+
+    # ── Readers ──────────────────────────────────────────────────────────────────────────────────
+    def add(self, subscriber: Subscriber) -> None:
+        """Count and ping a subscriber, who is told nothing until it has caught up."""
+        min(self.subscribers, key=len).add(subscriber)
+        metrics.STREAMS.set(sum(map(len, self.subscribers)))
+
+    def remove(self, subscriber: Subscriber) -> None:
+        """Forget a subscriber."""
+        self._displace(subscriber)
+        for bucket in self.subscribers:
+            bucket.discard(subscriber)
+        metrics.STREAMS.set(sum(map(len, self.subscribers)))
+
+    def close(self) -> None:
+        """End all streams."""
+        for subscriber in self._all():
+            subscriber.close()
+
+    async def catch_up(self, subscriber: Subscriber) -> list[bytes]:
+        """Return the frames that bring a subscriber forward, none when Valkey leaves it open.
+
+        It is placed when that is all; else there is more.
+        """
+        try:
+            if subscriber.since is not None:
+                return await self._replay(subscriber, subscriber.since)
+            races = sorted(await self.races_of(subscriber.wanted))
+            await self._know(races)
+        except FAULTS as fault:
+            log.warning("reader_waits", fault=type(fault).__name__)
+            return []
+        frames = [RESYNC] if subscriber.needs_resync else []
+        for place, race in enumerate(races):
+            frames += [b"\n\n"] if place else []
+            frames += [b"event: snapshot\ndata: ", self.bodies[race].body]  # which all streams share
+        # One id, with the last body: a subscriber cut off before it has not seen them all.
+        frames += [f"\nid: {write_id(self.position)}\n\n".encode()] if races else []
+        self._place(subscriber)
+        return frames
+
+    async def races_of(self, wanted: Wanted) -> set[str]:
+        """Return all races wanted, those of the meetings that are known too."""
+        races = set(wanted.races)
+        for meeting_id in wanted.meetings:
+            if meeting_id not in self.meetings:
+                found = await self.find_races(meeting_id)
+                if found is None:
+                    continue
+                self.meetings.setdefault(meeting_id, set()).update(found)
+            races |= self.meetings[meeting_id]
+        return races
+
+    async def _replay(self, subscriber: Subscriber, since: Position) -> list[bytes]:
+        """The log after `since`, a part at a time; a resync when it does not go back so far."""
+        if since > self.position:
+            with suppress(TimeoutError):
+                await self._reach(since, seconds=AHEAD_SECONDS)
+        at = bisect_left(self.log, since, key=lambda event: event.position)
+        first = self.log[at].position if at < len(self.log) else None
+        if not events.holds(since, first, length=len(self.log)):
+            subscriber.since, subscriber.needs_resync = None, True
+            return await self.catch_up(subscriber)
+        rest, last = events.chosen(self.log[at + (first == since) :], subscriber.wanted, REPLAY_AT_ONCE)
+        if subscriber.is_slow and len(rest) == REPLAY_AT_ONCE:
+            metrics.STREAMS_CONFLATED.inc()
+            subscriber.since, subscriber.is_slow = None, False
+            return await self.catch_up(subscriber)
+        frames = list(up_to(MOST_PENDING_BYTES, map(write_frame, rest)))
+        if len(frames) < len(rest) or len(rest) == REPLAY_AT_ONCE:
+            subscriber.since = rest[len(frames) - 1].position if len(frames) < len(rest) else last
+            subscriber.wake.set()
+        else:
+            self._place(subscriber)
+        return frames
+
+    async def _know(self, races: Iterable[str]) -> None:
+        """Have the bodies of these races at hand, all of them true at `position`."""
+        while True:
+            async with self.asking:
+                if missing := [race for race in races if race not in self.bodies]:
+                    await self._read_bodies(missing)
+            read_at = max((self.bodies[race].at for race in races if race in self.bodies), default=START)
+            await self._reach(read_at, seconds=ANSWER_SECONDS)
+            if all(race in self.bodies for race in races):
+                return
+
+    async def _read_bodies(self, races: list[str]) -> None:
+        """Bodies and the end of the log in one step: no event is between them."""
+        async with self.questions.pipeline(transaction=True) as pipe:
+            for race in races:
+                pipe.hget(shelf.name_of(f"race:{race}"), "told")
+            pipe.xrevrange(self.name, count=1)
+            *told, end = await pipe.execute()
+        at = events.parse(end[0]).position if end else START
+        if len(self.bodies) > MOST_BODIES:
+            self.bodies.clear()
+        for race, body in zip(races, told, strict=True):
+            self.bodies[race] = RaceState(at, _read_body(race, body))
+
+    async def _reach(self, position: Position, *, seconds: float) -> None:
+        """Wait until the log was followed so far; not for ever, since Valkey may have lost it."""
+        async with asyncio.timeout(seconds):
+            while self.position < position:
+                await self.moved.wait()
+
+    def _place(self, subscriber: Subscriber) -> None:
+        subscriber.since, subscriber.needs_resync, subscriber.is_slow, subscriber.taken_at = (
+            None,
+            False,
+            False,
+            self.position,
+        )
+        if subscriber.is_closed:
+            return
+        subscriber.is_placed = True
+        for race_id in subscriber.wanted.races:
+            self.by_race[race_id].add(subscriber)
+        for meeting_id in subscriber.wanted.meetings:
+            self.by_meeting[meeting_id].add(subscriber)
+
+    def _displace(self, subscriber: Subscriber) -> None:
+        if not subscriber.is_placed:
+            return
+        subscriber.is_placed = False
+        for index, names in ((self.by_race, subscriber.wanted.races), (self.by_meeting, subscriber.wanted.meetings)):
+            for name in names:
+                index[name].discard(subscriber)
+                if not index[name]:
+                    del index[name]
+
+    def _all(self) -> list[Subscriber]:
+        return [subscriber for bucket in self.subscribers for subscriber in bucket]
+
+    def _client(self, seconds: float) -> Redis:
+        # Without retries: a new connection behind its back may meet a Valkey that has lost events.
+        return Redis.from_url(
+            self.url,
+            socket_connect_timeout=1,
+            socket_timeout=seconds,
+            retry=Retry(NoBackoff(), 0),
+            protocol=2,
+            single_connection_client=True,
+        )
+
+
+def _read_body(race_id: str, told: Any) -> bytes:
+    if not told:
+        return msgspec.json.encode({"race_id": race_id, "known": False})
+    return zlib.decompress(told.partition(b"\n")[2])

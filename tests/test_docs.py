@@ -70,7 +70,8 @@ def test_every_manage_command_in_the_documents_is_one() -> None:
 
 
 def test_every_test_that_the_documents_name_exists() -> None:
-    named = {name for path in (ROOT / "tests").rglob("*.py") for name in re.findall(r"def (test_\w+)", path.read_text())}
+    modules = [path.read_text() for path in (ROOT / "tests").rglob("*.py")]
+    named = {name for text in modules for name in re.findall(r"def (test_\w+)", text)}
     files = {path.stem for path in (ROOT / "tests").rglob("test_*.py")}
     unknown = [f"{document.name}: {name}" for document, name in found(TEST_NAME) if name not in named | files]
     assert unknown == []

@@ -1,13 +1,15 @@
-"""Which address leads to which room; wiring only."""
+"""Addresses of all floors; wiring only."""
 
 from django.contrib import admin
 from django.urls import include, path, re_path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
+from config.docs import TAGS
+
 urlpatterns = [
     path("admin/", admin.site.urls),
-    re_path(r"^api/schema/?$", SpectacularAPIView.as_view(), name="schema"),
-    re_path(r"^api/docs/?$", SpectacularSwaggerView.as_view(), name="docs"),
+    re_path(r"^api/schema/?$", SpectacularAPIView.as_view(custom_settings={"TAGS": TAGS}), name="schema"),
+    re_path(r"^api/docs/?$", SpectacularSwaggerView.as_view(template_name="raceday/docs.html"), name="docs"),
     path("", include("operations.urls")),
     path("", include("meetings.urls")),
     path("", include("races.urls")),

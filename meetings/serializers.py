@@ -1,12 +1,14 @@
-"""What the client reads of a meeting, and what it may ask."""
+"""What the API shows of a meeting, and which query it takes."""
 
 from typing import Any, ClassVar
 
 from django.core.validators import RegexValidator
 from rest_framework import serializers
 
+from meetings.examples import MEETING, MEETING_DETAIL
 from meetings.models import Meeting
 from raceday import clock
+from raceday.api.description import example
 from raceday.api.fields import BodySerializer, InstantField
 from raceday.feed.records import RaceType
 from raceday.racing_day import racing_day
@@ -18,6 +20,7 @@ class MeetingsQuery(serializers.Serializer[Any]):
     country = serializers.CharField(required=False, validators=[RegexValidator(r"^[A-Z]{2,3}\Z", "NZ, AUS, …")])
 
 
+@example(MEETING)
 class MeetingSerializer(BodySerializer):
     first_race_time = InstantField(allow_null=True, read_only=True)
 
@@ -37,6 +40,7 @@ class MeetingSerializer(BodySerializer):
         read_only_fields = fields
 
 
+@example(MEETING_DETAIL)
 class MeetingDetailSerializer(MeetingSerializer):
     class Meta(MeetingSerializer.Meta):
         fields: ClassVar = [*MeetingSerializer.Meta.fields, "created_at", "updated_at"]

@@ -1,4 +1,4 @@
-"""Is the product well (`/api/health`), does this process answer (`…/live`), and can it serve readers (`…/ready`)."""
+"""Answer whether Raceday is healthy (`/api/health`) and whether this process can serve clients (`…/ready`)."""
 
 from datetime import datetime
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 from django.db import Error as DatabaseFault
 from django.http import HttpRequest, JsonResponse
 from django.views.decorators.http import require_safe
-from drf_spectacular.utils import extend_schema, inline_serializer
+from drf_spectacular.utils import OpenApiExample, OpenApiResponse, extend_schema, inline_serializer
 from redis.exceptions import RedisError
 from rest_framework import serializers
 from rest_framework.decorators import api_view
@@ -23,6 +23,7 @@ from raceday.queue.cluster import heartbeat_ages
 from raceday.racing_day import nz_iso
 
 NOT_KEPT = {"Cache-Control": "no-store"}
+NAMES = "database, polls, feed, writes, runway, valkey, queue, clusters, bodies, disk"
 
 
 class HealthPartSerializer(serializers.Serializer[Any]):
@@ -32,8 +33,7 @@ class HealthPartSerializer(serializers.Serializer[Any]):
 
 class PartsField(serializers.DictField):
     def __init__(self) -> None:
-        names = "database, polls, feed, writes, runway, valkey, queue, clusters, bodies, disk; replicas if any"
-        super().__init__(child=HealthPartSerializer(), help_text=names)
+        super().__init__(child=HealthPartSerializer(), help_text=f"{NAMES}; replicas, if there are any")
 
 
 HealthSerializer = inline_serializer(
@@ -43,10 +43,12 @@ HealthSerializer = inline_serializer(
         "timestamp": serializers.DateTimeField(),
         "database": serializers.CharField(help_text="connected"),
         "workers": serializers.CharField(help_text="operational"),
-        "reasons": serializers.ListField(child=serializers.CharField(), help_text="why it is degraded"),
+        "reasons": serializers.ListField(
+            child=serializers.CharField(), help_text="why it is degraded; empty if healthy"
+        ),
         "parts": PartsField(),
         "feed_age_seconds": serializers.FloatField(
-            allow_null=True, help_text="since the feed's own newest stamp; null before the first poll"
+            allow_null=True, help_text="since the feed's newest own time stamp; null before the first poll"
         ),
         "poll_age_seconds": serializers.FloatField(allow_null=True, help_text="since the newest poll"),
         "cluster_heartbeat_age_seconds": serializers.DictField(child=serializers.FloatField(allow_null=True)),
@@ -64,11 +66,45 @@ UnhealthySerializer = inline_serializer(
 )
 
 
-@extend_schema(summary="Is Raceday well", responses={200: HealthSerializer, 503: UnhealthySerializer})
+NOW = "2026-11-22T00:59:44.930+13:00"
+WELL = {name: {"status": "ok"} for name in NAMES.split(", ")}
+HEARTBEATS = {"control": 0.1, "write-0": 0.3, "write-1": 0.3, "publish": 0.9, "default": 0.2}
+HEALTHY = {
+    **{"status": "healthy", "timestamp": NOW, "database": "connected", "workers": "operational", "reasons": []},
+    **{"feed_age_seconds": 11.803, "poll_age_seconds": 0.4, "cluster_heartbeat_age_seconds": HEARTBEATS, "parts": WELL},
+}
+FULL_DISK = {"status": "degraded", "reason": "only 0.8 GB free where /home/you/.raceday is"}
+DEGRADED = {
+    **{**HEALTHY, "status": "degraded", "reasons": [f"disk: {FULL_DISK['reason']}"]},
+    "parts": {**WELL, "disk": FULL_DISK},
+}
+AWAY = {"status": "unhealthy", "reason": "Valkey does not answer: Connection refused."}
+UNHEALTHY = {
+    **{"status": "unhealthy", "timestamp": NOW, "error": f"valkey: {AWAY['reason']}", "workers": "stale"},
+    "parts": {"database": {"status": "ok"}, "valkey": AWAY, "disk": {"status": "ok"}},
+}
+
+
+@extend_schema(
+    summary="Is Raceday working?",
+    tags=["health"],
+    responses={
+        200: OpenApiResponse(
+            HealthSerializer,
+            description="Healthy, or degraded: something will get worse if nobody acts.",
+            examples=[OpenApiExample("healthy", HEALTHY), OpenApiExample("degraded", DEGRADED)],
+        ),
+        503: OpenApiResponse(
+            UnhealthySerializer,
+            description="Nothing is stored, or clients would get wrong data.",
+            examples=[OpenApiExample("unhealthy", UNHEALTHY)],
+        ),
+    },
+)
 @unlimited
 @api_view(["GET"])
 def health(request: Request) -> Response:
-    """Also at `/health`. 503 when nothing is stored or readers would be misled; degraded says what will lead there."""
+    """The same is at `/health`. Each part is `ok`, `degraded` or `unhealthy`, with the reason."""
     read_query(request)
     body = _look(clock.now())
     return Response(body, status=503 if "error" in body else 200, headers=NOT_KEPT)
@@ -100,7 +136,7 @@ def _look(now: datetime) -> dict[str, Any]:
 def _heartbeat_ages() -> dict[str, float | None]:
     try:
         return heartbeat_ages()
-    except RedisError:  # it answered a moment ago, and will be told of by the next look
+    except RedisError:  # it answered a moment ago; the next request reports it
         return {}
 
 
@@ -114,7 +150,7 @@ def _age(now: datetime, instant: datetime | None) -> float | None:
 
 @require_safe
 def ready(_: HttpRequest) -> JsonResponse:
-    """Tell a load balancer whether this process can serve readers: from the database, or at least what is published."""
+    """Tell a load balancer whether this process can serve clients: from the database, or at least stored responses."""
     try:
         checks.read_facts(clock.now())
     except DatabaseFault:

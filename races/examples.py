@@ -1,24 +1,15 @@
-"""One race as the client reads it, in every body that shows it: the examples of the API's own description."""
+"""One race in every response that shows it: the examples of the API docs."""
 
-from collections.abc import Callable
-from typing import Any
-
-from drf_spectacular.utils import OpenApiExample, extend_schema_serializer
+from meetings.examples import MEETING_DETAIL, MEETING_ID, WRITTEN
 
 START, POLLED = "2026-11-21T15:30:00.000+13:00", "2026-11-21T15:26:00.214+13:00"
-WRITTEN = {"created_at": "2026-11-21T06:00:02.145+13:00", "updated_at": "2026-11-21T15:26:00.301+13:00"}
-IDS = {"race_id": "fa64781b-d9ff-5d34-8c18-e4a28e9711fb", "meeting_id": "6d1536e5-be66-55e2-9ce2-a976a3b734b1"}
+IDS = {"race_id": "fa64781b-d9ff-5d34-8c18-e4a28e9711fb", "meeting_id": MEETING_ID}
 NAMED = {"name": "Harbourside Mobile Pace 2600", "race_number": 4, "start_time": START}
 RACE = {"race_id": IDS["race_id"], **NAMED, "status": "Open", "meeting_id": IDS["meeting_id"]}
 KIND = {"race_type": "harness", "type": "harness"}
 RACE_DETAIL = {
     **{**IDS, **NAMED, "actual_start": "2026-11-21T15:30:40.000+13:00", "status": "Open", "distance": 2600},
     **{"track_condition": "Fast", "weather": "Cloudy", **KIND, "runner_count": 14, **WRITTEN},
-}
-MEETING = {
-    **{"meeting_id": IDS["meeting_id"], "meeting_name": "Addington", "country": "NZ", "race_type": "harness"},
-    **{"date": "2026-11-21", "status": "active", "first_race_time": "2026-11-21T14:00:00.000+13:00"},
-    **{"track_condition": "Fast", "weather": "Cloudy", **WRITTEN},
 }
 RUNNER = {"entrant_id": "d93379c5-16fc-509e-b9ce-121bf5dd42e2", "name": "Velvet Bandit", "runner_number": 1}
 PRICES = {"fixed_win_odds": 4.4, "fixed_place_odds": 1.6}
@@ -62,7 +53,7 @@ WINDOW = {
 UPCOMING = {"races": [UPCOMING_RACE], "total": 1, "timestamp": POLLED, "window": WINDOW}
 BATCH = {"races": [RACE_DETAIL], "missing": ["no-such-race"]}
 LIVE = {
-    **{"race": RACE_DETAIL, "meeting": MEETING, "entrants": [ENTRANT], "pools": POOLS, "navigation": NAVIGATION},
+    **{"race": RACE_DETAIL, "meeting": MEETING_DETAIL, "entrants": [ENTRANT], "pools": POOLS, "navigation": NAVIGATION},
     "freshness": {
         "polled_at": POLLED,
         "generated_at": "2026-11-21T15:25:55.000+13:00",
@@ -71,8 +62,3 @@ LIVE = {
         "is_stale": False,
     },
 }
-
-
-def example(value: Any) -> Callable[[type], type]:
-    """Give a serializer its example in the API's description."""
-    return extend_schema_serializer(examples=[OpenApiExample("example", value=value)])

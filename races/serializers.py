@@ -1,4 +1,4 @@
-"""What the client reads of races, their pools and results, and what it may ask."""
+"""What the API shows of races, pools and results, and which queries it takes."""
 
 from typing import Any, ClassVar
 
@@ -6,11 +6,11 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from meetings.serializers import MeetingDetailSerializer
+from raceday.api.description import example
 from raceday.api.fields import BodySerializer, CentsField, InstantField
 from raceday.api.queries import split_ids
 from raceday.published.resources import shown
 from races import examples
-from races.examples import example
 from races.models import Entrant, Race, RacePool, RaceResult
 
 POOLS = ["win", "place", "quinella", "trifecta", "exacta", "first4"]
@@ -201,6 +201,7 @@ class MeetingStatusSerializer(serializers.Serializer[Any]):
         return bool(0 < meeting.total_races == meeting.finalized_races)
 
 
+@example(examples.NEIGHBOUR)
 class NeighbourSerializer(BodySerializer):
     meeting_name = serializers.CharField(read_only=True)
 
@@ -250,6 +251,7 @@ class BatchSerializer(serializers.Serializer[Any]):
     missing = serializers.ListField(child=serializers.CharField(), help_text="ids of no race, in the order asked")
 
 
+@example(examples.ENTRANT)
 class LiveEntrantSerializer(BodySerializer):
     class Meta:
         model = Entrant

@@ -5,7 +5,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db.models import Count, F, Q, Window
-from drf_spectacular.utils import OpenApiExample, OpenApiResponse
+from drf_spectacular.utils import OpenApiExample, OpenApiResponse, extend_schema
 from rest_framework.exceptions import NotFound
 from rest_framework.viewsets import ViewSet
 
@@ -61,6 +61,7 @@ def race_mark(status: str, polled_at: datetime) -> Mark:
     return mark_of(polled_at, keep_seconds=0 if status in ENDED else LIVE_SECONDS)
 
 
+@extend_schema(tags=["races"])
 class RaceViewSet(ViewSet):
     @describe("Races of a meeting, by number", RaceSerializer(many=True), query=RacesQuery)
     @resource("meeting:{meeting_id}", RacesQuery, always=True, is_far=True)
@@ -68,14 +69,17 @@ class RaceViewSet(ViewSet):
         data = shown_many(RaceSerializer, Race.objects.filter(meeting_id=meeting_id).order_by("race_number", "race_id"))
         return Body(data=data, keep_seconds=CARD_SECONDS if data else 0)
 
-    @describe("One race", RaceDetailSerializer, missing="when there is no such race")
+    @describe("One race", RaceDetailSerializer, missing="no such race")
     @resource("race:{race_id}", always=True, part="race")
     def retrieve(self, race_id: str) -> Body:
         race = read_whole_race(race_id)
         return race_body(shown(RaceDetailSerializer, race), status=race.status, polled_at=race.polled)
 
     @describe(
-        "A race's neighbours by start time", NavigationSerializer, query=RaceQuery, missing="when there is no such race"
+        "The races before and after a race, and the next one to start",
+        NavigationSerializer,
+        query=RaceQuery,
+        missing="no such race",
     )
     @resource("card", RaceQuery)
     def navigation(self, race_id: str) -> Body:
@@ -83,12 +87,16 @@ class RaceViewSet(ViewSet):
         found = neighbours(read_race(race_id), now)
         return Body(data=shown(NavigationSerializer, found), keep_seconds=_until_start(found, now))
 
-    @describe("Races around now that have not ended, by start time", UpcomingSerializer, query=UpcomingQuery)
+    @describe(
+        "Races that start soon or have just started, by start time",
+        UpcomingSerializer,
+        query=UpcomingQuery,
+    )
     @resource("card", UpcomingQuery, always=True, is_far=True)
     def upcoming(self, window_minutes: int, lookback_minutes: int, limit: int) -> Body:
         return _upcoming(window_minutes, lookback_minutes, limit=limit, now=clock.now())
 
-    @describe("The live race that starts next, or null", NEXT_SCHEDULED)
+    @describe("The race that starts next, or null", NEXT_SCHEDULED)
     @resource("card", always=True)
     def next_scheduled(self) -> Body:
         now = clock.now()
@@ -101,14 +109,19 @@ class RaceViewSet(ViewSet):
     def batch(self, ids: str) -> Body:
         return _batch(ids.split(","))
 
-    @describe("All a race page needs", LiveSerializer, missing="when there is no such race")
+    @describe(
+        "Everything about a race in one response",
+        LiveSerializer,
+        missing="no such race",
+    )
     @resource("race:{race_id}", always=True)
     def live(self, race_id: str) -> Body:
         return _live(race_id, clock.now())
 
 
+@extend_schema(tags=["meetings"])
 class MeetingRacesViewSet(ViewSet):
-    @describe("Races of a meeting, by number", MeetingRacesSerializer, missing="when there is no such meeting")
+    @describe("Races of a meeting, by number", MeetingRacesSerializer, missing="no such meeting")
     @resource("meeting:{meeting_id}", always=True)
     def races(self, meeting_id: str) -> Body:
         races = list(Race.objects.filter(meeting_id=meeting_id).order_by("race_number", "race_id"))
@@ -117,7 +130,7 @@ class MeetingRacesViewSet(ViewSet):
         data = {"races": races, "total": len(races), "timestamp": clock.now()}
         return Body(data=shown(MeetingRacesSerializer, data), keep_seconds=CARD_SECONDS)
 
-    @describe("Have a meeting's races ended", MeetingStatusSerializer, missing="when there is no such meeting")
+    @describe("How many of a meeting's races have ended", MeetingStatusSerializer, missing="no such meeting")
     @resource("meeting:{meeting_id}", always=True)
     def status(self, meeting_id: str) -> Body:
         ended = Count("races", filter=Q(races__status__in=ENDED))
@@ -127,16 +140,20 @@ class MeetingRacesViewSet(ViewSet):
         return Body(data=shown(MeetingStatusSerializer, meeting), keep_seconds=CARD_SECONDS)
 
 
+@extend_schema(tags=["entrants and money"])
 class RacePoolViewSet(ViewSet):
-    @describe("Tote pools of a race, in cents", RacePoolSerializer, query=RaceQuery, missing="when there are none yet")
+    @describe(
+        "Tote pools of a race, in cents", RacePoolSerializer, query=RaceQuery, missing="this race has no pools yet"
+    )
     @resource("race:{race_id}", RaceQuery, always=True, part="pools")
     def retrieve(self, race_id: str) -> Body:
         pool = _of_race(RacePool.objects, race_id, "this race has no pools yet")
         return race_body(shown(RacePoolSerializer, pool), status=pool.status, polled_at=pool.polled)
 
 
+@extend_schema(tags=["races"])
 class RaceResultViewSet(ViewSet):
-    @describe("How a race ended", RaceResultSerializer, query=RaceQuery, missing="when there is no result yet")
+    @describe("Results and dividends of a race", RaceResultSerializer, query=RaceQuery, missing="no result yet")
     @resource("race:{race_id}", RaceQuery, at_end=True, part="results")
     def retrieve(self, race_id: str) -> Body:
         result = _of_race(RaceResult.objects, race_id, "no result yet")

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from drf_spectacular.utils import OpenApiExample
+from drf_spectacular.utils import OpenApiExample, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import ViewSet
@@ -31,15 +31,18 @@ from raceday.published.resources import CARD_SECONDS, Body, resource, shown
 EXAMPLE = shown(AlertConfigSerializer, UserAlertConfig(user_id=DEFAULT_USER, **DEFAULTS))
 READ = OpenApiExample("the defaults", EXAMPLE, response_only=True, status_codes=[200])
 SENT = OpenApiExample("the defaults", EXAMPLE, request_only=True)
+RESET = OpenApiExample("one user", {"user_id": DEFAULT_USER}, request_only=True)
 WRITTEN = OpenApiExample("the defaults", {"success": True, **EXAMPLE}, response_only=True, status_codes=[200])
 
 
-# No authentication and no cookie, so no CSRF token either; a body must be JSON, which no foreign page can send unasked.
+# There is no login and no cookie, so there is no CSRF token. A body must be JSON, which a page of another origin
+# cannot send without a preflight.
+@extend_schema(tags=["alert settings"])
 class AlertConfigViewSet(ViewSet):
     parser_classes = (JSONPayload,)
 
     @describe(
-        "A user's alert settings; the first look creates the defaults",
+        "A user's alert settings; the first request creates the defaults",
         AlertConfigSerializer,
         query=UserQuery,
         examples=[READ],
@@ -61,11 +64,11 @@ class AlertConfigViewSet(ViewSet):
         return _written(user_id, config | {"indicators": to_store(config["indicators"])})
 
     @describe(
-        "Give a user the default alert settings; of the body only `user_id` is used, none is needed",
+        "Reset a user's alert settings to the defaults; the body may be left out, and only its `user_id` is used",
         WrittenAlertConfigSerializer,
         query=WriterQuery,
         payload=ResetPayload,
-        examples=[WRITTEN],
+        examples=[RESET, WRITTEN],
     )
     def reset(self, request: Request) -> Response:
         payload = read_payload(request, ResetPayload)
@@ -73,7 +76,7 @@ class AlertConfigViewSet(ViewSet):
 
 
 def _user_id(request: Request, payload: dict[str, Any]) -> str:
-    """The user a body is for, taken out of it; named in the query or in the body, and alike if in both."""
+    """Return the user of a request and take it out of the body; query and body may both name it, but must agree."""
     query = read_query(request, WriterQuery)
     named = {**query, **payload}.get("user_id", DEFAULT_USER)
     if query.get("user_id", named) != named:

@@ -1,8 +1,19 @@
-"""Histories as the client reads them: the examples of the API's own description."""
+"""Histories as the API shows them: the examples of the API docs."""
 
 from races.examples import ENTRANT, RACE
 
 RACE_ID, ENTRANT_ID = RACE["race_id"], ENTRANT["entrant_id"]
+ENTRANT_HISTORIES = {
+    **ENTRANT,
+    "odds_history": [
+        {"odds": 4.6, "type": "pool_win", "timestamp": "2026-11-21T15:25:55.000+13:00"},
+        {"odds": 4.4, "type": "fixed_win", "timestamp": "2026-11-21T15:25:40.000+13:00"},
+    ],
+    "money_flow_history": [
+        {"hold_percentage": 18.0, "win_pool_amount": 548629, "timestamp": "2026-11-21T15:25:55.000+13:00"},
+        {"hold_percentage": 17.6, "win_pool_amount": 531204, "timestamp": "2026-11-21T15:25:40.000+13:00"},
+    ],
+}
 HISTORY = {
     "race_id": RACE_ID,
     "pool_type": None,

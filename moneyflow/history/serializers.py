@@ -1,4 +1,4 @@
-"""What the client reads of an entrant with its histories, and what it may ask."""
+"""What the API shows of entrants with their histories, and which queries it takes."""
 
 from typing import Any, ClassVar
 
@@ -7,12 +7,12 @@ from rest_framework import serializers
 from rest_framework.exceptions import ValidationError
 
 from moneyflow.history.columns import PoolType
-from moneyflow.history.examples import HISTORY, TIMELINE
+from moneyflow.history.examples import ENTRANT_HISTORIES, HISTORY, TIMELINE
 from moneyflow.history.timeline import Cursor
 from moneyflow.models import OddsHistory
+from raceday.api.description import example
 from raceday.api.fields import InstantField
 from raceday.api.queries import InstantParameter, split_ids
-from races.examples import example
 from races.models import Entrant
 from races.serializers import LiveEntrantSerializer
 
@@ -41,6 +41,7 @@ class MoneyFlowPointSerializer(serializers.Serializer[Any]):
 
 
 # Histories come ready-made on the entrant: a serializer a point would cost more than the queries.
+@example(ENTRANT_HISTORIES)
 class EntrantSerializer(LiveEntrantSerializer):
     odds_history = serializers.SerializerMethodField(help_text="newest first")
     money_flow_history = serializers.SerializerMethodField(help_text="newest first")

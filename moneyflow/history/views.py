@@ -6,6 +6,7 @@ from itertools import chain
 from typing import Any, TypeVar
 
 import msgspec
+from drf_spectacular.utils import extend_schema
 from msgspec import Struct
 from rest_framework.viewsets import ViewSet
 
@@ -84,21 +85,25 @@ def _cost_since(since: datetime | None = None, **_: Any) -> Scope:
     return Scope.ORDINARY if is_recent else Scope.EXPENSIVE
 
 
+@extend_schema(tags=["entrants and money"])
 class EntrantViewSet(ViewSet):
     @describe(
-        "Entrants of a race with their histories, by runner number", EntrantSerializer(many=True), query=EntrantsQuery
+        "Entrants of a race with their money and odds over time, by runner number",
+        EntrantSerializer(many=True),
+        query=EntrantsQuery,
     )
     @resource("race:{race_id}", EntrantsQuery, always=True, cost=_cost_of_points, is_far=True)
     def list(self, race_id: str, history: int) -> Body:
         return _entrants(race_id, history)
 
 
+@extend_schema(tags=["entrants and money"])
 class HistoryViewSet(ViewSet):
     @describe(
-        "Histories of a race's entrants as columns, oldest first",
+        "Money and odds of a race's entrants over time, as columns, oldest first",
         HistorySerializer,
         query=HistoryQuery,
-        missing="when there is no such race",
+        missing="no such race",
     )
     @resource("race:{race_id}", HistoryQuery, at_end=True, cost=_cost_since, is_far=True)
     def retrieve(self, race_id: str, **query: Any) -> Body:
@@ -108,12 +113,13 @@ class HistoryViewSet(ViewSet):
         return _body(race, content, rounds=CONTINUED_ROUNDS if "since" in query else ROUNDS)
 
 
+@extend_schema(tags=["entrants and money"])
 class TimelineViewSet(ViewSet):
     @describe(
-        "Documents of entrants, one a bucket of time to start, ordered by time",
+        "Money of entrants over time: one document for each entrant and slot of time to start",
         TimelineSerializer,
         query=TimelineQuery,
-        missing="when there is no such race",
+        missing="no such race",
     )
     @resource("race:{race_id}", TimelineQuery, is_far=True)
     def retrieve(self, **query: Any) -> Body:

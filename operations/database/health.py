@@ -1,4 +1,4 @@
-"""SERVE, to staff: how the database is — connections, sizes, indexes, statements, replicas — as PostgreSQL tells it."""
+"""SERVE to staff the state of the database: connections, sizes, indexes, statements, replicas."""
 
 from typing import Any
 
@@ -8,14 +8,16 @@ from rest_framework.response import Response
 from rest_framework.serializers import CharField, DictField, FloatField, IntegerField, ListField
 
 from operations.database import statistics
+from operations.database.examples import DATABASE_STATS
 from raceday import clock, replicas
+from raceday.api.description import example
 from raceday.api.fields import InstantField
 from raceday.api.queries import read_query
 from raceday.staff.routes import StaffViewSet, describe_staff
 
 
 class Shape(serializers.Serializer[Any]):
-    """Every part may be null, and `problems` then says why; every number may be, where PostgreSQL does not know it."""
+    """A part that is null has its reason in `problems`. A number is null if PostgreSQL does not know it."""
 
 
 def word(help_text: str = "") -> CharField:
@@ -48,7 +50,7 @@ class ConnectionsSerializer(Shape):
 
 class PoolSerializer(Shape):
     max = IntegerField(help_text="DB_POOL_MAX")
-    open = IntegerField(help_text="connections to this database that Raceday's processes keep, one a thread")
+    open = IntegerField(help_text="connections that Raceday's processes hold, one for each thread")
     by_state = DictField(child=IntegerField())
 
 
@@ -86,20 +88,20 @@ class PartitionedSerializer(Shape):
 class IndexSerializer(Shape):
     table = CharField()
     index = CharField()
-    scans = count("since the statistics began")
+    scans = count("since PostgreSQL started counting")
     last_scan_at = instant()
     bytes = count()
     is_unique = serializers.BooleanField()
-    parts = IntegerField(help_text="indexes of partitions that are counted as this one")
+    parts = IntegerField(help_text="number of partition indexes that are counted together as this one")
 
 
 class IndexesSerializer(Shape):
     used = IndexSerializer(many=True, help_text="at most 50, most used first")
-    unused = IndexSerializer(many=True, help_text="at most 50 that were never used and guard no uniqueness")
+    unused = IndexSerializer(many=True, help_text="at most 50 that were never used and are not unique indexes")
 
 
 class CacheSerializer(Shape):
-    hit_ratio = number("0–1, of blocks found in PostgreSQL's memory")
+    hit_ratio = number("0–1, share of blocks found in PostgreSQL's memory")
     hits = count()
     reads = count()
     commits = count()
@@ -107,7 +109,7 @@ class CacheSerializer(Shape):
     deadlocks = count()
     temp_bytes = count()
     database_bytes = count()
-    since = instant("when the statistics began; null: with the database")
+    since = instant("when PostgreSQL started counting; null: when the database was created")
 
 
 class StatementSerializer(Shape):
@@ -121,16 +123,16 @@ class StatementSerializer(Shape):
 
 
 class StatementsSerializer(Shape):
-    by_total = StatementSerializer(many=True, allow_null=True, help_text="20 that took the most time in all")
-    by_mean = StatementSerializer(many=True, allow_null=True, help_text="20 that take the most time each")
-    reason = word("why there are none")
+    by_total = StatementSerializer(many=True, allow_null=True, help_text="the 20 that took the most time in total")
+    by_mean = StatementSerializer(many=True, allow_null=True, help_text="the 20 that take the most time for each call")
+    reason = word("why there are no statements")
 
 
 class LongRunningSerializer(Shape):
     pid = IntegerField()
     application = word()
     state = word()
-    seconds = number("of the statement, or of the transaction where that waits for its client")
+    seconds = number("age of the statement, or of the transaction if it waits for its client")
     waits_for = word()
     wait_event = word()
     blocked_by = ListField(child=IntegerField())
@@ -141,26 +143,31 @@ class ReplicaSerializer(Shape):
     name = CharField()
     host = word()
     is_reachable = serializers.BooleanField()
-    lag_seconds = number("that its newest poll is older than the primary's")
-    is_used = serializers.BooleanField(help_text="near enough to be read from: REPLICA_MAX_LAG_SECONDS")
+    lag_seconds = number("how much older its newest poll is than the primary's")
+    is_used = serializers.BooleanField(help_text="lags no more than REPLICA_MAX_LAG_SECONDS, so it is read")
 
 
+@example(DATABASE_STATS)
 class DatabaseStatsSerializer(Shape):
     timestamp = InstantField()
     connections = ConnectionsSerializer(allow_null=True)
     pool = PoolSerializer(allow_null=True)
-    tables = TableSerializer(many=True, allow_null=True, help_text="at most 50, largest first; partitions are apart")
+    tables = TableSerializer(
+        many=True, allow_null=True, help_text="at most 50, largest first; partitions are listed separately"
+    )
     partitions = PartitionedSerializer(many=True, allow_null=True)
     indexes = IndexesSerializer(allow_null=True)
     cache = CacheSerializer(allow_null=True)
     statements = StatementsSerializer(allow_null=True)
-    long_running = LongRunningSerializer(many=True, allow_null=True, help_text="at most 20 of more than a second")
+    long_running = LongRunningSerializer(
+        many=True, allow_null=True, help_text="at most 20 that have run for more than a second"
+    )
     replicas = ReplicaSerializer(many=True)
-    problems = DictField(child=CharField(), help_text="by part, why it is null")
+    problems = DictField(child=CharField(), help_text="the reason for each part that is null")
 
 
 class DatabaseHealthViewSet(StaffViewSet):
-    @describe_staff("How the database is", DatabaseStatsSerializer)
+    @describe_staff("State of the database: connections, sizes, indexes, statements, replicas", DatabaseStatsSerializer)
     def stats(self, request: Request) -> Response:
         read_query(request)
         told = statistics.collect() | {"replicas": replicas.states(), "timestamp": clock.now()}

@@ -1,4 +1,4 @@
-"""SERVE: what the API's routes for staff share: who may ask, and that nothing keeps the answer. No route of its own."""
+"""SERVE: what the API's staff routes share: who may use them, and that no cache stores the answer."""
 
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
@@ -10,7 +10,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import ViewSet
 
-from raceday.api.errors import ErrorSerializer
+from raceday.api.description import error_responses
 from raceday.api.payloads import JSONPayload
 from raceday.api.queries import NoQuery
 
@@ -20,15 +20,15 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 class MayOperate(BasePermission):
-    """Staff with the right to view operations may ask, those with the right to change them may act."""
+    """Let staff read with the right to view operations, and act with the right to change them."""
 
     def has_permission(self, request: Request, view: Any) -> bool:
-        user = request.user  # None for who did not say who they are
+        user = request.user  # None without a token and without a session
         needed = VIEW if request.method in SAFE_METHODS else CHANGE
         return bool(user and user.is_staff and user.has_perm(needed))
 
 
-# The token first: it is the one that can say 401. A session's POST needs its CSRF token, a token's does not.
+# The token comes first, because only it can answer 401. A session's POST needs its CSRF token, a token's does not.
 class StaffViewSet(ViewSet):
     authentication_classes = (TokenAuthentication, SessionAuthentication)
     permission_classes = (MayOperate,)
@@ -43,13 +43,13 @@ class StaffViewSet(ViewSet):
 def describe_staff(
     summary: str, body: Any, *, query: Any = NoQuery, payload: Any = None, examples: Sequence[OpenApiExample] = ()
 ) -> Callable[[F], F]:
-    """Describe a route for staff in the OpenAPI schema."""
-    statuses = [400, 401, 403, 414, *([415] if payload else []), 429, 503]
+    """Describe a staff route in the OpenAPI schema."""
+    statuses = (400, 401, 403, 414, *((415,) if payload else ()), 429, 503)
     return extend_schema(
         summary=summary,
         tags=["staff"],
         parameters=[] if query is NoQuery else [query],
         request=payload,
-        responses={200: body, **dict.fromkeys(statuses, ErrorSerializer)},
+        responses={200: body, **error_responses(*statuses)},
         examples=examples,
     )

@@ -1,4 +1,4 @@
-"""SERVE: the log of events for clients that poll, and the way to the stream for those that listen."""
+"""SERVE the log of events to clients that poll, and send clients that want a stream to its port."""
 
 from typing import Any
 
@@ -7,20 +7,19 @@ from django.conf import settings
 from django.http import HttpResponse, HttpResponseRedirect, JsonResponse
 from django.http.request import split_domain_port
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiExample, OpenApiResponse, extend_schema, extend_schema_serializer
+from drf_spectacular.utils import OpenApiExample, OpenApiResponse, extend_schema
 from redis import Redis
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.viewsets import ViewSet
 
 from raceday import valkey
-from raceday.api.description import describe
-from raceday.api.errors import ErrorSerializer
+from raceday.api.description import describe, error_responses, example
 from raceday.api.queries import read_query
 from raceday.published import events
 from raceday.published.events import START, Event, EventsQuery, Position, Wanted, write_id
 
-LOOK_AT = 2000  # events of all races; a page ends here, wherever the client's own are
+LOOK_AT = 2000  # events of all races that one request reads at most, also if none of them is for this client
 
 
 class SeeOtherPort(HttpResponseRedirect):
@@ -34,7 +33,7 @@ class ChangesQuery(EventsQuery):
 class ChangeSerializer(serializers.Serializer[Any]):
     id = serializers.CharField()
     event = serializers.ChoiceField([events.SNAPSHOT, *events.Topic])
-    data = serializers.DictField(help_text="as in the stream")  # type: ignore[assignment]  # a field, not our data
+    data = serializers.DictField(help_text="the same as in the stream")  # type: ignore[assignment]  # a field, not our data
 
 
 CHANGES = {
@@ -54,19 +53,46 @@ CHANGES = {
 }
 
 
-@extend_schema_serializer(examples=[OpenApiExample("example", value=CHANGES)])
+# Swagger would wait for the end of a response that has none, so the page of the API docs offers no "Try it out" here.
+HOW_TO_FOLLOW = """This page cannot show a stream, because a stream does not end. Follow it in a terminal:
+
+    curl -N -L 'http://127.0.0.1:8000/api/stream?race_id=RACE_ID'
+
+or in a page:
+
+    const stream = new EventSource("/api/stream?race_id=RACE_ID");
+    stream.addEventListener("snapshot", (event) => console.log(JSON.parse(event.data)));
+    stream.addEventListener("odds", (event) => console.log(JSON.parse(event.data)));
+
+Streams have a port of their own. The web server sends clients there with a 307, which `EventSource` and `curl -L`
+follow. The routes of races give you the ids of races to follow."""
+FRAMES = """retry: 2214
+
+event: snapshot
+data: {"race":{"race_id":"fa64781b-d9ff-5d34-8c18-e4a28e9711fb"},"entrants":[],"pools":null}
+id: 1795271000100-0
+
+event: pool
+data: {"race_id":"fa64781b-d9ff-5d34-8c18-e4a28e9711fb","entrants":[]}
+id: 1795271000123-0
+
+"""
+
+
+@example(CHANGES)
 class ChangesSerializer(serializers.Serializer[Any]):
     events = ChangeSerializer(many=True)
-    next = serializers.CharField(help_text="what to ask for as `since` next time")
-    resync = serializers.BooleanField(help_text="true: `since` is not in the log any more; read the races anew")
+    next = serializers.CharField(help_text="send this as `since` next time")
+    resync = serializers.BooleanField(help_text="true: `since` is no longer in the log; read the races again")
 
 
+@extend_schema(tags=["streams"])
 class ChangesViewSet(ViewSet):
     def perform_content_negotiation(self, request: Request, force: bool = False) -> Any:
-        """Take no offence at text/event-stream, which a browser accepts nothing but."""
+        """Accept any Accept header: an EventSource sends only text/event-stream."""
         return super().perform_content_negotiation(request, force=True)
 
-    @describe("What was told of races since an id, without listening", ChangesSerializer, query=ChangesQuery)
+    @describe("Changes of races since an id, for clients that poll", ChangesSerializer, query=ChangesQuery)
     def changes(self, request: Request) -> HttpResponse:
         query = read_query(request, ChangesQuery)
         since: Position | None = query.get("since")
@@ -79,13 +105,17 @@ class ChangesViewSet(ViewSet):
         return HttpResponse(msgspec.json.encode(body), content_type="application/json")
 
     @extend_schema(
-        summary="What is told of races, as server-sent events",
-        description="Answered by the stream's own port, to which the web server leads with a 307.",
+        summary="Changes of races as server-sent events",
+        description=HOW_TO_FOLLOW,
         parameters=[EventsQuery],
         responses={
-            (200, "text/event-stream"): OpenApiTypes.STR,
-            307: OpenApiResponse(description="the same address on the stream's own port"),
-            **dict.fromkeys((400, 404, 414, 429, 503), ErrorSerializer),
+            (200, "text/event-stream"): OpenApiResponse(
+                OpenApiTypes.STR,
+                description="The stream; it does not end.",
+                examples=[OpenApiExample("a snapshot, then a change", FRAMES, media_type="text/event-stream")],
+            ),
+            307: OpenApiResponse(description="The web server's answer: the same address on the port of the streams."),
+            **error_responses(400, 404, 414, 429, 503, missing="no such meeting"),
         },
     )
     def stream(self, request: Request) -> HttpResponse:

@@ -169,7 +169,7 @@ def test_clear_asks_before_it_drops_anything(admin_client: Client) -> None:
         ("key", LIVE, "1 bodies in 1 topics dropped."),
         ("pattern", "*/live?", "2 bodies in 2 topics dropped."),
         ("race_id", "nobody", "Nothing of that is kept."),
-        ("key", "/api/health", "leads to no page that is kept"),
+        ("key", "/api/health", "is not the address of a stored response"),
         ("key", "", "This field is required."),
     ],
 )
@@ -217,5 +217,5 @@ def test_the_command_says_that_valkey_is_away(settings: Settings, command: list[
 
 
 def test_the_command_says_that_an_address_leads_nowhere() -> None:
-    with pytest.raises(CommandError, match="leads to no page"):
+    with pytest.raises(CommandError, match="is not the address of a stored response"):
         said("invalidate", "--key", "/api/health")

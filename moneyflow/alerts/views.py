@@ -64,7 +64,7 @@ class AlertConfigViewSet(ViewSet):
         return _written(user_id, config | {"indicators": to_store(config["indicators"])})
 
     @describe(
-        "Reset a user's alert settings to the defaults; the body may be left out, and only its `user_id` is used",
+        "Reset a user's alert settings to the defaults; the body may be left out, and only its user_id is used",
         WrittenAlertConfigSerializer,
         query=WriterQuery,
         payload=ResetPayload,

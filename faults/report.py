@@ -12,14 +12,16 @@ from datetime import UTC, datetime
 from faults.tree import CADENCES, SPEED
 
 DEFINITIONS = """
-fetched: whole answers about races that the simulator sent, from 3 s before the fault to the end of the look. stored:
-those with a PollRun of the race and the answer's own stamp. unread: sent in the last second of a poller that was
-ended, and not stored: nobody lives to say whether it was in hand. lost: neither of these, and no longer waiting in
-Valkey. twice: PollRuns beyond one an answer; with two trees also answers fetched by the one that does not lead.
-wrong: increments that are not the difference to the reading before, readings that are not what the simulator's market
-showed. frozen: races whose mark is ahead of the clock or behind the newest good answer. gap: the most seconds between
-two good commits, and how many are allowed: 3 for our own processes, 2 beyond the outage of a server or the feed.
-recovery: from the end of the outage to the first good commit.
+- fetched: whole answers about races that the simulator sent, from 3 s before the fault to the end of the observation
+- stored: those with a PollRun of the race and the answer's own time stamp
+- unread: sent in the last second of a poller that was ended, and not stored. Nobody can say whether they had arrived
+- lost: neither stored nor unread, and no longer waiting in Valkey
+- twice: PollRuns beyond one for each answer; with two trees also answers fetched by the one that does not lead
+- wrong: increments that are not the difference to the reading before, and readings that differ from the simulator's market
+- frozen: races whose mark is ahead of the clock or behind the newest good answer
+- gap: the longest time in seconds between two good commits, and the time allowed: 3 for our own processes, 2 beyond the
+  outage of a server or the feed
+- recovery: from the end of the outage to the first good commit
 """.strip()
 
 
@@ -128,8 +130,8 @@ def document(rows: Sequence[Row], told: dict[str, str]) -> str:
     whats = [f"- `{row.name}` {row.what}" for row in rows]
     parts = [
         "# What faults cost",
-        "Written by `./run faults`, which hurts a real tree on the simulated feed and counts by its own questions to"
-        "\nfeed, database and API.",
+        "`./run faults` writes this page. It breaks a running Raceday on the simulated feed in many ways. It counts by asking"
+        "\nthe feed, the database and the API itself.",
         "\n".join(f"- {name}: {value}" for name, value in told.items()),
         DEFINITIONS,
         "\n".join(lines),

@@ -17,7 +17,8 @@ DEFINITIONS = """
 - unread: sent in the last second of a poller that was ended, and not stored. Nobody can say whether they had arrived
 - lost: neither stored nor unread, and no longer waiting in Valkey
 - twice: PollRuns beyond one for each answer; with two trees also answers fetched by the one that does not lead
-- wrong: increments that are not the difference to the reading before, and readings that differ from the simulator's market
+- wrong: increments that are not the difference to the reading before, and readings that differ from the simulator's
+  market
 - frozen: races whose mark is ahead of the clock or behind the newest good answer
 - gap: the longest time in seconds between two good commits, and the time allowed: 3 for our own processes, 2 beyond the
   outage of a server or the feed
@@ -130,8 +131,8 @@ def document(rows: Sequence[Row], told: dict[str, str]) -> str:
     whats = [f"- `{row.name}` {row.what}" for row in rows]
     parts = [
         "# What faults cost",
-        "`./run faults` writes this page. It breaks a running Raceday on the simulated feed in many ways. It counts by asking"
-        "\nthe feed, the database and the API itself.",
+        "`./run faults` writes this page. It breaks a running Raceday on the simulated feed in many ways. It counts by"
+        "\nasking the feed, the database and the API itself.",
         "\n".join(f"- {name}: {value}" for name, value in told.items()),
         DEFINITIONS,
         "\n".join(lines),

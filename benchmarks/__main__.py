@@ -1,6 +1,6 @@
-"""`python -m benchmarks [NAME …] [--json] [--rounds N]`: measures, prints, exits 1 when a mark is missed.
+"""`python -m benchmarks [NAME …] [--json] [--rounds N]`: measure, print, exit 1 if a target is missed.
 
-Works in databases of its own, PostgreSQL's and Valkey's, so that it may be pointed at servers that hold something.
+It uses its own databases in PostgreSQL and Valkey, so it may be pointed at servers that contain data.
 """
 
 import argparse
@@ -105,7 +105,7 @@ def measure(names: Sequence[str], rounds: int | None, *, is_json: bool) -> int:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Run `./run bench`: 0 when every mark is met, 1 when one is missed, 2 when none was taken."""
+    """Run `./run bench`: 0 if every target is met, 1 if one is missed, 2 if nothing was measured."""
     options = parser().parse_args(arguments)
     unknown = [name for name in options.names if name not in NAMES]
     if unknown:

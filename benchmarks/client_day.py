@@ -1,7 +1,7 @@
-"""What share of a demo day's requests the shelf answers: 500 clients with the client app's habits, over HTTP.
+"""The share of a demo day's requests that stored responses answer: 500 clients with the client app's habits, over HTTP.
 
-The tree is the one `./run demo` starts, in a home of its own, its clock faster than ours; the clients' habits go by the
-same clock. Every request counts from the first on: nothing is warmed up before the clients come.
+The processes are those of `./run demo`, in their own data folder, with a clock faster than real time. The clients use
+the same clock. Every request counts from the first one: nothing is warmed up before the clients come.
 """
 
 import asyncio
@@ -34,7 +34,7 @@ from raceday.run.process import Child, ProcessTree, Program
 CLIENTS = 500
 SPEED = 10
 WALL_SECONDS = 90.0
-WALL_SECONDS_A_ROUND = 10.0  # when rounds are asked for, to try out
+WALL_SECONDS_A_ROUND = 10.0  # if --rounds is given, to try it out
 ARRIVAL_SECONDS = 60.0  # of Raceday's time, within which all clients come
 TIMEOUT_SECONDS = 5.0
 START_SECONDS = 120.0
@@ -70,7 +70,7 @@ class Day(Struct, kw_only=True):
 
 
 def measure(rounds: int | None) -> list[Figure]:
-    """Run the demo with its clients for a while and tell what share of the answers stood ready."""
+    """Run the demo with its clients for a while and return the share of answers that were ready."""
     seconds = min(WALL_SECONDS, WALL_SECONDS_A_ROUND * rounds) if rounds else WALL_SECONDS
     with _demo() as (port, clock):
         day = Day(port=port, clock=clock, ends=time.monotonic() + seconds, rng=random.Random(SEED))  # noqa: S311
@@ -123,7 +123,7 @@ def habit(seconds_to_start: float) -> tuple[float, float]:
 
 
 class Client:
-    """One client app: its kept connection, and the race it follows."""
+    """One client app: its open connection, and the race it follows."""
 
     def __init__(self, day: Day) -> None:
         self.day = day
@@ -153,7 +153,7 @@ class Client:
         await self.follow(race["race_id"])
 
     async def follow(self, race_id: str) -> None:
-        """Poll a race page until the race has ended, as often as the client app does."""
+        """Poll a race until it has ended, as often as the client app does."""
         created_after: str | None = None
         while not self.day.is_over():
             race = await self.get(f"/api/races/{quote(race_id)}", "/api/races/ID")
@@ -179,7 +179,7 @@ class Client:
         await self.day.sleep(seconds)
 
     async def read_timeline(self, race_id: str, entrants: list[Any], created_after: str | None) -> str | None:
-        """Read all pages that are new, and return where to go on next time."""
+        """Read all new pages, and return where to continue."""
         query = {"race_id": race_id, "entrants": ",".join(entrant["entrant_id"] for entrant in entrants)}
         if created_after:
             query["created_after"] = created_after
@@ -192,7 +192,7 @@ class Client:
         return following
 
     async def get(self, path: str, route: str = "", **query: str) -> Any:
-        """Ask once, count how that was answered, and return the body; None when there is none."""
+        """Send one request, count how it was answered, and return the body, or None."""
         if self.day.is_over():
             return None
         try:
@@ -205,7 +205,7 @@ class Client:
         return json.loads(body) if status == 200 else None
 
     async def _exchange(self, address: str) -> tuple[int, str, bytes]:
-        if self.stream is None or self.stream[0].at_eof():  # a server hangs up on who was silent for long
+        if self.stream is None or self.stream[0].at_eof():  # a server closes connections that were silent for long
             self.close()
             self.stream = await asyncio.open_connection("127.0.0.1", self.day.port)
         reader, writer = self.stream

@@ -1,7 +1,7 @@
-"""The whole corridor: races polled at once, from the answer in hand to committed and published, as it is in earnest.
+"""The whole corridor: races polled at once, from the answer's arrival until it is committed and published.
 
-This process stands in for the poller; feed and cluster are processes of their own, over the real broker. When a poll
-is published is what the worker says in its one log line a poll, so that nothing is measured but what always runs.
+This process replaces the poller; feed and cluster are separate processes, over the real broker. The worker's one log
+line for each poll says when the poll was published, so only what always runs is measured.
 """
 
 import asyncio
@@ -53,9 +53,9 @@ class Scenario(Struct, frozen=True):
 
 
 class Poll(Struct):
-    """One poll: wall-clock Unix seconds of its steps, and what the worker said of it.
+    """One poll: wall-clock Unix seconds of its steps, and what the worker logged.
 
-    Published: committed, and no reader is given an older body as current. Made: the new bodies stand ready.
+    Published: committed, and no client gets an older body as current. Made: the new bodies are ready.
     """
 
     race_id: str
@@ -71,7 +71,7 @@ SCENARIOS = (Scenario(5, 0, 60), Scenario(5, 300, 40), Scenario(50, 0, 20), Scen
 
 
 def measure(rounds: int | None) -> list[Figure]:
-    """Poll 5 and 50 races at once, at 0 and 300 ms upstream, and tell how long each poll took."""
+    """Poll 5 and 50 races at once, at 0 and 300 ms upstream, and measure how long each poll takes."""
     found: list[Figure] = []
     with TemporaryDirectory(prefix="raceday-bench-") as folder, ProcessTree() as tree:
         simulation = past_racing()
@@ -125,7 +125,7 @@ def _seconds(polls: list[Poll]) -> float:
 
 
 def lost_polls(polls: Sequence[Poll]) -> int:
-    """Count polls nobody told of or left a PollRun for, and changed ones without their readings."""
+    """Count polls without a log line or a PollRun, and changed ones without their readings."""
     sent = Counter(poll.race_id for poll in polls)
     with connection.cursor() as cursor:
         cursor.execute(

@@ -1,8 +1,8 @@
-"""A feed for benchmarks: the simulator's racing and wire format, each race at an hour of its own.
+"""A feed for benchmarks: the simulator's racing and wire format, each race at its own hour.
 
-Each time a race is asked for, it is answered as the source shows it one change of its pools later, in the last minutes
-before its close: any number of races can be close at once, and no poll finds what the one before it found.
-`python -m benchmarks.feed --port N --first-start INSTANT` serves it as a process of its own.
+Each request about a race gets the state one change of its pools later, in the last minutes before its close. So any
+number of races can be close at once, and each poll finds a change.
+`python -m benchmarks.feed --port N --first-start INSTANT` runs it as a separate process.
 """
 
 import argparse
@@ -44,7 +44,7 @@ def open_races(simulation: Simulation) -> list[Race]:
 
 
 def event_body(simulation: Simulation, race: Race, seconds_before_close: float) -> bytes:
-    """Return an event answer of the feed, unpacked, as asked for by the poller."""
+    """Return an event answer of the feed, unpacked, as the poller requests it."""
     flags = ("with_money_tracker", "with_big_bets", "with_biggest_bet", "with_live_bets")
     request = Request(path=f"{ROOT}/events/{race.race_id}", query=dict.fromkeys(flags, "true"))
     at = race.plan.closes_at - seconds_before_close
@@ -68,7 +68,7 @@ def is_busy(race: Race, world: World, polls: int) -> bool:
 
 
 def source_of(simulation: Simulation) -> Source:
-    """Answer each question about a race as of its next change; 404 once it has none left."""
+    """Answer each request about a race as of its next change; 404 once there are no more."""
     instants: dict[str, Iterator[datetime]] = {}
 
     def source(request: Request, now: datetime) -> Answer:

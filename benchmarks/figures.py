@@ -1,4 +1,4 @@
-"""What a benchmark hands back: figures, some with a mark, and the conditions they were taken under."""
+"""What a benchmark returns: figures, some with a target, and the conditions under which they were taken."""
 
 import math
 import os
@@ -17,11 +17,11 @@ SERVER_SETTINGS = ("server_version", "fsync", "synchronous_commit", "full_page_w
 
 
 class BenchmarkError(RuntimeError):
-    """What keeps a benchmark from measuring, in one sentence for the person who started it."""
+    """A sentence that says why a benchmark cannot measure."""
 
 
 class Figure(Struct, frozen=True, kw_only=True):
-    """One measured figure; with `at_least` or `at_most` it has a mark to meet, without it is there to read."""
+    """One measured figure. With `at_least` or `at_most` it has a target; otherwise it is only shown."""
 
     name: str
     what: str
@@ -31,7 +31,7 @@ class Figure(Struct, frozen=True, kw_only=True):
     at_most: float | None = None
 
     def is_met(self) -> bool | None:
-        """Say whether the mark is met; None where there is none."""
+        """Tell whether the target is met; None if there is none."""
         if self.at_least is None and self.at_most is None:
             return None
         return (self.at_least or -math.inf) <= self.figure <= (math.inf if self.at_most is None else self.at_most)
@@ -82,7 +82,7 @@ def record(figures: Sequence[Figure], told: dict[str, Any]) -> dict[str, Any]:
 
 
 def is_met(figures: Sequence[Figure]) -> bool:
-    """Say whether no mark was missed."""
+    """Tell whether no target was missed."""
     return all(each.is_met() is not False for each in figures)
 
 

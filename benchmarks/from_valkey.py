@@ -1,4 +1,4 @@
-"""Raceday as it is served, but that no process keeps a body: each comes from Valkey. For benchmarks only."""
+"""Raceday as it is served, but no process keeps a body: each comes from Valkey. For benchmarks only."""
 
 from config.wsgi import Connection, server
 from raceday.published import lane

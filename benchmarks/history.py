@@ -1,8 +1,8 @@
-"""A race's history that is not kept: as the route makes it, against a DRF serializer of the same rows.
+"""A race's history that is not stored: as the route makes it, against a DRF serializer of the same rows.
 
-Both are taken from request to bytes: the route through all of Django, the serializer as the view that holds it would
-be called, without middleware. 14 entrants × 200 readings, then × 200 prices too, with 30 days of others beside them.
-Ten times is wanted and not met in every run, so there is no mark: docs/performance.md.
+Both are measured from request to bytes: the route through all of Django, the serializer in a view without middleware.
+14 entrants × 200 readings, then × 200 prices too, with 30 days of other readings beside them. Ten times is wanted and
+not met in every run, so there is no mark: docs/performance.md.
 """
 
 import time
@@ -71,7 +71,7 @@ class PriceSerializer(ModelSerializer[Any]):
 
 
 def measure(rounds: int | None) -> list[Figure]:
-    """Ask for the same history both ways by turns, each time unkept: readings, then prices too."""
+    """Request the same history both ways in turns, never from the cache: readings, then prices too."""
     start = clock.now().replace(microsecond=0)
     _write(start)
     with override_settings(RATE_LIMIT_PER_MINUTE=0, RATE_LIMIT_EXPENSIVE_PER_5_MINUTES=0):
@@ -134,7 +134,7 @@ def _serialized() -> bytes:
 
 
 def _check_equal(columns: bytes, serialized: bytes) -> None:
-    """Only who told the same may be compared."""
+    """Raise unless both returned the same."""
     told: dict[str, Any] = msgspec.json.decode(columns)
     rows: dict[str, Any] = msgspec.json.decode(serialized)
     by_entrant = {entrant["entrant_id"]: entrant for entrant in told["entrants"]}

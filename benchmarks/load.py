@@ -1,4 +1,4 @@
-"""Requests over kept connections, sent one after the other by one thread: what a server's CPU is measured under."""
+"""Requests over open connections, sent one after the other by one thread, as a load for a server."""
 
 import re
 import selectors
@@ -19,7 +19,7 @@ CPU_OF_PROCESS = 2  # Linux's CPUCLOCK_SCHED: utime + stime of all threads, in n
 
 
 def free_port() -> int:
-    """Return a port that nobody listens on just now."""
+    """Return a port on which nobody listens now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
@@ -34,7 +34,7 @@ class Load(Struct, frozen=True, kw_only=True):
 
 
 class _Line(Struct):
-    """A kept connection, when it was last asked, and how much of the answer is still to come; None: all."""
+    """An open connection: when it was last used, and how much of the response is still to come; None: all."""
 
     peer: socket.socket
     asked: float = 0.0
@@ -47,7 +47,7 @@ class _Line(Struct):
         self.peer.sendall(asked)
 
     def is_whole(self, expect: int) -> bool:
-        """Read what has come and tell whether that was the end of an answer."""
+        """Read what has arrived and tell whether the response is complete."""
         chunk = self.peer.recv(CHUNK_BYTES)
         if not chunk:
             raise BenchmarkError("a server closed a kept connection.")
@@ -86,9 +86,9 @@ def read_head(head: bytes) -> tuple[int, int]:
 
 
 def drive(port: int, asked: bytes, *, connections: int, requests: int, expect: int) -> Load:
-    """Send a request so many times over so many connections, the next after each answer.
+    """Send a request so many times over so many connections, the next after each response.
 
-    Raises BenchmarkError when an answer has another status than `expect`, or a cache told that it had none.
+    Raises BenchmarkError if a response has another status than `expect`, or if a cache missed.
     """
     with selectors.DefaultSelector() as selector:
         lines = [_Line(socket.create_connection(("127.0.0.1", port))) for _ in range(connections)]

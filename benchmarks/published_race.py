@@ -1,4 +1,4 @@
-"""A race whose finished bodies stand in Valkey as the product puts them there: what the servers are asked for."""
+"""A race whose finished bodies are in Valkey as Raceday puts them there: what the load requests."""
 
 import logging
 from collections.abc import Iterator

@@ -1,8 +1,8 @@
-"""Room 6: what one GET of a finished body costs a server in CPU, Raceday's and its peers', with equal bodies by turns.
+"""Room 6: the CPU that one GET of a finished body costs, for Raceday and its peers, with equal bodies in turns.
 
-Four servers stand side by side, a process each: Raceday (bodies of the process), Raceday with each body fetched from
-Valkey, and two peers that fetch theirs from the same Valkey; beside them Raceday as shipped, of two processes. Then 500
-clients follow a demo day.
+Four servers run beside each other, one process each: Raceday (bodies of the process), Raceday with each body from
+Valkey, and two peers that take theirs from the same Valkey. Raceday with two processes, its default, is measured too.
+Then 500 clients follow a demo day.
 """
 
 import http.client
@@ -40,7 +40,7 @@ KINDS = {
     PLAIN: {"Accept-Encoding": "identity"},
 }
 ENCODINGS = {BR: "br", GZIP: "gzip", PLAIN: "identity"}
-# What a peer sets for each answer by itself, and what no two servers need to say alike.
+# What a peer sets for each response by itself, and what two servers need not have in common.
 OWN_HEADERS = {"age", "content-encoding", "content-length", "content-type", "etag", "x-polled-at"}
 PASSING_HEADERS = {"age", "connection", "date", "keep-alive", "server"}
 
@@ -48,7 +48,7 @@ HOT, FROM_VALKEY, SHIPPED = "raceday", "raceday_from_valkey", "raceday_as_shippe
 RACEDAY = "config.wsgi:server"
 APPLICATIONS = {HOT: RACEDAY, FROM_VALKEY: "benchmarks.from_valkey:server", SHIPPED: RACEDAY}
 TITLES = {HOT: "Raceday, from the process", FROM_VALKEY: "Raceday, from Valkey", SHIPPED: "Raceday, two processes"}
-# Bodies stand packed in Valkey: to whoever wants none of that, each is unpacked, which the process then keeps.
+# Valkey has compressed bodies only: for an uncompressed response each is unpacked, which the process then keeps.
 MARKS_US = {(HOT, BR): 35.0, (HOT, PLAIN): 35.0, (FROM_VALKEY, BR): 110.0}
 RATIO_MARKS = {"fastapi": 3.0, "express": 2.0}
 
@@ -81,7 +81,7 @@ Costs = dict[tuple[str, str], list[Cost]]
 
 
 def measure(rounds: int | None) -> list[Figure]:
-    """Load all servers by turns with the same requests, then count hits of a simulated day."""
+    """Load all servers in turns with the same requests, then count hits of a simulated day."""
     found = _measure_servers(rounds or ROUNDS)
     return found + client_day.measure(rounds)
 
@@ -123,7 +123,7 @@ def _stored_for_peers(path: str, expected: Mapping[str, Answer]) -> Iterator[Non
 
 
 def _check_equal(servers: Sequence[Server], path: str, expected: Mapping[str, Answer]) -> None:
-    """Only who answers the same may be compared: status, body and headers, in each encoding and when unchanged."""
+    """Raise unless a server answers as the others: status, body and headers, in each encoding and when unchanged."""
     for server in servers:
         for kind, headers in KINDS.items():
             _compare(server, kind, _get(server.port, path, headers), expected[kind])
@@ -191,7 +191,7 @@ def _get(port: int, path: str, headers: Mapping[str, str]) -> Answer:
 
 
 def _take_turns(servers: Sequence[Server], path: str, etag: str, rounds: int) -> Costs:
-    """Each round asks every server for every kind; who comes first moves on by one."""
+    """Each round requests every kind from every server; the first one changes from round to round."""
     asked = {kind: request(path, headers) for kind, headers in KINDS.items()}
     asked[UNCHANGED] = request(path, {**KINDS[BR], "If-None-Match": etag})
     costs: Costs = defaultdict(list)

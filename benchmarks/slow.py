@@ -1,4 +1,4 @@
-"""Readers among slow clients: half-sent bodies and heads at the web server, streams that nobody reads beside it."""
+"""Fast clients among slow ones: half-sent bodies and heads at the web server, and streams that nobody reads."""
 
 import socket
 from collections.abc import Iterator
@@ -25,7 +25,7 @@ HALF_A_HEAD = "GET /api/meetings HTTP/1.1\r\nHost: 127"
 
 
 def measure(rounds: int | None) -> list[Figure]:
-    """Time readers of a finished body and of Django's answers, without slow clients and with them."""
+    """Time clients of a finished body and of Django's responses, without slow clients and with them."""
     with TemporaryDirectory(prefix="raceday-bench-") as folder, ProcessTree() as tree, published_race() as path:
         # Many clients at one address: it is trusted, and names them.
         web = start_raceday(tree, SHIPPED, Path(folder), RATE_LIMIT_TRUSTED="127.0.0.1")
@@ -48,7 +48,7 @@ def measure(rounds: int | None) -> list[Figure]:
 
 
 def _readers_ms(port: int, path: str, rounds: int, *, is_beset: bool = False) -> tuple[float, float]:
-    """The p99 of hits, and of answers that Django makes."""
+    """Return the p99 of hits, and of responses that Django makes."""
     hits: list[float] = []
     misses: list[float] = []
     for _ in range(rounds):

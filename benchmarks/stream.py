@@ -1,4 +1,4 @@
-"""Live streams: how long an event takes from the log to a thousand readers, and what ten thousand of them weigh."""
+"""Live streams: the time of an event from the log to a thousand subscribers, and the memory of ten thousand."""
 
 import os
 import resource
@@ -33,7 +33,7 @@ STAMP = b'"told_at":'
 
 
 def measure(rounds: int | None) -> list[Figure]:
-    """Time the way to 1,000 readers for `rounds` seconds, and weigh 10,000."""
+    """Time the way to 1,000 subscribers for `rounds` seconds, and measure the memory of 10,000."""
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     if most < MANY + SPARE_FILES:
         raise BenchmarkError(f"{MANY} streams need that many open files, and this account may have {most}.")
@@ -98,7 +98,7 @@ class Readers:
 
 
 def _follow(readers: Readers, process: psutil.Process, seconds: int) -> tuple[list[float], float]:
-    """Races take turns: each is told of five times a second, evenly."""
+    """Races take turns: each has an event five times a second, evenly."""
     delays: list[float] = []
     began = sum(process.cpu_times()[:2])
     due = time.monotonic()

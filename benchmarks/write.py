@@ -47,7 +47,7 @@ Costs = dict[str, list[Cost]]
 
 
 def measure(rounds: int | None) -> list[Figure]:
-    """Write polls by turns: ours, the ORM's, ours in an open transaction, and an empty commit."""
+    """Write polls in turns: ours, the ORM's, ours in an open transaction, and an empty commit."""
     race, costs = _race(), defaultdict[str, list[Cost]](list)
     _execute("CREATE TABLE empty_commits (number bigint NOT NULL)")
     ways: list[Callable[[Costs, RaceSnapshot, int], None]] = [_ours, _orm, _open, _empty]
@@ -91,7 +91,7 @@ def _figures(costs: Costs) -> list[Figure]:
     ]
 
 
-# ── The ways, by turns ──────────────────────────────────────────────────────────────────────────
+# ── The ways, in turns ──────────────────────────────────────────────────────────────────────────
 
 
 def _ours(costs: Costs, race: RaceSnapshot, number: int) -> None:
@@ -160,7 +160,7 @@ def _race() -> RaceSnapshot:
 
 
 def _poll(race: RaceSnapshot, number: int, way: str) -> RaceSnapshot:
-    """The race as poll `number` sees it; each way writes a race of its own, all rows of which change each time."""
+    """Return the race as poll `number` sees it; each way writes its own race, and all its rows change each time."""
     moved = Decimal(number % 2) / 2
     assert race.pools is not None
     return msgspec.structs.replace(
@@ -194,7 +194,7 @@ def _answer() -> FeedAnswer:
 
 
 def _check_equal(race: RaceSnapshot) -> None:
-    """Only who wrote the same may be compared."""
+    """Raise unless all wrote the same."""
     written = []
     for way in ("ours", "orm", "open"):
         with connection.cursor() as cursor:

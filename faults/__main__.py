@@ -47,7 +47,7 @@ def try_out(fault: Fault, looked: Looked, after_seconds: float) -> Row:
     time.sleep(BEFORE_SECONDS)
     begun = time.time()
     fault.do(scene)
-    done = time.time()  # it may have taken a while to find whom to hurt
+    done = time.time()  # finding the process to hurt may have taken a while
     time.sleep(fault.hold_seconds)
     fault.undo(scene)
     over = time.time()
@@ -108,7 +108,7 @@ def double_polls(looked: Looked, begun: float) -> int:
 
 
 def count_wrong(questions: Questions, looked: Looked, looking: Span) -> int:
-    """Count the wrong increments, and the readings that are not the simulator's; a false stamp tells of no instant."""
+    """Count the wrong increments, and the readings that differ from the simulator's; a false stamp shows no instant."""
     since = questions.shown(looking.begin) - timedelta(seconds=60)
     readings, dividends = questions.readings(looking.begin)
     false = {(each.race_id, each.generated_at) for each in looked.answers if each.fault == "future_stamp"}
@@ -156,7 +156,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def chosen(names: Sequence[str]) -> list[Fault]:
-    """Return the faults of these names in their own order, all without names; FaultsError for a name nobody has."""
+    """Return the faults with these names in their own order, all without names; FaultsError for an unknown name."""
     wanted = [each for name in names for each in (SHORT if name == "short" else (name,))]
     if unknown := [name for name in wanted if name not in {fault.name for fault in FAULTS}]:
         raise FaultsError(f"there is no fault '{unknown[0]}': choose of {', '.join(fault.name for fault in FAULTS)}.")
@@ -164,7 +164,7 @@ def chosen(names: Sequence[str]) -> list[Fault]:
 
 
 def set_up(folder: Path) -> None:
-    """Let this process read what q2 tells of its clusters: it signs it by the trees' secret key."""
+    """Let this process read what q2 writes about its clusters, which is signed with the trees' secret key."""
     os.environ |= {"SECRET_KEY": secrets.token_urlsafe(64), "DJANGO_SETTINGS_MODULE": "config.settings"}
     os.environ |= {"RACEDAY_HOME": str(folder), "DATABASE_URL": "", "REDIS_URL": "", "LOG_LEVEL": "CRITICAL"}
     import django  # noqa: PLC0415 - it reads what was just set
@@ -173,7 +173,7 @@ def set_up(folder: Path) -> None:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Run `./run faults`: 0 when every row meets its goal, 1 when one misses it, 2 when none was tried."""
+    """Run `./run faults`: 0 if every row meets its goal, 1 if one misses it, 2 if none was tried."""
     options = parser().parse_args(arguments)
     try:
         faults = chosen([*options.names, *(["short"] if options.short else [])])

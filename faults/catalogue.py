@@ -1,4 +1,4 @@
-"""The faults: each a name, what is done and undone, and whose fault it is."""
+"""The faults: each has a name, what is done and undone, and which part it hurts."""
 
 import signal
 from dataclasses import dataclass
@@ -37,21 +37,21 @@ from faults.deeds import (
     wake_first_supervisor,
 )
 
-OURS_SECONDS = 3.0  # the longest gap that a fault of our own processes may make
+OURS_SECONDS = 3.0  # the longest allowed gap after a fault of our own processes
 BEYOND_SECONDS = 2.0  # and how long after a server's or the feed's outage
 STOPPED_SECONDS = 15.0
 FEED_SECONDS = 8.0
-FEED_TIMEOUT_SECONDS = 4.0  # what was asked while the feed hung is waited for so long
+FEED_TIMEOUT_SECONDS = 4.0  # requests sent while the feed hung wait so long
 RETRY_AFTER_SECONDS = 3
 HALF_A_DAY = 13 * 3600  # a stamp without a zone, read as New Zealand's
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fault:
-    """`hold_seconds` pass between doing and undoing; an outage lasts from the one's start to the other's end.
+    """`hold_seconds` pass between doing and undoing; an outage lasts from the start of doing to the end of undoing.
 
-    ends_leader: who polled then is gone, so that nobody can say whether it had an answer in hand.
-    lingers_seconds: what the feed's outage still holds up after its end.
+    ends_leader: the leader is gone, so nobody can say whether it had an answer in hand.
+    lingers_seconds: how long the feed's outage still delays polls after its end.
     """
 
     name: str

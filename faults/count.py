@@ -1,4 +1,4 @@
-"""Counts what a fault did: answers against PollRuns, gaps between commits, increments worked out anew. PURE."""
+"""Count what a fault did: answers against PollRuns, gaps between commits, increments calculated again. PURE."""
 
 import math
 from collections import defaultdict
@@ -14,7 +14,7 @@ READ_SECONDS = 6.0  # from sent to in hand at the latest; the poller itself give
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A whole answer the feed gave: the race asked for, the stamp told, when it was sent (Unix seconds), the fault."""
+    """A whole answer of the feed: the requested race, its time stamp, when it was sent (Unix seconds), the fault."""
 
     race_id: str
     generated_at: datetime
@@ -44,7 +44,7 @@ class Span:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tally:
-    """What became of the answers of a span. `unread`: nobody lived to say whether the poller had them in hand."""
+    """What became of the answers of a span. `unread`: nobody can say whether the poller had them in hand."""
 
     fetched: int
     stored: int
@@ -69,9 +69,9 @@ class Reading:
 
 
 def tally(answers: Iterable[Answer], runs: Iterable[Run], span: Span, unread: Span | None = None) -> Tally:
-    """Match every answer with one run, and tell what became of those sent in `span`.
+    """Match every answer with one run, and return what became of those sent in `span`.
 
-    unread: when a poller was ended. An answer sent then that has no run may never have been in hand.
+    unread: the span in which a poller was ended. An answer sent then that has no run may never have arrived.
     """
     left = _by_race(runs)
     counted = [(answer, _take(answer, left[answer.race_id])) for answer in sorted(answers, key=attrgetter("sent_at"))]

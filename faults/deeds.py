@@ -39,7 +39,7 @@ def nothing(scene: Scene) -> None:
 
 
 def send(number: signal.Signals, processes: Iterable[psutil.Process]) -> None:
-    """Signal processes; one that is gone already is none of our business."""
+    """Signal processes; ignore one that no longer exists."""
     for process in processes:
         with suppress(psutil.NoSuchProcess):
             process.send_signal(number)
@@ -176,7 +176,7 @@ def restart_both(scene: Scene) -> None:
 
 
 def await_servers(scene: Scene) -> None:
-    time.sleep(0.1)  # what was told to end may still answer
+    time.sleep(0.1)  # a process that was told to end may still answer
     scene.tree.await_servers()
 
 

@@ -1,4 +1,4 @@
-"""Our own questions to the database, to Valkey and to the simulator's truth: none goes through Raceday's code."""
+"""Our own questions to the database, to Valkey and to the simulator's truth: none uses Raceday's code."""
 
 import json
 from collections.abc import Iterable, Sequence
@@ -86,7 +86,7 @@ class Questions:
         return len(ahead | behind)
 
     def oldest_waiting(self) -> float | None:
-        """Return when the oldest answer that waits to be written was put there, None if none waits."""
+        """Return when the oldest waiting answer was put there; None if none waits."""
         with redis.Redis.from_url(self.tree.redis_url, socket_timeout=2, decode_responses=True) as client:
             streams = ["raceday:queue:default", *client.scan_iter("raceday:answers:*", _type="stream")]
             first = [client.xrange(stream, count=1) for stream in streams]

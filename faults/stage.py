@@ -1,4 +1,4 @@
-"""Hands out trees to hurt, each with those who look on, and clears them away."""
+"""Hand out running Racedays to hurt, with processes that observe them, and clear them away."""
 
 import subprocess
 import tempfile
@@ -23,7 +23,7 @@ TMPFS_SIZE = "400m"
 
 @dataclass(slots=True)
 class Looked:
-    """A scene and those who look on."""
+    """A scene and its observers."""
 
     scene: Scene
     feeds: list[FeedWatch]
@@ -89,7 +89,7 @@ def add_second(looked: Looked, port: int) -> None:
 
 
 class Trees:
-    """Hands out a tree that is whole: the same one as long as no fault was too much for it."""
+    """Hands out a working tree: the same one until a fault was too much for it."""
 
     def __init__(self, folder: Path, port: int | None) -> None:
         self._folder, self._port = folder, port

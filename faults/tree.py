@@ -1,4 +1,4 @@
-"""The tree that is hurt: a real `./run demo` in a home of its own, its processes by what they do, and its feed."""
+"""The tree to hurt: a real `./run demo` in its own data folder, its processes by what they do, and its feed."""
 
 import json
 import os
@@ -31,7 +31,7 @@ STOP_SECONDS = 15.0
 BACK_SECONDS = 60.0
 FIND_SECONDS = 10.0
 LOOK_SECONDS = 0.02
-# Two seconds of the machine: a leader that takes over asks for all races within 1.2 s and then again at the next poll,
+# Two seconds of the machine: a leader that takes over polls all races within 1.2 s and then again at the next poll,
 # and the pause in between must be short against the gaps that are to be seen.
 CADENCES = {"FAR": "10", "NEAR": "10", "SOON": "10", "CLOSING": "5", "SETTLING": "10"}
 SETTINGS = {f"CADENCE_{name}_SECONDS": seconds for name, seconds in CADENCES.items()} | {
@@ -45,7 +45,7 @@ SETTINGS = {f"CADENCE_{name}_SECONDS": seconds for name, seconds in CADENCES.ite
 
 
 class FaultsError(RuntimeError):
-    """What keeps a fault from being tried, in one sentence for the person who started it."""
+    """A sentence that says why a fault cannot be tried."""
 
 
 class NotAllowedError(RuntimeError):
@@ -54,7 +54,7 @@ class NotAllowedError(RuntimeError):
 
 @dataclass(frozen=True, slots=True)
 class Cluster:
-    """One process of `manage.py qcluster` and what q2 says of its children, as process ids."""
+    """One process of `manage.py qcluster` and its children, as process ids from q2."""
 
     name: str
     parent: int
@@ -65,7 +65,7 @@ class Cluster:
 
 @dataclass(slots=True, kw_only=True)
 class Tree:
-    """A demo that is running. `servers` names those of another tree where it has none of its own."""
+    """A running demo. `servers` names those of another tree if it has none of its own."""
 
     root: Path
     port: int
@@ -154,7 +154,7 @@ class Tree:
         ]  # the reaper
 
     def clusters(self) -> list[Cluster]:
-        """Return the clusters of this tree, as q2 tells of them in Valkey; a cluster may have several processes."""
+        """Return the clusters of this tree, from what q2 writes in Valkey; a cluster may have several processes."""
         parents = {process.pid: process for process in self.programs("qcluster")}
         found = []
         for stat in self._stats():
@@ -241,7 +241,7 @@ def await_true(is_so: Callable[[], bool], seconds: float) -> None:
 
 
 def free_port() -> int:
-    """Return a port whose next is free too: a demo's streams take it."""
+    """Return a port whose next port is free too: a demo's streams take it."""
     while True:
         with socket.socket() as probe, socket.socket() as next_one, suppress(OSError, OverflowError):
             probe.bind(("127.0.0.1", 0))

@@ -97,7 +97,7 @@ class Read:
 
 
 class Reader:
-    """A client that asks for one body, again and again."""
+    """A client that requests one body again and again."""
 
     def __init__(self, port: int, path: str, *, times_a_second: float = 2.0) -> None:
         self._port, self._path = port, path
@@ -118,7 +118,7 @@ class Reader:
 
 
 def seen(name: str, reads: Sequence[Read], span: Span) -> str:
-    """Tell in words what a reader saw in `span`: how often something else than 200, and the longest wait."""
+    """Return in words what a client saw in `span`: how often something other than 200, and the longest wait."""
     inside = [read for read in reads if span.holds(read.at)]
     others = Counter(read.status for read in inside if read.status != 200)
     told = [f"{count}× {status or 'no answer'}" for status, count in sorted(others.items())] or ["200"]
@@ -126,5 +126,5 @@ def seen(name: str, reads: Sequence[Read], span: Span) -> str:
 
 
 def p99_ms(reads: Sequence[Read], span: Span) -> float:
-    """Return the 99th percentile of a reader's waits in `span`."""
+    """Return the 99th percentile of a client's waits in `span`."""
     return 1000 * percentile([read.seconds for read in reads if span.holds(read.at)], 0.99)

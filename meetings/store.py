@@ -21,6 +21,6 @@ FROM json_to_recordset(%s::json) AS card (meeting_id text, name text, country te
 
 
 def write_meetings(cards: Sequence[MeetingCard]) -> None:
-    """Store meetings as their cards have them; rows that say the same are left alone."""
+    """Store meetings as their cards have them; rows without changes are left alone."""
     with connection.cursor() as cursor:
         cursor.execute(WRITE_MEETINGS, [_json.encode(cards).decode()])

@@ -1,7 +1,7 @@
-"""The way of the feed's answers from the poller to their writers: shards in Valkey, each read by one process, in order.
+"""The way of the feed's answers from the poller to their writers: shards in Valkey, each with one writer, in order.
 
-An answer stays in its shard until it is stored, so what is killed or restarted meanwhile loses none. All answers of a
-race go through the same shard, and so are written in the order in which they were handed over.
+An answer stays in its shard until it is stored, so a killed or restarted process loses none. All answers of a race go
+through the same shard, so they are written in the order in which they arrived there.
 """
 
 from collections.abc import Iterable
@@ -59,7 +59,7 @@ def waiting() -> int:
 
 
 class Shard:
-    """One shard as its reader sees it: what is not deleted is not done, however often the reader was restarted."""
+    """One shard as its writer sees it: an answer is done only when it is deleted, whatever restarts."""
 
     def __init__(self, number: int) -> None:
         self.stream = stream(number)
@@ -72,7 +72,7 @@ class Shard:
         ]
 
     def count_try(self, entry: Entry) -> int:
-        """Return how often an answer was at the head of the shard when a reader began: one that kills readers is."""
+        """Return how often an answer was at the head when a writer began: it may be the answer that kills writers."""
         name = f"{self.stream}:tried:{entry.id.decode()}"
         with valkey().pipeline(transaction=True) as pipe:
             pipe.incr(name)

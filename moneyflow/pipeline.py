@@ -33,10 +33,10 @@ log = structlog.get_logger("raceday.poll")
 
 
 class PollReport(Struct, frozen=True, kw_only=True):
-    """What one poll's walk through the rooms came to; milliseconds of wall time, None for a room not reached.
+    """What one answer of the feed came to; milliseconds of wall time, None for a room that was not reached.
 
-    transform_ms: parse and transform. write_ms: what is stored read, and what changes written and committed.
-    outdated: the topics whose bodies are to be made anew.
+    transform_ms: parse and transform. write_ms: read what is stored, write and commit changes.
+    outdated: the topics whose bodies must be made again.
     """
 
     race_id: str
@@ -57,10 +57,11 @@ class ContentionError(RuntimeError):
 
 
 def process_answer(race_id: str, found: FeedAnswer | FeedError, *, is_again: bool = False) -> PollReport:
-    """Take one poll from what the feed gave to published, and leave one PollRun whatever happens.
+    """Take one answer of the feed through parse, transform and write, outdate bodies, and leave exactly one PollRun.
 
-    Safe to run twice on the same answer. Raises only what `is_outage` knows: walk again once the server is back, with
-    `is_again`: what was committed then was perhaps not told to readers, and is told now.
+    It is safe to run twice on the same answer. It raises only faults that `is_outage` knows: then run it again with
+    `is_again` once the server is back. What was committed in the first run may not have been published; then it is
+    published now.
     """
     began = time.perf_counter()
     try:
@@ -137,10 +138,10 @@ def _written(snapshot: RaceSnapshot, answer: FeedAnswer, *, parse_seconds: float
 
 
 def _outdate(snapshot: RaceSnapshot, answer: FeedAnswer, written: Written, *, is_again: bool) -> tuple[str, ...]:
-    """Makes the bodies this poll changed outdated and moves the race's mark; returns the topics to be published anew.
+    """Outdate the bodies that this poll changed and move the race's mark; return the topics to publish.
 
-    The race's topic has the instant of its last change as its version, so an unchanged poll finds out that the
-    publication of an earlier one was lost.
+    The version of a race's topic is the instant of its last change. So an unchanged poll notices if an earlier
+    publication was lost.
     """
     assert written.changed_at is not None  # noqa: S101 of every applied write
     race = f"race:{snapshot.race_id}"
@@ -161,7 +162,7 @@ def _refused(race_id: str, error: FeedError) -> PollReport:
 
 
 def crashed(race_id: str, found: FeedAnswer | FeedError, fault: Exception) -> PollReport:
-    """Leave a PollRun, and the answer itself, of a poll that raised what nobody foresaw."""
+    """Leave a PollRun and the answer of a poll that raised an unforeseen fault."""
     log.error("poll_crashed", race_id=race_id, exc_info=fault)
     first_line = str(fault).partition("\n")[0].replace("\0", "")
     reason = f"{type(fault).__name__}: {first_line}"[:LONGEST_REASON]
@@ -185,7 +186,7 @@ def _without_partition(
 def _kept(
     race_id: str, found: FeedAnswer | FeedError, outcome: PollRun.Outcome, *, reason: str, **columns: Any
 ) -> PollReport:
-    """A walk that came to an end, with the answer kept, so that it can be looked at and walked again."""
+    """Store an answer that ended early, so that it can be processed again, and return its report."""
     if isinstance(found, FeedError):
         return _ended(race_id, found, outcome, reason=reason, http_status=found.http_status)[0]
     columns |= {"http_status": 200, "body_bytes": len(found.body)}
@@ -198,7 +199,7 @@ def _kept(
 def _ended(
     race_id: str, found: FeedAnswer | FeedError, outcome: PollRun.Outcome, *, reason: str, **columns: Any
 ) -> tuple[PollReport, PollRun]:
-    """A walk that came to an end before anything was written, and the PollRun that tells of it."""
+    """Return the report of an answer that ended before anything was written, and the PollRun for it."""
     told: dict[str, Any] = {"outcome": outcome, "reason": reason, "fetch_ms": found.fetch_ms}
     run, _ = PollRun.objects.get_or_create(race_id=race_id, polled_at=found.polled_at, defaults={**told, **columns})
     return PollReport(race_id=race_id, **told), run

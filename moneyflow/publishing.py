@@ -1,4 +1,4 @@
-"""Room 5, PUBLISH: after a commit, each body it changed is made once, by its page, and the streams are told."""
+"""Room 5, PUBLISH: after a commit, make each body that it changed once, and tell the streams."""
 
 import time
 from collections.abc import Iterator, Mapping
@@ -21,7 +21,7 @@ from races.models import Race
 from races.views import race_mark
 
 DAY_SECONDS = 86_400
-MOST_REMADE = 60  # bodies of a topic, the newest first: one client's many queries must not keep the workers busy
+MOST_REMADE = 60  # bodies of a topic, newest first: one client's many queries must not occupy the workers
 WHOLE_RACE = "race-live"  # the route of the body that has all parts of a race
 TRIES = 3  # each means that a poll of the same race came in between
 log = structlog.get_logger("raceday.publish")
@@ -29,9 +29,9 @@ Bodies = Iterator[tuple[str, StoredBody, int]]
 
 
 def publish(topic: str) -> bool:
-    """Make the topic's bodies anew and put them in place of the outdated ones, all in one step.
+    """Make the topic's bodies and put them in place of the outdated ones, all in one step.
 
-    False when nothing was put there: another publication was first, or Valkey is away, and the next poll will see.
+    Return False if nothing was stored: another publication was first, or Valkey is away, and the next poll notices.
     """
     began = time.perf_counter()
     kind, _, name = topic.partition(":")
@@ -51,7 +51,7 @@ def publish(topic: str) -> bool:
 
 
 def warm_card() -> int:
-    """Publish today's card and its meetings anew; returns how many topics."""
+    """Publish today's card and its meetings again; return the number of topics."""
     meetings = _today().order_by().values_list("meeting_id", flat=True).distinct()
     topics = ["card", *(f"meeting:{meeting_id}" for meeting_id in meetings)]
     shelf.outdate(dict.fromkeys(topics))
@@ -98,8 +98,8 @@ def _publish_race(race_id: str, found: TopicState) -> bool:
 
 
 def _parts(topic: str, body: Body) -> Iterator[tuple[str, Body]]:
-    """Yield the bodies that the whole race's body has within it: made with it, and true as long as polls say so."""
-    assert isinstance(body.data, dict)  # noqa: S101 the body of a race that stands
+    """Yield the bodies inside the whole race's body: made with it, and correct as long as polls say so."""
+    assert isinstance(body.data, dict)  # noqa: S101 the body of a race that exists
     keep_seconds = None if body.mark else body.keep_seconds
     for route in routes("race"):
         part = body.data.get(route.resource.part)
@@ -108,7 +108,7 @@ def _parts(topic: str, body: Body) -> Iterator[tuple[str, Body]]:
 
 
 def _bodies(topic: str, rounds: Mapping[str, int], known: Mapping[str, Body], *, is_ended: bool = False) -> Bodies:
-    """Yield the bodies that are always there, and those asked for lately; known ones are not made again."""
+    """Yield the bodies that are always made, and those recently requested; known ones are not made again."""
     lately = nlargest(MOST_REMADE, ((left, key) for key, left in rounds.items() if left))
     wanted = {asked.key: (asked, left - 1) for left, key in lately if (asked := find_address(key))}
     found = [route for route in routes(topic.partition(":")[0]) if _is_always_there(route.resource, is_ended=is_ended)]

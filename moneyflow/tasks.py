@@ -39,10 +39,10 @@ def ask_to_publish(topics: Iterable[str]) -> None:
 
 
 def publish_after_polls(topic: str, asked_at: float) -> None:
-    """Make a topic's bodies once no poll is on its way to a commit, or 0.2 s after it was asked.
+    """Make a topic's bodies once no poll is on its way to a commit, or 0.2 s after the task was queued.
 
-    On two cores a race's bodies would cost the races polled in the same moment half as much time again. `asked_at`:
-    Unix seconds of the machine.
+    While two cores make bodies, the races polled at that moment take half as long again to commit. `asked_at`: Unix
+    seconds of the machine.
     """
     give_up = time.monotonic() + OUTAGE_SECONDS
     while time.time() < asked_at + POLLS_FIRST_SECONDS and _has_waiting_answers():
@@ -94,7 +94,7 @@ def import_day(day: str | None = None) -> str:
     """Import a racing day, `YYYY-MM-DD` or today; the poller then polls what is new."""
     card = import_card(date.fromisoformat(day) if day else racing_day(clock.now()))
     publishing.warm_card()
-    if card.error:  # a failed task comes again, and after that the poller asks for another
+    if card.error:  # a failed task runs again, and after that the poller queues another
         raise NoCardError(f"the feed did not give the whole card of {card.day}: {card.error.reason}")
     note_import(card.day)
     return f"{len(card.meetings)} meetings, {len(card.race_ids)} races"

@@ -73,7 +73,7 @@ def write_patiently(shard: Shard, entry: Entry, *, is_suspect: bool) -> None:
 
 
 def unpacked(entry: Entry) -> FeedResult:
-    """Return the answer of an entry; one that another version packed is told of as an error of the feed."""
+    """Return the answer of an entry; one packed by another version becomes an error of the feed."""
     try:
         return entry.unpack()
     except DecodeError as fault:

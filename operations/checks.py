@@ -1,6 +1,6 @@
-"""Is the running product well? Each check looks at one part and says so in a sentence; health and doctor ask the same.
+"""Is Raceday working? Each check looks at one part and says so in a sentence; health and doctor use the same checks.
 
-Well means that within what its cadence allows each race was fetched, committed and published, end to end.
+It works if each race was fetched, committed and published within the time that its cadence allows.
 """
 
 import shutil
@@ -30,7 +30,7 @@ LATE_SECONDS = 5.0  # of the machine, that a commit may come after it was due
 SILENT_SECONDS = 15.0  # since a cluster's last heartbeat, which comes each second
 WINDOW = timedelta(minutes=5)  # in which failed writes are counted
 MANY_ANSWERS, TOO_MANY_ANSWERS = 100, 1000  # that wait to be written
-OUTDATED_SECONDS = 10.0  # after which the body of a race should have been made anew
+OUTDATED_SECONDS = 10.0  # after which the body of a race should have been made again
 LITTLE_BYTES, TOO_FEW_BYTES = 10**9, 2 * 10**8  # that are free on the disk
 COMMITS = ("control", "write-0", "write-1")  # the clusters without which nothing is stored
 
@@ -45,7 +45,7 @@ VERSION = "SELECT current_setting('server_version'), pg_size_pretty(pg_database_
 
 
 class Status(StrEnum):
-    """From well to worst. Unhealthy: readers would be misled, or nothing is stored."""
+    """From good to bad. Unhealthy: nothing is stored, or clients would get wrong data."""
 
     OK = "ok"
     DEGRADED = "degraded"
@@ -53,7 +53,7 @@ class Status(StrEnum):
 
 
 class Part(NamedTuple):
-    """How one part is, and a sentence that says what is well, or what is not."""
+    """The state of one part, and a sentence that says what is well or what is not."""
 
     status: Status
     told: str
@@ -71,7 +71,7 @@ class LiveRace(NamedTuple):
 
 
 class Facts(NamedTuple):
-    """What the database tells of itself and of the polls."""
+    """What the database reports about itself and about the polls."""
 
     version: str
     size: str
@@ -104,7 +104,7 @@ def _read_facts(now: datetime) -> Facts:
     return Facts(version, size, live, outcomes, polled_at, generated_at, runway)
 
 
-# ── What the database tells ─────────────────────────────────────────────────────────────────────
+# ── Facts from the database ─────────────────────────────────────────────────────────────────────
 def database(facts: Facts) -> Part:
     return Part(Status.OK, f"PostgreSQL {facts.version}, {facts.size}")
 
@@ -133,7 +133,7 @@ def _seconds_late(race: LiveRace, now: datetime) -> float:
 
 
 def feed(facts: Facts) -> Part:
-    """Judge the feed by its own stamps: an answer that was old when it came is of a source that stands still."""
+    """Judge the feed by its own time stamps: an old answer means that the feed has stopped renewing its data."""
     refresh = timedelta(seconds=settings.FEED_REFRESH_SECONDS)
     polled = [(race.generated_at, race.polled_at) for race in facts.live if race.polled_at and race.generated_at]
     frozen = [polled_at - made_at for made_at, polled_at in polled if is_frozen(made_at, polled_at, refresh)]
@@ -164,7 +164,7 @@ def runway(facts: Facts) -> Part:
 
 
 def replica_servers() -> Part:
-    """Look for replicas that readers are not sent to, as they are too far behind or away; the primary serves them."""
+    """Look for replicas that are not used, because they lag or do not answer; the primary answers instead."""
     try:
         states = _replicas.ask(replicas.states)
     except DatabaseFault as fault:
@@ -180,7 +180,7 @@ def _unused(state: Mapping[str, Any]) -> str:
     return f"{state['name']} is {behind} behind"
 
 
-# ── What Valkey tells ───────────────────────────────────────────────────────────────────────────
+# ── Facts from Valkey ───────────────────────────────────────────────────────────────────────────
 def valkey_server() -> Part:
     server = valkey.client().info()
     version = server.get("valkey_version") or server["redis_version"]
@@ -207,7 +207,7 @@ def clusters() -> Part:
 
 
 def bodies(live: Iterable[LiveRace], now: datetime) -> Part:
-    """Look for races whose bodies a commit outdated and nobody made anew."""
+    """Look for races whose bodies a commit outdated and nobody has made again."""
     names = [shelf.name_of(f"race:{race.race_id}") for race in live if abs(race.start - now) < timedelta(minutes=15)]
 
     def read(client: Any) -> list[bytes | None]:
@@ -240,7 +240,7 @@ def free_bytes(folder: Path) -> int:
 
 # ── All of them ─────────────────────────────────────────────────────────────────────────────────
 def run_all(now: datetime) -> tuple[dict[str, Part], Facts | None]:
-    """Return each part by its name, and what the database told, None when it did not; a fault hides no other part."""
+    """Return each part by its name, and the database's facts or None; a failed part hides no other part."""
     try:
         facts = read_facts(now)
     except DatabaseFault as fault:

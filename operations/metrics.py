@@ -1,4 +1,4 @@
-"""/metrics: what every process counted, and gauges read at the scrape so that any process tells the same."""
+"""/metrics: what every process counted, and gauges read at the scrape, so that every process reports the same."""
 
 import os
 from collections.abc import Iterator
@@ -50,7 +50,7 @@ def is_local(request: HttpRequest) -> bool:
 
 
 class Gauges:
-    """How things stand at the scrape; a gauge whose server is away is left out, never made up."""
+    """Gauges read at the scrape; a gauge whose server is away is left out."""
 
     def collect(self) -> Iterator[Metric]:
         for read in (_active_races, _database_connections, _ages, _waiting_answers, _cluster_heartbeats):

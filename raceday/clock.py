@@ -19,7 +19,7 @@ class Clock:
         return self.shown + (time.time() - self.real) * self.speed
 
     def encode(self) -> str:
-        """Return the value of RACEDAY_CLOCK that makes another process share this clock."""
+        """Return the value of RACEDAY_CLOCK with which another process shares this clock."""
         return f"{self.real!r},{self.shown!r},{self.speed!r}"
 
 

@@ -1,4 +1,4 @@
-"""Where Raceday keeps what must outlive a process: RACEDAY_HOME, its sockets and its secret key."""
+"""Raceday's data folder, RACEDAY_HOME: what must outlive a process, its sockets and its secret key."""
 
 import os
 import secrets

@@ -1,15 +1,15 @@
-"""The sockets that our servers listen on: who does not take an answer is cut off by the kernel."""
+"""Sockets that our servers listen on. The kernel cuts off a client that takes no data."""
 
 import socket
 
-BACKLOG = 4096  # the readers of a server that was restarted come back within two seconds
+BACKLOG = 4096  # the clients of a restarted server come back within two seconds
 STUCK_SECONDS = 60  # a client that takes nothing for so long is cut off
 
 
 def listen(host: str, port: int, *, send_buffer_bytes: int | None = None) -> socket.socket:
     """Return a listening socket.
 
-    send_buffer_bytes: what the kernel keeps for each connection; None: what it likes.
+    send_buffer_bytes: what the kernel keeps for each connection; None: the kernel decides.
     """
     listener = socket.create_server((host, port), backlog=BACKLOG)
     # Connections inherit it. asyncio sets it only where a socket names its protocol, which these do not: an answer in

@@ -45,7 +45,7 @@ def logging_config(level: str) -> None:
             },
             "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "json"}},
             "root": {"handlers": ["stderr"], "level": level},
-            # At INFO these tell each request and each task once more: ours is the one line a poll.
+            # At INFO these log each request and each task; we want one line for each poll.
             "loggers": {name: {"level": "WARNING"} for name in ("httpx", "httpcore", "asyncio", "django-q")},
         }
     )

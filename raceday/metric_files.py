@@ -21,10 +21,9 @@ _told: set[str] = set()
 
 
 class MetricsFile(MmapedDict):
-    """prometheus' dict of numbers, without its sparse file: on a full disk, touching a new page of one is a SIGBUS.
+    """prometheus' dict of numbers, without a sparse file: on a full disk, writing to a new page of one is a SIGBUS.
 
-    Where no room can be had it counts on in this process's own memory, which a scrape does not see. The next process
-    tries again.
+    If there is no room, it counts in this process's memory, which a scrape does not see. The next process tries again.
     """
 
     def __init__(self, filename: str, read_mode: bool = False) -> None:
@@ -64,9 +63,9 @@ class MetricsFile(MmapedDict):
 
 
 def reserve(path: Path) -> None:
-    """Make a file of zeros whose blocks are its own, or take those that it lacks; OSError when there is no room.
+    """Create a file of zeros with real disk blocks, or fill one that lacks them; OSError if there is no room.
 
-    It comes by a rename, so no scrape sees it empty.
+    A rename puts it in place, so no scrape sees it empty.
     """
     if path.exists():
         with path.open("r+b") as file:
@@ -84,13 +83,13 @@ def reserve(path: Path) -> None:
 
 
 def install() -> None:
-    """Have every metric made from now on keep its numbers in such files, one set a process."""
+    """Make all new metrics store their numbers in such files, one set for each process."""
     values.MmapedDict = MetricsFile  # type: ignore[attr-defined]  # an import of theirs
     values.ValueClass = values.MultiProcessValue(process_name)  # type: ignore[no-untyped-call]
     os.register_at_fork(after_in_child=process_name.cache_clear)
 
 
-@cache  # prometheus asks for it at each count
+@cache  # prometheus calls it at each count
 def process_name() -> str:
     """Return what names this process among those of all containers that share the folder."""
     return f"{socket.gethostname()}-{os.getpid()}"

@@ -47,7 +47,7 @@ class PollRun(models.Model):
 
 
 class FeedPayload(models.Model):
-    """An answer that could not be read or stored, kept whole, so that nothing is lost while Raceday is mended."""
+    """An answer that could not be read or stored, kept whole so that it can be read after Raceday is fixed."""
 
     poll_run = models.OneToOneField(PollRun, on_delete=models.CASCADE, primary_key=True, related_name="payload")
     body = models.BinaryField()

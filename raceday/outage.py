@@ -1,4 +1,4 @@
-"""What is done while PostgreSQL or Valkey is away: keep the work in hand, and try again until the server is back."""
+"""What to do while PostgreSQL or Valkey is away: keep the work, and try again until the server is back."""
 
 import time
 from collections.abc import Callable
@@ -17,7 +17,7 @@ PAUSE_SECONDS = 0.1
 # read_only_sql_transaction, the answer of a server that is not the primary any more.
 AWAY = ("08", "40", "53", "55P03", "57P", "58", "25006")
 DISK_FULL = "MISCONF"  # Valkey, when it cannot write its journal
-NAMELESS = (  # what a client says of a connection that broke, or could not be had
+NAMELESS = (  # what a client reports when a connection broke or could not be opened
     django.db.OperationalError,
     django.db.InterfaceError,
     psycopg.OperationalError,
@@ -28,7 +28,7 @@ T = TypeVar("T")
 
 
 def is_outage(fault: BaseException) -> bool:
-    """Tell whether a fault is of a server that is away, full or busy, and not of what it was asked to do."""
+    """Tell whether a fault means that a server is away, full or busy, and not that the request was wrong."""
     if isinstance(fault, Unreachable | Overdue | OutOfMemoryError | ReadOnlyError):
         return True
     if isinstance(fault, ResponseError):

@@ -1,4 +1,4 @@
-"""What a process asks of the kernel: to end with its parent, to hold many files, whether another runs."""
+"""What a process asks of the kernel: end with its parent, open many files, find other processes."""
 
 import ctypes
 import os
@@ -13,7 +13,7 @@ LIBC = ctypes.CDLL(None)
 
 
 def die_with_parent(number: signal.Signals) -> Callable[[], None]:
-    """Return what a child does before exec so that it gets `number` when this process dies."""
+    """Return a function for a child to call before exec: it gets signal `number` when this process dies."""
     parent = os.getpid()
 
     def tie() -> None:
@@ -37,7 +37,7 @@ def raise_file_limit() -> None:
 
 
 def kill(target: int, number: int) -> bool:
-    """Signal a process, or a whole group when `target` is negative; False when it is gone."""
+    """Signal a process, or a group if `target` is negative; return False if it no longer exists."""
     try:
         os.kill(target, number)
     except (ProcessLookupError, PermissionError):

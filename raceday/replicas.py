@@ -1,6 +1,6 @@
-"""SERVE: which PostgreSQL answers a reader: a replica that is near enough, else the primary. Nothing is written here.
+"""SERVE: choose the PostgreSQL for a read: a replica that is near enough, else the primary. It never writes.
 
-Only what runs inside `read` may come from a replica: polls, publications, staff and sessions ask the primary.
+Only reads inside `read` may use a replica. Polls, publications, staff and sessions use the primary.
 """
 
 import random
@@ -18,7 +18,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from raceday import clock
 
 LOOK_SECONDS = 2.0  # between looks at how far a replica is behind
-REST_SECONDS = 15.0  # for one that did not answer: connecting to a dead host takes two seconds of somebody's request
+REST_SECONDS = 15.0  # for one that did not answer: connecting to a dead host delays one request by two seconds
 
 log = structlog.get_logger(__name__)
 T = TypeVar("T")
@@ -28,9 +28,10 @@ _looking = Lock()
 
 
 class Look(NamedTuple):
-    """What the last look at a replica found, and until when it holds by the machine's monotonic clock.
+    """What the last check of a replica found, and until when it counts by the machine's monotonic clock.
 
-    lag_seconds: the machine's, that the newest poll there is older than the primary's; None: not known, or none there.
+    lag_seconds: how much older its newest poll is than the primary's, in the machine's seconds. None: unknown, or no
+    polls.
     """
 
     is_reachable: bool
@@ -113,7 +114,7 @@ def _choose() -> str | None:
 
 
 def _look(alias: str) -> Look | None:
-    # One caller looks; the others go by what was found before, so that a dead host makes only one of them wait.
+    # One caller checks; the others use the last result, so that a dead host delays only one of them.
     look = _looks.get(alias)
     if (look and monotonic() < look.until) or not _looking.acquire(blocking=False):
         return look
@@ -133,7 +134,7 @@ def _measure(alias: str) -> Look:
 
 
 def _newest(alias: str) -> Any:
-    # What a reader would miss, whatever kind of replication, and however it has come to a stop.
+    # How much a client would miss, whatever the kind of replication and the reason it stopped.
     with connections[alias].cursor() as cursor:
         cursor.execute("SELECT max(polled_at) FROM poll_runs")
         return cursor.fetchone()[0]

@@ -1,4 +1,4 @@
-"""The end of an upsert, so that a table's columns are spelt once."""
+"""The end of an upsert statement, so that a table's columns are written once."""
 
 
 def on_conflict(key: str, row: str, columns: str, *, silent: str = "", where: str = "") -> str:

@@ -1,4 +1,4 @@
-"""How readers and writers of the API ask Valkey: by django-redis's client, and without it when it does not answer."""
+"""How the API uses Valkey: through django-redis's client, and without it if it does not answer."""
 
 import socket
 import struct
@@ -17,7 +17,7 @@ from redis.exceptions import TimeoutError as Overdue
 
 VALKEY_FAULTS = (RedisError, OSError)
 REST_SECONDS = 0.5  # between questions to a Valkey that refuses: it restarts in less
-HANGING_REST_SECONDS = 5.0  # to one that hangs, where each question takes its whole timeout
+HANGING_REST_SECONDS = 5.0  # for a server that hangs: each request would take the whole timeout
 RECEIVED_BYTES = 65_536
 PAUSE_SECONDS = 0.1
 TRIES = 10
@@ -29,16 +29,16 @@ _away: dict[str, float] = {}  # while Valkey does not answer: "until" when it is
 
 
 def client() -> Any:
-    """Return django-redis's own client, for what the cache interface has no word for.
+    """Return django-redis's own client, for operations that the cache interface does not have.
 
-    A redis.Redis, whose annotations tell of every answer that it may be text or bytes, and lose track of a pipeline.
+    It is a redis.Redis. Its annotations say of every answer that it may be text or bytes, and do not know pipelines.
     """
     cache: Any = caches["default"]
     return cache.client.get_client(write=True)
 
 
 def key(name: str) -> str:
-    """Return the name under which Valkey keeps it."""
+    """Return the full name of a key in Valkey."""
     return str(caches["default"].make_key(name))
 
 
@@ -66,7 +66,7 @@ def _read(cache: Any, name: str, fields: Sequence[str]) -> Any:
 
 
 class Line:
-    """A connection that one thread sends commands on; redis-py makes it, as the cache's pool would."""
+    """A connection on which one thread sends commands. redis-py creates it, as the cache's pool would."""
 
     def __init__(self, cache: Any) -> None:
         pool = cache.client.get_client(write=True).connection_pool
@@ -83,7 +83,7 @@ class Line:
             self.socket.setsockopt(socket.SOL_SOCKET, way, timeval)
 
     def ask(self, *command: str) -> Any:
-        """This method will return the answer; Unreachable, Overdue, or RedisError for an error that is the answer."""
+        """Return the answer; raise Unreachable, Overdue, or RedisError if the answer is an error."""
         try:
             self.socket.sendall(hiredis.pack_command(command))  # type: ignore[arg-type]  # its stub has tuples of one
             while (answer := self.reader.gets()) is False:
@@ -98,9 +98,9 @@ class Line:
 
 
 def ask(question: Callable[[Any], T]) -> T | None:
-    """Return the answer for somebody who waits, None when there is none; it never raises for that.
+    """Return Valkey's answer for a request that waits, or None if there is none; it never raises for that.
 
-    A Valkey that did not answer is left alone for a moment, so that not every reader waits for it.
+    A Valkey that did not answer is left alone for a moment, so that not every request waits for it.
     """
     return _answer(lambda: question(client()))
 

@@ -121,7 +121,7 @@ def note_import(day: date) -> None:
 
 
 def forget_import(day: date) -> None:
-    """Let a day's card be wanted anew; redis.RedisError when Valkey is away."""
+    """Mark a day's card to be imported again; redis.RedisError if Valkey is away."""
     valkey().delete(_note(day))
 
 

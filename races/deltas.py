@@ -1,4 +1,4 @@
-"""PURE: what a race page has to be told when one live body follows another, and how it takes it in."""
+"""PURE: the events that lead from one live body to the next, and how a client applies them."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -70,7 +70,7 @@ def _odds(before: Body, after: Body) -> dict[str, Any]:
 
 
 def _changed(before: Body, after: Body) -> dict[str, Any]:
-    """The fields that differ, none when only stamps do."""
+    """Return the fields that differ; none if only time stamps do."""
     changed = {name: value for name, value in after.items() if name not in before or before[name] != value}
     return changed if changed.keys() - STAMPS else {}
 

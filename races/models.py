@@ -17,7 +17,7 @@ class RaceQuerySet(models.QuerySet["Race"]):
         return self.exclude(status__in=ENDED)
 
     def due(self, now: datetime) -> Self:
-        """Keep the live races whose advertised start is past."""
+        """Return the live races whose advertised start is past."""
         return self.live().filter(start_time__lte=now)
 
 

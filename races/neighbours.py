@@ -1,4 +1,4 @@
-"""SERVE: which races stand beside a race, and which one starts next. Queries by index only, nothing rendered."""
+"""SERVE: the races before and after a race, and the next one to start. Queries use an index only."""
 
 from datetime import datetime
 from typing import Any
@@ -33,8 +33,8 @@ def next_scheduled(now: datetime) -> QuerySet[Race]:
 def neighbours(race: Race, now: datetime) -> dict[str, dict[str, Any] | None]:
     """Read the previous, the next and the next scheduled race: one query, three index look-ups.
 
-    Neighbours stand in order of (start_time, race_id) over all meetings, whatever their status: a page that was open
-    can be left and found again. Each is `{race_id, name, start_time, meeting_name}`, None where there is none.
+    The order is (start_time, race_id) over all meetings, with any status, so that a user finds the way back to an open
+    race. Each is `{race_id, name, start_time, meeting_name}`, or None.
     """
     parameters: dict[str, Any] = {
         "race_id": race.race_id,

@@ -21,5 +21,5 @@ def races_of_meeting(meeting_id: str) -> list[str] | None:
         )
     finally:
         connections.close_all()
-    races = msgspec.json.decode(content).get("races")  # none in the body of a 404
+    races = msgspec.json.decode(content).get("races")  # a 404 has no races
     return None if races is None else [race["race_id"] for race in races]

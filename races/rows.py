@@ -1,4 +1,4 @@
-"""SERVE: a race and what belongs to it as models, read by plain statements, for what is made anew at each poll.
+"""SERVE: a race and its parts as models, read by plain statements, for what is made again at each poll.
 
 The ORM took twice as long to write such statements as PostgreSQL to answer them.
 """
@@ -27,16 +27,16 @@ RESULT = "SELECT * FROM race_results WHERE race_id = %s"
 
 
 def find_race(race_id: str) -> Any:
-    """Read a race, None when there is none.
+    """Read a race; None if there is none.
 
-    It knows its last poll and change and the feed's stamp (`polled`, `changed`, `generated`: None before the first),
-    and its `runner_count`, which leaves out the scratched and the gone.
+    It has its last poll, its last change and the feed's time stamp (`polled`, `changed`, `generated`: None before the
+    first poll), and `runner_count`, which leaves out entrants that are scratched or have left the field.
     """
     return next(iter(Race.objects.raw(RACE, [race_id])), None)
 
 
 def read_race(race_id: str) -> Any:
-    """Read a race as `find_race` does; NotFound when there is none."""
+    """Read a race as `find_race` does; NotFound if there is none."""
     if (race := find_race(race_id)) is None:
         raise NotFound("no such race")
     return race
@@ -50,7 +50,7 @@ def read_whole_race(race_id: str) -> Any:
 
 
 def read_entrants(race_id: str) -> list[Any]:
-    """Read a race's field, by runner number, without those gone; none when there is no such race."""
+    """Read a race's entrants by runner number, without those that left the field; none if there is no such race."""
     return list(Entrant.objects.raw(ENTRANTS, [race_id]))
 
 
@@ -60,5 +60,5 @@ def read_pool(race_id: str) -> RacePool | None:
 
 
 def read_result(race_id: str) -> Any:
-    """Read how a race ended, None before; its `runners`, whose prices it tells, the caller adds."""
+    """Read a race's result; None before it ends. The caller adds its `runners`, whose prices it shows."""
     return next(iter(RaceResult.objects.raw(RESULT, [race_id])), None)

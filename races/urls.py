@@ -7,7 +7,7 @@ from races.views import MeetingRacesViewSet, RacePoolViewSet, RaceResultViewSet,
 MEETING = r"^api/meetings/(?P<meeting_id>[^/\x00]{1,100})"
 RACE = r"^api/races/(?P<race_id>[^/\x00]{1,100})"
 
-# What is asked of all races comes before RACE, which any word would match.
+# Addresses about all races come before RACE, which any word would match.
 urlpatterns = [
     re_path(rf"{MEETING}/races/?$", MeetingRacesViewSet.as_view({"get": "races"}), name="meeting-races"),
     re_path(rf"{MEETING}/status/?$", MeetingRacesViewSet.as_view({"get": "status"}), name="meeting-status"),

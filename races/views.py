@@ -38,11 +38,11 @@ from races.serializers import (
     UpcomingSerializer,
 )
 
-# Every change of a race or card is published; here stands what the clock alone makes wrong. A body that tells the time
-# of day stands for 5 s. Where only the start of the next scheduled race makes it wrong, it stands until then.
+# Every change of a race or card is published. These times limit what the clock alone makes wrong. A body with the
+# time of day stays for 5 s. A body that only the next start of a race makes wrong stays until then.
 MOVING_SECONDS = 5
-TRIES = 3  # each means that a poll of the race was written meanwhile
-BESIDE_SECONDS = 30  # what a race page tells of other races and its meeting, which publish for themselves
+TRIES = 3  # each try means that a poll of the race was written in between
+BESIDE_SECONDS = 30  # what a live body shows about other races and its meeting, which are published on their own
 NEXT_SCHEDULED = OpenApiResponse(
     {"allOf": [{"$ref": "#/components/schemas/UpcomingRace"}], "nullable": True},
     examples=[OpenApiExample("a race", value=UPCOMING_RACE), OpenApiExample("nothing scheduled", value=None)],
@@ -50,14 +50,14 @@ NEXT_SCHEDULED = OpenApiResponse(
 
 
 def race_body(data: object, *, status: str, polled_at: datetime | None, **body: Any) -> Body:
-    """Return a body about one race: fresh as long as polls say so, for ever once it has ended."""
+    """Return a body about one race: fresh while polls say so, for ever once it has ended."""
     if polled_at is None:
         return Body(data=data, **{"keep_seconds": LIVE_SECONDS, **body})
     return Body(data=data, mark=race_mark(status, polled_at), **body)
 
 
 def race_mark(status: str, polled_at: datetime) -> Mark:
-    """Mark a race as polled then; who read it from the database knows no more of its cadence."""
+    """Mark a race as polled then; a request that read it from the database does not know its cadence."""
     return mark_of(polled_at, keep_seconds=0 if status in ENDED else LIVE_SECONDS)
 
 
@@ -162,7 +162,7 @@ class RaceResultViewSet(ViewSet):
 
 
 def _of_race(rows: Any, race_id: str, missing: str) -> Any:
-    """The row of a race, with the race's status and last poll beside it; NotFound when there is none."""
+    """Return a race's row with the race's status and last poll; NotFound if there is none."""
     row = rows.annotate(status=F("race__status"), polled=F("race__mark__polled_at")).filter(race_id=race_id).first()
     if row is None:
         raise NotFound(missing)
@@ -191,7 +191,7 @@ def _upcoming(window_minutes: int, lookback_minutes: int, *, limit: int, now: da
 
 
 def _batch(asked: list[str]) -> Body:
-    """The races asked for, in one query; never kept, for each of them would outdate it."""
+    """Return several races, in one query; never stored, because each of the races would outdate it."""
     runners = Count("entrants", filter=Q(entrants__is_scratched=False, entrants__gone_at=None))
     races = Race.objects.annotate(runner_count=runners).select_related("meeting").filter(race_id__in=asked)
     found: dict[str, Any] = {race.pk: race for race in races}
@@ -203,7 +203,7 @@ def _batch(asked: list[str]) -> Body:
 
 
 def _live(race_id: str, now: datetime) -> Body:
-    """A race page: the race, its meeting, entrants, pools and result, its neighbours; a statement each."""
+    """Return a race's live body: race, meeting, entrants, pools, result, neighbours; one statement for each."""
     parts = _parts(race_id)
     race = parts["race"]
     found = neighbours(race, now)
@@ -213,7 +213,7 @@ def _live(race_id: str, now: datetime) -> Body:
 
 
 def _parts(race_id: str) -> dict[str, Any]:
-    """What a poll may change of a race page, all of it after the same one."""
+    """Return the parts of a live body that a poll may change, all as of the same poll."""
     for _ in range(TRIES):
         race = read_whole_race(race_id)
         parts = {"race": race, "entrants": read_entrants(race_id), "pools": read_pool(race_id)}

@@ -1,6 +1,6 @@
-"""Servers by others that do Raceday's work, to compare with: built from their registries once, then kept.
+"""Servers by others that do Raceday's work, for comparison: built once from their registries.
 
-They stand beside Raceday's own packages, for a throw-away home would have them fetched at every run.
+They are stored beside Raceday's own packages; in a throw-away folder every run would fetch them again.
 """
 
 import json
@@ -36,7 +36,7 @@ class Peer(Struct, frozen=True, kw_only=True):
 
 
 def built(peer: Peer) -> Path:
-    """Return the folder a peer is built in, building it first if need be; PeerError says why not."""
+    """Return the folder of a peer, building the peer first if needed; PeerError says why it cannot be built."""
     manifest = HERE / peer.manifest
     folder = Path(sys.prefix) / "peers" / f"{peer.name}-{zlib.crc32(manifest.read_bytes()):08x}"
     if (folder / "built").exists():

@@ -1,6 +1,6 @@
-"""FastAPI with redis: answers each GET with what stands in Valkey, packed by whoever wrote it. Not Raceday's own.
+"""FastAPI with redis: answer each GET with a compressed body from Valkey. Raceday's code is not used.
 
-It runs in an environment of its own, where Raceday's packages are not.
+It runs in its own environment, which does not have Raceday's packages.
 """
 
 import json

@@ -38,7 +38,7 @@ DEFAULTS: dict[str, Any] = {
 }
 
 
-# ── What is asked and answered ──────────────────────────────────────────────────────────────────
+# ── Requests and responses ──────────────────────────────────────────────────────────────────────
 class UserQuery(serializers.Serializer[Any]):
     user_id = TextField(default=DEFAULT_USER, max_length=100)
 
@@ -122,7 +122,7 @@ def others_named(indicators: list[dict[str, Any]], user_id: str) -> dict[str, An
 
 
 def to_store(indicators: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return checked indicators without what the body says of all; one without an id gets a default one nobody has."""
+    """Return checked indicators for the database; one without an id gets a default id that is free."""
     taken = {indicator.get("indicator_id") for indicator in indicators}
     free = (each["indicator_id"] for each in DEFAULTS["indicators"] if each["indicator_id"] not in taken)
     by_order = sorted(indicators, key=lambda indicator: int(indicator["display_order"]))
@@ -134,9 +134,9 @@ def to_store(indicators: list[dict[str, Any]]) -> list[dict[str, Any]]:
     ]
 
 
-# ── Where it is kept ────────────────────────────────────────────────────────────────────────────
+# ── Storage ─────────────────────────────────────────────────────────────────────────────────────
 def read_config(user_id: str) -> UserAlertConfig:
-    """Return a user's settings, made from the defaults by the first reader of several at once."""
+    """Return a user's settings; the first request creates the defaults, even if several come at once."""
     config, _ = UserAlertConfig.objects.get_or_create(user_id=user_id, defaults=DEFAULTS)
     return config
 

@@ -43,7 +43,7 @@ MONEY_COLUMNS = {
 # Whole milliseconds since 1970, exactly: a float holds these microseconds to a quarter of one. Numeric takes longer.
 EPOCH_MS = "(date_part('epoch', {instant}) * 1000000)::bigint / 1000"
 
-# The runners of a race share the instants of its polls, so these are told once; only who differs tells its own.
+# Runners share the instants of their race's polls, so these are listed once; a runner that differs has its own.
 HISTORY = """
 WITH money AS MATERIALIZED (
     SELECT runner.entrant_id, runner.runner_number, reading.*
@@ -99,13 +99,13 @@ _written = msgspec.json.Decoder(_Written)
 
 
 def span_of(start: datetime) -> dict[str, datetime]:
-    """Return the bounds `since` and `until` of a race's history, for it to be read from."""
+    """Return the bounds `since` and `until` between which a race's history is read."""
     return {"since": start - BEFORE_START, "until": start + AFTER_START}
 
 
 @cache
 def history_statement(pool_type: PoolType | None) -> str:
-    """Write the statement for what is asked: money columns by pool, odds unless a pool is named."""
+    """Return the statement for a query: money columns by pool, and odds unless a pool is named."""
     names = MONEY_COLUMNS[pool_type]
     columns = [f", array_agg({name} ORDER BY event_timestamp) AS {name}" for name in names]
     keys = [f", '{name}', coalesce(money.{name}, '{{}}')" for name in names]
@@ -151,7 +151,7 @@ def read_history(
 
 
 def next_millisecond(instant: datetime) -> datetime:
-    """Return the beginning of the next millisecond: instants are told in whole ones.
+    """Return the beginning of the next millisecond, because responses have whole milliseconds.
 
     >>> next_millisecond(datetime(2026, 11, 21, 2, 29, 0, 214_999)).microsecond
     215000
@@ -160,7 +160,7 @@ def next_millisecond(instant: datetime) -> datetime:
 
 
 def aligned(own: Sequence[int], column: Sequence[Any], timestamps: Sequence[int]) -> list[Any]:
-    """Place a column of an entrant's own timestamps at those of the race; None where it has none.
+    """Place a column with an entrant's own timestamps at those of the race; None where it has no value.
 
     >>> aligned([2], [7.0], [1, 2])
     [None, 7.0]

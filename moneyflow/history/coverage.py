@@ -11,7 +11,7 @@ CRITICAL_MINUTES = 5
 
 
 class Covered(Struct, frozen=True):
-    """How many documents an entrant has, and the buckets in which they tell of the pool asked for, in falling order."""
+    """How many documents an entrant has, and the buckets in which they show the requested pool, in falling order."""
 
     entrant_id: str
     document_count: int
@@ -19,10 +19,10 @@ class Covered(Struct, frozen=True):
 
 
 def coverage(covered: Sequence[Covered], entrant_ids: Sequence[str]) -> dict[str, Any]:
-    """Tell what is there for each entrant asked for. Shape: interval_coverage of the contract.
+    """Return what exists for each requested entrant. Shape: interval_coverage of the contract.
 
-    Only a bucket that one of the entrants has reached can be missing: what lies ahead is no gap.
-    Reached 2 with documents in 5 and 2, an entrant lacks 60 … 10, 4 and 3; 4 and 3 are critical gaps.
+    Only a bucket that one of the entrants has reached can be missing: a later one is no gap. If 2 is reached and there
+    are documents in 5 and 2, an entrant lacks 60 … 10, 4 and 3; 4 and 3 are critical gaps.
     """
     found = {each.entrant_id: each for each in covered}
     reached = sorted({bucket for each in covered for bucket in each.intervals_covered or ()}, reverse=True)

@@ -1,9 +1,9 @@
-"""SERVE: readings gathered into one document a bucket and entrant, and the cursor that visits each exactly once.
+"""SERVE: readings grouped into one document for each bucket and entrant, and the cursor that visits each exactly once.
 
-A document's identity is its entrant and bucket. While the bucket fills, the document grows, and documents may be
-added: so a walk by cursor goes over the readings that were stored when it began, which no later reading changes.
-Then it goes on to documents that have appeared since, never to those it has shown. What has grown meanwhile is
-what `created_after` brings. Readings stored later have higher ids: polls of one race are written one by one.
+Entrant and bucket identify a document. While the bucket fills, the document grows, and new documents may appear. So
+paging by cursor first covers the readings that were stored when it began, which no later reading changes. Then it
+covers documents that have appeared since, but never one that it has shown. `created_after` brings documents that have
+grown. Readings stored later have higher ids, because polls of one race are written one by one.
 """
 
 from collections.abc import Mapping, Sequence
@@ -25,10 +25,10 @@ VALUE_COLUMNS = {
     PoolType.ODDS: "coalesce(fixed_win_odds, fixed_place_odds, pool_win_odds, pool_place_odds)",
 }
 
-# Seen are the readings up to the walk's horizon. Those it does not see still tell of a baseline that was reset.
+# Paging sees the readings up to its horizon. Later readings still show that a baseline was reset.
 # An instant has changed with the one before it: a late poll corrects the increments that follow it, of all entrants.
-# A span holds the readings after one document's, up to the next one's. A document has changed when its bucket, its
-# span, or the document before it has, for its increment hangs on these. All that the first one has came in with it.
+# A span has the readings after one document's, up to the next one's. A document has changed if its bucket or its
+# span has, or the document before it: its increment depends on them. The first one's increment is its whole amount.
 TIMELINE = """
 WITH stored AS MATERIALIZED (
     SELECT * FROM money_flow_history
@@ -133,8 +133,11 @@ class _Page(Struct, frozen=True):
 
 
 class Cursor(NamedTuple):
-    """Where a walk stands: readings up to id `base` when it began, up to `horizon` now; documents of readings up to
-    `shown` are behind it, and of the others those up to (`at`, `entrant_id`)."""
+    """Where paging stands.
+
+    base: the highest reading id when it began. horizon: the highest id it sees now. Documents of readings up to `shown`
+    are done; of the others, those up to (`at`, `entrant_id`) are done.
+    """
 
     race_id: str
     base: int | None = None
@@ -156,7 +159,7 @@ class Cursor(NamedTuple):
             raise ValueError("not a cursor") from None
 
 
-# Signed, so that nothing a client makes up reaches the statement.
+# Signed, so that a cursor which a client has invented never reaches the statement.
 _signer = Signer(salt="moneyflow.history.timeline")
 _decoder = msgspec.json.Decoder(_Page)
 
@@ -164,8 +167,8 @@ _decoder = msgspec.json.Decoder(_Page)
 def read_timeline(start: datetime, query: Mapping[str, Any]) -> dict[str, Any]:
     """Read one page of a race's documents, ordered by time, in one query.
 
-    query: race_id, entrants, pool_type, limit, and where given cursor_after (a Cursor) and created_after.
-    Shape: the body of /api/money-flow-timeline. next_created_at is of the state the walk began with.
+    query: race_id, entrants, pool_type, limit, and if given cursor_after (a Cursor) and created_after.
+    Shape: the body of /api/money-flow-timeline. next_created_at belongs to the state with which paging began.
     """
     cursor = query.get("cursor_after") or Cursor(query["race_id"])
     created_after = query.get("created_after")

@@ -29,7 +29,7 @@ from raceday.racing_day import nz_iso
 from races.rows import find_race, read_entrants, read_race
 from races.views import race_body
 
-# Readers who go on from one state of a race are at most so many changes behind: a client asks every 15 to 30 s.
+# A client that continues from a state of a race is few changes behind: it asks every 15 to 30 s.
 CONTINUED_ROUNDS = 4
 FEW_READINGS = timedelta(hours=1)  # in which a race is polled about as often as FEW_POINTS has points
 FEW_POINTS = 200
@@ -130,7 +130,7 @@ class TimelineViewSet(ViewSet):
 
 
 def _body(race: Any, content: bytes, *, rounds: int) -> Body:
-    # Where a reader stands is of endless variety and soon behind it: not to be kept long.
+    # Every client continues from another state and soon leaves it behind, so such a body is not stored for long.
     limit = {} if rounds == ROUNDS else {"keep_seconds": LIVE_SECONDS}
     version = race.changed and version_of(race.changed)
     return race_body(content, status=race.status, polled_at=race.polled, version=version, rounds=rounds, **limit)

@@ -1,4 +1,4 @@
-"""Room 1's way out: answers in hand until Valkey has them, in order. While it is away they wait, none is dropped."""
+"""The way out of room 1: answers wait in order until Valkey has them. While Valkey is away, none is dropped."""
 
 import asyncio
 import time
@@ -39,7 +39,7 @@ class Outbox:
         self._has_some.set()
 
     async def hand_over(self) -> None:
-        """Hand over what comes in, for ever."""
+        """Hand over answers as they come, for ever."""
         while True:
             await self._has_some.wait()
             try:

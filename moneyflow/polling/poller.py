@@ -34,7 +34,7 @@ LIVE = (
     " WHERE status NOT IN ('Final', 'Abandoned') AND start_time BETWEEN %s AND %s"
 )
 SESSION = "-c statement_timeout=2000 -c tcp_keepalives_idle=5 -c tcp_keepalives_interval=1 -c tcp_keepalives_count=3"
-# The advisory lock's holder, if it has asked nothing for so many seconds.
+# The process that holds the advisory lock, if it has sent no statement for so many seconds.
 STOPPED_LEADER = """
 SELECT pid FROM pg_locks JOIN pg_stat_activity USING (pid)
 WHERE locktype = 'advisory' AND granted AND pg_locks.database = pg_stat_activity.datid
@@ -48,8 +48,8 @@ DAILY_AT = (clock_time(0), clock_time(6))  # the new day's card as it begins, an
 DAILY_AGAIN_SECONDS = 60.0  # of the machine
 TICK_SECONDS = 0.2
 READ_SECONDS = 0.5
-SPREAD_SECONDS = 0.02  # between races that come at once, or their grids would fall together for ever
-POLITE_SECONDS = 5.0  # where the feed says 429 or 503 and names no time
+SPREAD_SECONDS = 0.02  # between races that come at once; otherwise their grids would fall together for ever
+POLITE_SECONDS = 5.0  # for a 429 or 503 without a time
 LONGEST_POLITE_SECONDS = 300.0
 SET_ASIDE_SECONDS = 300.0  # of Raceday; the others are the wall's
 BACKLOG_LIMIT = 1000  # answers waiting to be written: 30 MB of Valkey, a minute of work
@@ -67,11 +67,11 @@ class LiveRace(NamedTuple):
 
 
 class Over(Exception):  # noqa: N818
-    """The cluster stops, or the connection that holds the lock is gone."""
+    """The cluster stops, or the connection that holds the lock is lost."""
 
 
 def run() -> None:
-    """Poll the races, or stand by for the one who does, until the cluster stops: what each worker of `control` does."""
+    """Poll the races, or stand by for the leader, until the cluster stops; each worker of `control` runs this."""
     daily = StreamBroker(list_key="default")
     while not cluster.is_stopping():
         cluster.show_life(OUTAGE_SECONDS)
@@ -96,14 +96,14 @@ def _connect() -> psycopg.Connection[Any]:
 
 
 def _wins_leadership(connection: psycopg.Connection[Any]) -> bool:
-    """Wait for the lock. A leader who asks nothing any more, because it is stopped or hangs, is made to let it go."""
+    """Wait for the lock. If the leader sends no statements because it is stopped or hangs, end its connection."""
     looks_stopped = 0
     while not cluster.is_stopping():
         cluster.show_life(OUTAGE_SECONDS)
         if connection.execute("SELECT pg_try_advisory_lock(%s)", [LOCK]).fetchone() == (True,):
             return True
         stopped = connection.execute(STOPPED_LEADER, [LOCK >> 32, LOCK & 0xFFFFFFFF, STOPPED_SECONDS]).fetchone()
-        # Seen again: when PostgreSQL itself stood still, its leader seems to have asked nothing for as long.
+        # Look twice: when PostgreSQL itself stood still, its leader seems to have been silent for as long.
         looks_stopped = looks_stopped + 1 if stopped else 0
         if stopped and looks_stopped >= STOPPED_LOOKS:
             log.warning("leader_stands_still", backend=stopped[0])
@@ -113,7 +113,7 @@ def _wins_leadership(connection: psycopg.Connection[Any]) -> bool:
 
 
 def _has_runway(daily: StreamBroker) -> bool:
-    """Polls without a partition to write to would be lost, so none are made until the day's duty has made some."""
+    """Tell whether there are partitions; polls without one would be lost, so the daily work must create some first."""
     try:
         runway = runway_days(racing_day(clock.now()))
     finally:
@@ -154,7 +154,7 @@ async def _every(seconds: float, duty: Callable[[], Awaitable[None]]) -> None:
 
 
 async def _until_over(connection: psycopg.Connection[Any]) -> None:
-    """A connection cut by the server has lost the lock, and another leads: this tells sooner than the next query."""
+    """Wait until the server has cut the connection: the lock is lost then. A query would notice it later."""
     cut = select.poll()
     cut.register(connection.fileno(), select.POLLRDHUP)
     while not cut.poll(0) and not cluster.is_stopping():
@@ -174,20 +174,20 @@ def next_daily(now: datetime) -> datetime:
 
 
 class Leader:
-    """Follows each live race with a coroutine of its own, so that the polls of a race never overlap."""
+    """Follows each live race with its own coroutine, so that the polls of a race never overlap."""
 
     def __init__(self, feed: FeedClient, group: asyncio.TaskGroup, outbox: Outbox, daily: StreamBroker) -> None:
         self._feed = feed
         self._group = group
         self._outbox = outbox
-        self._daily = daily  # remembers its last task, and asks anew once that is done
+        self._daily = daily  # remembers its last task, and queues another once that is done
         self._gate = asyncio.Semaphore(settings.FEED_CONCURRENCY)
         self._seconds = CadenceSeconds(**settings.CADENCE_SECONDS)
         self._races: dict[str, LiveRace] = {}
         self._changed: dict[str, asyncio.Event] = {}  # one a coroutine
         self._resume_at = 0.0  # the loop's seconds; no poll before
         self._daily_at: datetime | None = None
-        self._look_at = 0.0  # whether what was asked for then was done; monotonic seconds
+        self._look_at = 0.0  # whether the work that was queued then is done; monotonic seconds
 
     async def read(self, connection: psycopg.Connection[Any]) -> None:
         """Follow what the database calls live; psycopg.OperationalError when it does not answer."""
@@ -257,7 +257,7 @@ class Leader:
         self._outbox.put(race_id, outcome)
 
     def _back_off(self, outcome: FeedAnswer | FeedError) -> None:
-        """Who is asked to stay away stays away with all polls, not only with the one that was told."""
+        """Hold all polls if the feed asks us to wait, not only the poll that it answered."""
         if isinstance(outcome, FeedAnswer) or (outcome.retry_after is None and outcome.http_status not in {429, 503}):
             return
         seconds = min(outcome.retry_after or POLITE_SECONDS, LONGEST_POLITE_SECONDS)

@@ -49,7 +49,7 @@ class Plan:
 
 
 def plan(existing: Iterable[Partition], days: Sequence[date], *, oldest: date) -> Plan:
-    """Plan partitions for `days`, and the leaving of those whose day is before `oldest`."""
+    """Plan to create partitions for `days` and to detach those of days before `oldest`."""
     have = set(existing)
     wanted = [Partition(parent=parent, day=day) for day in days for parent in PARENTS]
     return Plan(
@@ -78,9 +78,9 @@ def existing() -> list[Partition]:
 
 
 def apply(planned: Plan) -> Plan:
-    """Carry a plan out, each partition by itself, and return what was done: one that cannot be keeps no other back.
+    """Carry out a plan, each partition by itself, and return what was done: one failure stops no other.
 
-    What makes room for readings to come goes first.
+    Partitions for readings to come are created first.
     """
     with connection.cursor() as cursor:
         create = tuple(found for found in planned.create if _is_done(found, _creation(found, cursor)))
@@ -124,7 +124,7 @@ def runway_days(today: date) -> int:
 
 def check_runway(databases: Sequence[str] | None, **_: object) -> list[CheckMessage]:
     """Be Django's check that readings of the coming days have a place."""
-    # migrate runs this check first and makes the partitions last: it must not be kept from doing so.
+    # migrate runs this check first and creates the partitions last, so the check must not stop it.
     if not databases or sys.argv[1:2] == ["migrate"]:
         return []
     try:
@@ -148,9 +148,9 @@ def _partition(parent: str, name: str) -> Partition:
 
 
 def _creation(partition: Partition, cursor: CursorWrapper) -> list[sql.Composed]:
-    """Make a partition apart and attach it: PARTITION OF would lock the parent against every reader and writer.
+    """Create a table and attach it as a partition: PARTITION OF would lock the parent against every reader and writer.
 
-    One that a shorter retention detached is attached again as it is, with its rows.
+    A table that a shorter retention detached is attached again as it is, with its rows.
     """
     start, end = day_bounds(partition.day)
     names = {"parent": sql.Identifier(partition.parent), "name": sql.Identifier(partition.name)}

@@ -109,7 +109,7 @@ def _last_reading_at(stored: _StoredRace, latest: datetime) -> datetime | None:
 
 
 class Written(Struct, frozen=True):
-    """What a write did. Not applied: another poll of this race came first; read the state and work it out anew."""
+    """What a write did. Not applied: another poll of this race came first; read the state and calculate again."""
 
     is_applied: bool
     is_race_changed: bool = False
@@ -146,8 +146,8 @@ def write_poll(
 
 def _execute(statement: str, parameters: dict[str, Any]) -> tuple[Any, ...] | None:
     # Django's own cursor binds on the client: prepared, the server plans these long statements once a connection.
-    # What its cursor does besides has to be done here: look whether a connection kept since the last task still lives,
-    # and note a fault, or Django would hand out a dead connection for ever.
+    # Here we must do what Django's cursor does besides: check that a connection kept since the last task still lives,
+    # and note a fault. Otherwise Django would hand out a dead connection for ever.
     connection.close_if_health_check_failed()
     connection.ensure_connection()
     with connection.wrap_database_errors, psycopg.Cursor(connection.connection) as cursor:

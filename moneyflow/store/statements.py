@@ -2,7 +2,7 @@
 
 from raceday.upsert import on_conflict
 
-# The columns that a poll keeps up to date.
+# The columns that a poll updates.
 RACE = (
     "name, race_number, start_time, status, actual_start, meeting_id, race_date_nz, distance, track_condition, weather"
 )

@@ -43,7 +43,7 @@ def money_flow(snapshot: RaceSnapshot, state: RaceState, *, odds_since: datetime
     return MoneyFlow(
         outcome=outcome,
         # A late poll newer than every reading shows that the newest poll was compared with an older one:
-        # no digest makes the next poll write a reading whatever it holds, and the history is whole again.
+        # no digest makes the next poll write a reading whatever it contains, and the history is complete again.
         digest=digest if not is_late else _digest_after_late(snapshot, state),
         seconds_to_start=seconds,
         time_interval=bucket(seconds),
@@ -74,7 +74,7 @@ def own_field(snapshot: RaceSnapshot, state: RaceState) -> RaceSnapshot:
 
 
 def snapshot_digest(snapshot: RaceSnapshot) -> str:
-    """Return a digest of all a snapshot says but when it was made."""
+    """Return a digest of a snapshot without the time when it was made."""
     timeless = msgspec.structs.replace(snapshot, generated_at=EPOCH)
     return hashlib.blake2b(msgspec.json.encode(timeless), digest_size=16).hexdigest()
 

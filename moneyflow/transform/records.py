@@ -39,7 +39,7 @@ class RaceState(Struct, frozen=True, kw_only=True):
     generated_at: datetime | None = None
     digest: str | None = None
     last_reading_at: datetime | None = None
-    field: frozenset[str] = frozenset()  # its entrants that are not gone
+    field: frozenset[str] = frozenset()  # entrants that are still in the field
     elsewhere: frozenset[str] = frozenset()  # entrants the poll names that are another race's
     win_pool_cents: int | None = None
     # The newest reading of each entrant before the poll, and every one from the poll's own time on.

@@ -1,17 +1,17 @@
-"""PUBLISH, by staff's hand: published bodies are dropped by page, race or pattern, or all of them. Nothing is rendered.
+"""PUBLISH: staff remove published bodies by resource, race or pattern, or all of them. Nothing is rendered here.
 
-Dropping takes a topic's bodies and gives it another version, so that whoever read the database before it can put none
-back, and a publication under way finds out and starts anew. A version alone would not do: a race's next poll sets the
-instant of its last change again, and bodies of that version would be current once more. Bodies are made by the next
-reader, while the others wait; a race's next poll, an unchanged one too, has all of them published.
+Removing takes away a topic's bodies and gives the topic another version. So a request that read the database before
+cannot store an old body, and a publication in progress notices and starts again. A new version alone is not enough: a
+race's next poll sets the instant of its last change again, and bodies of that version would be current once more. The
+next request makes a new body while others wait. A race's next poll, also an unchanged one, publishes all of them.
 
-Deleting the hash would lose what cannot be made anew: without `mark` nothing says how old the bodies are and when they
-are no longer fresh; without `told` a stream that opens would find no race to begin with, and those that are open would
-be told whole races again. Topics are all that is touched: queues, limits, login waits and the log of events have names
-of their own, sessions are in PostgreSQL.
+The hash itself stays, because parts of it cannot be made again. Without `mark` nothing says how old the bodies are and
+when they are no longer fresh. Without `told` a new stream would find no race to begin with, and open streams would get
+whole races again. Only topics change: queues, limits, login waits and the log of events have names of their own, and
+sessions are in PostgreSQL.
 
-A page goes with its topic, as its bodies are made from the same rows and versions are the topic's. Web processes send
-what they have in hand for another quarter of a second.
+A resource goes with its topic, because its bodies are made from the same rows and versions belong to topics. Web
+processes send what they have in memory for another quarter of a second.
 """
 
 import re
@@ -57,7 +57,7 @@ class ValkeyAwayError(APIException):
 
 
 class Done(NamedTuple):
-    """Topics whose bodies were dropped, bodies that were asked for, and whether there was time for all of them."""
+    """Topics whose bodies were removed, bodies that were named, and whether there was time for all of them."""
 
     topics: int
     bodies: int
@@ -65,12 +65,12 @@ class Done(NamedTuple):
 
 
 def page_at(address: str) -> ResourceRequest | None:
-    """Find the page that a client asks for by this address, or that has this key; None: no page."""
+    """Find the resource that has this address or this key; None if there is none."""
     return resources.find_address(ORIGIN.sub("", address))
 
 
 def invalidate_page(asked: ResourceRequest) -> Done:
-    """Drop the bodies of a page's topic; bodies: 1 when the page itself was among them."""
+    """Remove the bodies of a resource's topic; bodies: 1 if the named one was among them."""
     return _told("page", asked.key, _invalidate(asked.topic, lambda key: key == asked.key))
 
 
@@ -80,7 +80,7 @@ def invalidate_race(race_id: str) -> Done:
 
 
 def invalidate_pattern(pattern: str) -> Done:
-    """Drop the bodies of each topic that has one whose key the glob matches: `/api/entrants*`."""
+    """Remove the bodies of each topic that has a body whose key the glob matches: `/api/entrants*`."""
     matches = re.compile(translate(pattern)).match
     bodies: list[int] = []
 
@@ -94,7 +94,7 @@ def invalidate_pattern(pattern: str) -> Done:
 
 
 def clear() -> Done:
-    """Drop all bodies of all topics; marks, and what streams were told, stay."""
+    """Remove all bodies of all topics; marks, and what the streams were told, stay."""
     bodies: list[int] = []
 
     def visit(client: Any, topics: list[str]) -> None:
@@ -113,9 +113,9 @@ def ask(question: Callable[[Any], T]) -> T:
 
 
 def walk(client: Any, visit: Callable[[Any, list[str]], None]) -> bool:
-    """Show `visit` every topic on the shelf, some at a time; False when time was up before the end.
+    """Show `visit` every topic on the shelf, in groups; return False if the time ran out.
 
-    By SCAN: each step is short, so nobody else waits for Valkey meanwhile.
+    It uses SCAN, whose steps are short, so nobody else waits for Valkey.
     """
     prefix = shelf.name_of("")
     pattern = GLOB.sub(r"\\\1", prefix) + "*"
@@ -142,7 +142,7 @@ def _invalidate(topic: str, is_meant: Callable[[str], bool]) -> Done:
 
 
 def _drop(client: Any, topics: Iterable[str]) -> list[int]:
-    """Drops the bodies of topics that are on the shelf; how many each had, whatever their encodings."""
+    """Remove the bodies of topics on the shelf; return how many each had, not counting encodings."""
     drop = client.register_script(DROP)
     with client.pipeline(transaction=False) as pipe:
         for topic in topics:
@@ -151,7 +151,7 @@ def _drop(client: Any, topics: Iterable[str]) -> list[int]:
 
 
 def _keys(client: Any, topics: list[str]) -> dict[str, set[str]]:
-    """The keys of the bodies each topic keeps, without topics that are not there; `shelf.MOST_FIELDS` bounds them."""
+    """Return the keys of each topic's bodies, without topics that do not exist; `shelf.MOST_FIELDS` limits them."""
     with client.pipeline(transaction=False) as pipe:
         for topic in topics:
             pipe.hkeys(shelf.name_of(topic))

@@ -1,4 +1,4 @@
-"""PUBLISH: what is kept for readers, and how often it served them, as Valkey and the processes' counters tell it."""
+"""Statistics of the response cache: what is stored and how often it was used, from Valkey and the counters."""
 
 import os
 from collections import Counter
@@ -36,7 +36,7 @@ return {redis.call('HGET', KEYS[1], 'mark') or '', count.identity + count.gzip, 
 
 @dataclass(slots=True)
 class Shelf:
-    """What stands on the shelf, added up topic by topic; marks are (epoch, polled_at)."""
+    """What the shelf has, added up topic by topic; marks are (epoch, polled_at)."""
 
     topics: Counter[str] = field(default_factory=Counter)
     bodies: int = 0
@@ -44,7 +44,7 @@ class Shelf:
     marks: list[tuple[float, str]] = field(default_factory=list)
 
     def add(self, client: Any, topics: list[str]) -> None:
-        """This method will measure some topics in Valkey itself, in one round trip; the bodies stay there."""
+        """Measure some topics inside Valkey, in one round trip, so that the bodies stay there."""
         measure = client.register_script(MEASURE)
         with client.pipeline(transaction=False) as pipe:
             for topic in topics:
@@ -59,9 +59,9 @@ class Shelf:
 
 
 def collect() -> dict[str, Any]:
-    """Tell what is kept, sizes in bytes and ages in machine seconds; ValkeyAwayError without Valkey.
+    """Return what is stored, sizes in bytes, ages in machine seconds; ValkeyAwayError without Valkey.
 
-    What nobody knows is None: hit rates where no counters are in reach, ratios of nothing, a limit there is none of.
+    An unknown value is None: hit rates if no counters can be read, a ratio of nothing, a limit that is not set.
     """
     kept = Shelf()
     is_complete = ask(lambda client: walk(client, kept.add))
@@ -82,9 +82,9 @@ def collect() -> dict[str, Any]:
 
 
 def routes() -> list[dict[str, Any]] | None:
-    """Tell how often each route was answered from kept bodies, since the processes' tree started.
+    """Return how often each route used stored bodies since the processes were started.
 
-    None where the counters of all processes are out of reach.
+    None if the counters of all processes cannot be read.
     """
     folder = _counters()
     if folder is None:

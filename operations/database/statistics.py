@@ -1,4 +1,4 @@
-"""What PostgreSQL tells of itself, each part in a bounded statement; what it will not tell is left out, with why."""
+"""What PostgreSQL reports about itself, each part in a bounded statement; a refused part is None, with a reason."""
 
 import re
 from collections.abc import Callable
@@ -91,9 +91,9 @@ TOKEN = re.compile(
 
 
 def without_values(statement: str) -> str:
-    """Return a statement on one line, its values and comments taken out, at most 300 characters.
+    """Return a statement on one line without its values and comments, at most 300 characters.
 
-    What clients send holds names, passwords and keys: a value is worth nothing here and may be worth much elsewhere.
+    Clients' values may be names, passwords and keys: they are useless here and may be valuable elsewhere.
 
     >>> without_values("SELECT 1 FROM users WHERE email = 'kim@racing.example' -- whose?")
     'SELECT ? FROM users WHERE email = ?'
@@ -118,7 +118,7 @@ def connections() -> dict[str, Any]:
 
 
 def pool() -> dict[str, Any]:
-    """Count the connections that Raceday's processes keep, one a thread, in this database."""
+    """Count the connections of Raceday's processes in this database, one for each thread."""
     ours = [row for row in rows(CONNECTIONS) if row["is_ours"] and row["application"].startswith("raceday")]
     by_state = {state or "unknown": 0 for state in ("active", "idle")}
     for row in ours:
@@ -172,8 +172,8 @@ def statements() -> dict[str, Any]:
 def collect() -> dict[str, Any]:
     """Gather all parts in one transaction, each with 2 s at most.
 
-    A part that PostgreSQL refuses or does not finish is None, and `problems` says why by its name. Raises
-    OperationalError when PostgreSQL does not answer at all.
+    A part that PostgreSQL refuses or does not finish is None, and `problems` has the reason. Raises OperationalError if
+    PostgreSQL does not answer.
     """
     parts: dict[str, Callable[[], Any]] = {
         "connections": connections,

@@ -1,4 +1,4 @@
-"""Who asks: a client's address, and which proxies are trusted to name it."""
+"""SERVE: a client's address, and the proxies that are trusted to name it."""
 
 from collections.abc import Mapping
 from functools import lru_cache
@@ -11,10 +11,10 @@ LONGEST_ADDRESS = 45  # letters of an IPv6 address that holds an IPv4 one
 
 
 def client_address(meta: Mapping[str, Any]) -> str:
-    """Return the client's address: a proxy's word for it only where a proxy is set to stand.
+    """Return the client's address; a proxy's word counts only if the settings name a proxy.
 
-    meta: of the request, as WSGI has it. The last entry of X-Forwarded-For is the one the proxy wrote; those before
-    it come from the client, unless the last one is a trusted proxy as well.
+    meta: the request's WSGI environment. The proxy wrote the last entry of X-Forwarded-For. The entries before it come
+    from the client, unless the last one is a trusted proxy too.
     """
     peer = str(meta.get("REMOTE_ADDR", ""))
     forwarded = meta.get("HTTP_X_FORWARDED_FOR")
@@ -29,7 +29,7 @@ def client_address(meta: Mapping[str, Any]) -> str:
 
 
 def is_trusted(address: str) -> bool:
-    """Tell whether a proxy of ours has this address: it names its clients, and is none itself."""
+    """Tell whether this is the address of a trusted proxy, which names its clients and is not a client itself."""
     networks = tuple(settings.RATE_LIMIT_TRUSTED)
     return bool(networks) and len(address) <= LONGEST_ADDRESS and _is_within(address, networks)
 

@@ -1,4 +1,4 @@
-"""Pages of other origins: which of them may use the API. One answer for Django, the lane and the streams."""
+"""Which pages of other origins may use the API: one answer for Django, the lane and the streams."""
 
 from collections.abc import Callable
 
@@ -15,20 +15,20 @@ PREFLIGHT_SECONDS = 86_400
 
 
 def is_allowed(origin: str) -> bool:
-    """Tell whether CORS_ALLOWED_ORIGINS names an origin; `http://localhost:*` there names all ports of a host."""
+    """Tell whether CORS_ALLOWED_ORIGINS names an origin; `http://localhost:*` there means every port of that host."""
     allowed = settings.CORS_ALLOWED_ORIGINS
     return origin in allowed or f"{origin.rpartition(':')[0]}:*" in allowed
 
 
 def cors_headers(origin: str) -> dict[str, str]:
-    """Return what tells the page of an origin, "" for none, that it may read the answer; nothing if it may not."""
+    """Return the headers that let a page of this origin read the response; none if it may not. "": no origin."""
     if not origin or not is_allowed(origin):
         return {}
     return {"Access-Control-Allow-Origin": origin, "Access-Control-Expose-Headers": ", ".join(READ)}
 
 
 def preflight_headers(methods: str = METHODS) -> dict[str, str]:
-    """Return what tells a page that may use the API how it may ask."""
+    """Return the headers that tell an allowed page which methods and headers it may send."""
     return {
         "Access-Control-Allow-Methods": methods,
         "Access-Control-Allow-Headers": ", ".join(SENT),
@@ -37,7 +37,7 @@ def preflight_headers(methods: str = METHODS) -> dict[str, str]:
 
 
 def cors(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:
-    """Return the middleware that answers preflights, and lets pages of allowed origins read the API's answers."""
+    """Return the middleware that answers preflights and lets pages of allowed origins read responses."""
 
     def answer(request: HttpRequest) -> HttpResponse:
         if not settings.CORS_ALLOWED_ORIGINS or not request.path_info.startswith("/api/"):

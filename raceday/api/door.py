@@ -1,4 +1,4 @@
-"""SERVE: what may come in at all: how long a request's parts may be. What is refused is counted and goes no further."""
+"""SERVE: how large the parts of a request may be. A request beyond these limits is counted and refused."""
 
 from collections.abc import Iterable, Mapping
 from http import HTTPStatus
@@ -9,7 +9,7 @@ import msgspec
 
 from raceday import metrics
 
-MOST_PATH, MOST_QUERY = 1024, 8192  # the longest that makes sense: a page of the admin, fifty ids of a hundred letters
+MOST_PATH, MOST_QUERY = 1024, 8192  # an admin page; fifty ids of a hundred letters
 MOST_PARAMETERS = 100
 MOST_HEADERS = {"HTTP_HOST": 260, "HTTP_ACCEPT_ENCODING": 512, "CONTENT_TYPE": 256, "HTTP_ORIGIN": 512}
 MOST_HEADERS |= {"HTTP_IF_NONE_MATCH": 4096, "HTTP_X_FORWARDED_FOR": 1024}

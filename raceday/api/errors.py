@@ -35,7 +35,7 @@ def is_database_away() -> bool:
 
 
 def error_response(fault: Exception, context: dict[str, Any]) -> HttpResponse | None:
-    """Answer what a view raised as `{error, details?}`; None leaves it to the 500 page."""
+    """Answer an exception of a view as `{error, details?}`; None leaves it to the 500 page."""
     if isinstance(fault, (OperationalError, InterfaceError)):
         note_database_away()
         return JsonResponse({"error": "the database does not answer; try again in a moment"}, status=503)

@@ -1,4 +1,4 @@
-"""SERVE: how many requests a client may make, counted in Valkey; asked by Django's middleware or before Django."""
+"""SERVE: how many requests a client may send. Valkey counts; the middleware and the lane ask."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ V = TypeVar("V", bound=Callable[..., Any])
 
 
 class Scope(StrEnum):
-    """What a request is counted as; each has a limit of its own."""
+    """What a request counts as; each has its own limit."""
 
     ORDINARY = "ordinary"
     EXPENSIVE = "expensive"
@@ -60,15 +60,15 @@ def are_set() -> bool:
 
 
 def unlimited(view: V) -> V:
-    """Mark a view, or a viewset's action, as one that may be asked without limit."""
+    """Mark a view, or a viewset's action, as not limited."""
     view.scope_of = lambda match, query: None  # type: ignore[attr-defined]
     return view
 
 
 def scope_of(path: str, query: str) -> Scope | None:
-    """Return what a GET counts as by its path and raw query, None for what is not limited.
+    """Return what a GET counts as by its path and raw query; None if it is not limited.
 
-    The view says it, by its attribute `scope_of` (`unlimited`, `@resource(cost=…)`); all else is ordinary.
+    The view's attribute `scope_of` decides (`unlimited`, `@resource(cost=…)`). A view without it is ordinary.
     """
     if not path.startswith("/api/"):
         return None

@@ -75,7 +75,7 @@ def checked_query(params: QueryDict, shape: type[serializers.Serializer[Any]]) -
 
 
 def split_ids(text: str, most: int, what: str) -> tuple[str, ...]:
-    """Return the ids of a comma list, each once and in order; ValidationError for none, too many or too long ones."""
+    """Return the ids of a comma list, each once, in order; ValidationError for no ids, too many or too long ones."""
     names = tuple(dict.fromkeys(filter(None, map(str.strip, text.split(",")))))
     if not 1 <= len(names) <= most:
         raise ValidationError(f"ask for 1 to {most} {what}, not {len(names)}")

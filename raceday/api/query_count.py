@@ -1,4 +1,4 @@
-"""SERVE: headers that tell what an answer of the API cost the database; left off where a kept body cost nothing."""
+"""SERVE: headers with the cost of a response in the database; a stored response has none."""
 
 from collections.abc import Callable
 from contextlib import ExitStack

@@ -54,7 +54,7 @@ class FeedAnswer(Struct, frozen=True, kw_only=True, tag=True):
 
 
 class FeedError(Struct, frozen=True, kw_only=True, tag=True):
-    """Why no answer is in hand. `retry_after`: seconds the feed asks us to stay away, if it does."""
+    """Why there is no answer. `retry_after`: seconds that the feed asks us to wait, if it does."""
 
     reason: str
     http_status: int | None
@@ -73,7 +73,7 @@ class FeedClient:
     @classmethod
     @asynccontextmanager
     async def from_settings(cls) -> AsyncIterator[Self]:
-        """Open a client as the settings say, and close it at the end."""
+        """Open a client with the settings' values, and close it at the end."""
         identity = {
             "From": settings.NZTAB_FROM,
             "X-Partner": settings.NZTAB_PARTNER,
@@ -88,7 +88,7 @@ class FeedClient:
                 **{name: value for name, value in identity.items() if value},
             },
             timeout=httpx.Timeout(settings.FEED_TIMEOUT_SECONDS, connect=2.0),
-            # httpx drops an idle connection after 5 s by default: each 15 s poll would connect anew.
+            # httpx drops an idle connection after 5 s by default, so each 15 s poll would open a new one.
             limits=httpx.Limits(
                 max_connections=settings.FEED_CONCURRENCY,
                 max_keepalive_connections=settings.FEED_CONCURRENCY,
@@ -112,7 +112,7 @@ class FeedClient:
         began = time.perf_counter()
         found: FeedAnswer | FeedError
         try:
-            # httpx's own limits are a pause's: a body that drips for ever needs one for the whole.
+            # httpx's own limits are for a pause; a body that never ends needs a limit for the whole.
             async with asyncio.timeout(self._timeout_seconds):
                 for attempt in range(ATTEMPTS):
                     found = await self._attempt(path, params, began)
@@ -149,7 +149,7 @@ async def _read(response: httpx.Response) -> bytes | None:
 
 
 def _is_worth_another(error: FeedError) -> bool:
-    # A 429 or 503 asks us to stay away; a 404 will stay one. A broken connection or a 500 may be over at once.
+    # A 429 or 503 asks us to wait; a 404 will stay one. A broken connection or a 500 may be over at once.
     return error.http_status in {None, 500, 502, 504} and error.retry_after is None
 
 

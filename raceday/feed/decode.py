@@ -21,7 +21,7 @@ ROWS: dict[str, type[Struct]] = {
 _event = msgspec.json.Decoder(wire.Event)
 _meetings = msgspec.json.Decoder(wire.Meetings)
 _headed = msgspec.json.Decoder(wire.Headed)
-# A number beyond any float is bad where it stands, not for the whole answer.
+# A number beyond any float makes its own field bad, not the whole answer.
 _plain = msgspec.json.Decoder(float_hook=float)
 
 
@@ -33,7 +33,7 @@ UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError, Unreadabl
 
 
 def decode_event(body: bytes, faults: list[ParseFault]) -> wire.Event:
-    """Return an event answer less its bad parts, a fault for each; raises one of UNREADABLE when none can be had."""
+    """Return an event answer without its bad parts, a fault for each; raise one of UNREADABLE if nothing is left."""
     try:
         return _event.decode(body)
     except msgspec.ValidationError:
@@ -102,13 +102,13 @@ def _salvage_rows(holder: Any, name: str, kind: type[T], path: str, faults: list
 
 
 def fault_of(error: Exception, within: str = "$") -> ParseFault:
-    """Return what msgspec says of an answer, as the fault of a part that stands at `within`."""
+    """Return what msgspec says about an answer, as the fault of the part at `within`."""
     reason, _, path = str(error).partition(" - at `")
     return ParseFault(within + path.rstrip("`").removeprefix("$"), re.sub("`", "'", reason))
 
 
 def refuse(path: str, reason: str) -> NoReturn:
-    """Raise that what stands at a path is bad."""
+    """Raise that the part at a path is bad."""
     raise UnreadableError(f"{reason} - at `{path}`")
 
 

@@ -66,12 +66,12 @@ P = TypeVar("P")
 
 
 def parse_event(body: bytes, *, polled_at: datetime) -> RaceSnapshot | ParseFault:
-    """Read one `/racing/events/{id}` answer, less its bad parts.
+    """Read one `/racing/events/{id}` answer, without its bad parts.
 
-    body: JSON as the feed sends it, decompressed. polled_at: by our clock; an answer that is stamped more than 60 s
-    later is refused. Unknown fields are ignored. A bad row, or a bad field that is not needed, is left out and told in
-    `left_out`; where a needed one is bad, the answer is a ParseFault with its path. Money becomes integer cents, an
-    odds below 1 and an empty text None.
+    body: JSON as the feed sends it, decompressed. polled_at: by our clock; an answer stamped more than 60 s later is
+    refused. Unknown fields are ignored. A bad row, or a bad field that is not required, is left out and listed in
+    `left_out`. If a required field is bad, the answer is a ParseFault with its path. Money becomes integer cents; odds
+    below 1 and an empty text become None.
     """
     faults: list[ParseFault] = []
     try:
@@ -194,7 +194,7 @@ def _snapshot(event: wire.Event, polled_at: datetime, faults: list[ParseFault]) 
 
 
 def _stamp(generated_time: datetime, polled_at: datetime) -> datetime:
-    # A stamp ahead of our clock would make its answer the newest until then.
+    # A stamp ahead of our clock would keep this answer the newest until then.
     path = "$.header.generated_time"
     generated_at = _utc(generated_time, path)
     ahead = generated_at - polled_at
@@ -274,7 +274,7 @@ def _entrant(runner: wire.Runner, hold: Decimal | None, bet: Decimal | None) -> 
 
 
 def _price(odds: float | None) -> Decimal | None:
-    # The feed writes 0 for "no price"; whatever else is below the stake is none either.
+    # The feed writes 0 for "no price"; any other value below the stake is no price either.
     return None if odds is None or odds < LOWEST_PRICE else _exact(odds)
 
 

@@ -26,7 +26,7 @@ class RaceType(StrEnum):
 
 
 class RaceStatus(StrEnum):
-    """The states a race passes through; the feed may name one we do not know, which is kept as it came."""
+    """The states of a race; a state that we do not know is stored as the feed wrote it."""
 
     OPEN = "Open"
     CLOSED = "Closed"
@@ -164,4 +164,4 @@ class RaceSnapshot(Struct, frozen=True, kw_only=True):
     generated_at: datetime
     has_money_tracker: bool
     left_out: tuple[ParseFault, ...] = ()  # bad parts of the answer; all that is here was read without them
-    names_field: bool = True  # False: its runners could not all be read, so it does not say who has left the field
+    names_field: bool = True  # False: not all runners could be read, so it does not show who has left the field

@@ -1,6 +1,6 @@
 """The feed's own shapes and names, as far as Raceday needs them; only raceday.feed.parse reads these. PURE.
 
-Each type says what its column holds: what is more, or cannot be stored, is refused here, with its JSON path.
+Each type says what its column can store. A larger or other value is refused here, with its JSON path.
 """
 
 from datetime import date, datetime

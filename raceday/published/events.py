@@ -1,7 +1,7 @@
-"""PUBLISH: the log of events in Valkey: its names, what an entry holds, who wants it. It is written by the shelf.
+"""PUBLISH: the log of events in Valkey: names, entries and filters. The shelf writes it.
 
-An entry has the fields race, meeting, kind and data (one line of JSON). Its id, `milliseconds-number` of Valkey's own
-clock, rises for ever and is what clients resume from.
+An entry has the fields race, meeting, kind and data (one line of JSON). Its id is `milliseconds-number` of Valkey's own
+clock. Ids only rise, and clients resume from them.
 """
 
 import re
@@ -15,7 +15,7 @@ from rest_framework import serializers
 from raceday.api.queries import split_ids
 
 LOG = "events"
-MOST_EVENTS = 20_000  # trimmed approximately: a few more may stand
+MOST_EVENTS = 20_000  # Valkey trims approximately, so a few more may remain
 MOST_RACES, MOST_MEETINGS = 50, 10
 SNAPSHOT = "snapshot"
 ID = re.compile(r"(\d{1,19})-(\d{1,19})", re.ASCII)  # what fits into 64 bits
@@ -49,14 +49,14 @@ class Event(NamedTuple):
 
 
 class Wanted(NamedTuple):
-    """What a client asks for: news of these kinds about these races and the races of these meetings."""
+    """What a client asked for: events of these kinds, about these races and the races of these meetings."""
 
     races: frozenset[str]
     meetings: frozenset[str]
     kinds: frozenset[str]
 
     def includes(self, event: Event) -> bool:
-        """Whether the client is to be told; whole bodies are told whatever the kinds."""
+        """Tell whether the client gets an event; snapshots come whatever the kinds."""
         return event.kind in self.kinds and (event.race_id in self.races or event.meeting_id in self.meetings)
 
 
@@ -84,15 +84,15 @@ def parse(entry: Entry) -> Event:
 
 
 def holds(since: Position, first: Position | None, *, length: int) -> bool:
-    """Tell whether all that came after `since` is in the log, given its first entry from there on.
+    """Tell whether the log has everything after `since`, given its first entry from there on.
 
-    Only an id that is still there proves it: one that is gone may be too old, or of a tail that Valkey lost.
-    The start is as good while nothing was ever trimmed.
+    Only an id that is still in the log proves it. A missing id may be too old, or from a tail that Valkey lost. The
+    start of the log counts too while nothing has been trimmed.
     """
     return first == since or (since == START and length < MOST_EVENTS)
 
 
-# ── What may be asked ───────────────────────────────────────────────────────────────────────────
+# ── Queries ─────────────────────────────────────────────────────────────────────────────────────
 @extend_schema_field({"type": "string", "pattern": f"^{ID.pattern}$"})
 class PositionField(serializers.CharField):
     default_error_messages = {"position": "must read 1795271000123-0, as the id of an event does"}

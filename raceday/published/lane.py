@@ -1,8 +1,8 @@
-"""PUBLISH: the lane in front of Django. It answers with finished bodies: this process's, else Valkey's, else Django's.
+"""PUBLISH: the lane in front of Django. It sends finished bodies from this process, else from Valkey, else from Django.
 
-Nothing is rendered here and no query runs. A missing body is made by one caller while the others wait; one that nobody
-renewed in time is given as STALE while one caller has it made anew. So is, for a moment, one that a commit outdated: no
-thread waits for the publication that follows.
+Nothing is rendered here and no query runs. One request makes a missing body while the others wait. A body that no poll
+renewed in time is sent as STALE while one request makes a new one. A body that a commit has just outdated is also sent
+as STALE: no thread waits for the publication that follows.
 """
 
 import time
@@ -30,9 +30,9 @@ from raceday.published.shelf import IDENTITY, Lookup
 PROCESS_SECONDS = 0.25
 PROCESS_BODIES = 1000
 PROCESS_BYTES = 32 * 1024 * 1024
-MAKING_SECONDS = 5.0  # after which somebody else may try to make a body
+MAKING_SECONDS = 5.0  # after which another request may make the body
 LOOK_AGAIN_SECONDS = 0.01
-PUBLISHING_SECONDS = 0.5  # as long as a publication may take that makes an outdated body, and all others of its topic
+PUBLISHING_SECONDS = 0.5  # time that a publication may take to replace an outdated body of its topic
 LIVENESS = "/health/live"  # below /api too; a process that only waits for a server is alive
 ALIVE = (HTTPStatus.OK, {"status": "live"})
 STATUS = {200: "200 OK", 404: "404 Not Found"}
@@ -67,7 +67,7 @@ class Lane:
         return self.in_time(environ, start_response) if answer is None else answer
 
     def at_once(self, environ: Environ, start_response: StartResponse) -> list[bytes] | None:
-        """Answer with what stands ready, in one piece or none; None: `in_time` has to, which may wait."""
+        """Return the response if it is ready, in one piece; None: call `in_time`, which may wait."""
         path = environ["PATH_INFO"] = queries.plain_path(environ["PATH_INFO"])  # for Django and all limits, too
         if (fault := door.fault_of(environ)) or path.removeprefix("/api") == LIVENESS:
             return door.refuse(start_response, *fault) if fault else door.answer(start_response, *ALIVE)
@@ -85,7 +85,7 @@ class Lane:
         return self._keep_and_send(environ, start_response, asked, found)
 
     def in_time(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
-        """Answer with a body that somebody is making or is to make; all else is Django's."""
+        """Return a body that is being made or must be made; Django answers everything else."""
         is_ours = environ["REQUEST_METHOD"] in {"GET", "HEAD"} and environ["PATH_INFO"].startswith("/api/")
         asked = find(environ) if is_ours and is_welcome(environ) else None
         if asked is None:
@@ -96,7 +96,7 @@ class Lane:
         if found is None or found.copy is None:
             return self.application(environ, start_response)
         answer = self._keep_and_send(environ, start_response, asked, found)
-        return self.application(environ, start_response) if answer is None else answer  # which says that it is too many
+        return self.application(environ, start_response) if answer is None else answer  # its answer is the 429
 
     def _keep_and_send(
         self, environ: Environ, start_response: StartResponse, asked: ResourceRequest, found: Lookup
@@ -144,24 +144,24 @@ class Lane:
 
 
 def name_of(environ: Environ) -> tuple[str, str, str]:
-    """Return what one kept body answers: path, raw query and accepted encodings."""
+    """Return the key of a body in this process: path, raw query and accepted encodings."""
     return environ["PATH_INFO"], environ.get("QUERY_STRING", ""), environ.get("HTTP_ACCEPT_ENCODING", "")
 
 
 def size_of(name: tuple[str, str, str], ready: Ready) -> int:
-    """Return the bytes a kept body takes, with its name."""
+    """Return the bytes that a body and its key take."""
     return len(ready.content) + sum(map(len, name))
 
 
 def find(environ: Environ) -> ResourceRequest | None:
-    """Return the page that is asked for, None where there is none."""
+    """Return the request for a resource; None if there is none at this address."""
     query = environ.get("QUERY_STRING", "")
     # WSGI has bytes in both, each as a letter of Latin-1.
     return resources.find(get_path_info(environ), query) if query.isascii() else None
 
 
 def is_answer(asked: ResourceRequest, found: Lookup) -> bool:
-    """Tell whether a body may be given as it stands there: true, or about to be made anew, or the last one known."""
+    """Tell whether a body may be sent as it is: it is current, about to be replaced, or the last one known."""
     if found.copy is None:
         return False
     is_coming = is_being_published(found) and not asked.resource.is_instant
@@ -169,13 +169,13 @@ def is_answer(asked: ResourceRequest, found: Lookup) -> bool:
 
 
 def find_or_take(asked: ResourceRequest, encoding: str) -> tuple[Lookup | None, bool]:
-    """Find a body, waiting while somebody makes it, and tell whether the caller is to make it.
+    """Find a body, and wait while another request makes it; tell also whether this request must make it.
 
-    Of many callers one makes what is missing, outdated or no longer fresh; the others get what is there if it is
-    current, and wait for it otherwise. What a publication is about to make is given as it was, to all of them, unless
-    its reader is the one who changed it; so is everything while the database is away. None: Valkey does not answer.
+    If a body is missing, outdated or no longer fresh, one request makes it. The others get the old body if it is
+    current, and wait otherwise. A body that a publication is about to replace is sent to all as it was, except to the
+    client who changed it. While the database is away, every body is sent as it was. None: Valkey does not answer.
     """
-    # To give up before a slow maker may would have all make it at once, and it slower still.
+    # If requests gave up before a slow maker may, all would make the body, and it would take even longer.
     give_up = time.monotonic() + MAKING_SECONDS
     while (found := shelf.lookup(asked.topic, asked.key, encoding)) is not None:
         if is_answer(asked, found):
@@ -194,7 +194,7 @@ def find_or_take(asked: ResourceRequest, encoding: str) -> tuple[Lookup | None, 
 
 
 def is_being_published(found: Lookup) -> bool:
-    """Tell whether a body was outdated so lately that its publication is still to be expected."""
+    """Tell whether a body was outdated so recently that its publication may still come."""
     return bool(found.copy) and not found.is_current and 0 <= time.time() - found.outdated < PUBLISHING_SECONDS
 
 
@@ -217,7 +217,7 @@ def prepare(asked: ResourceRequest, found: Lookup) -> Ready:
 def send(
     environ: Environ, start_response: StartResponse, ready: Ready, limit_headers: Mapping[str, str]
 ) -> list[bytes]:
-    """Send a body, or 304 to whoever has it already."""
+    """Send a body, or 304 to a client that already has it."""
     headers = [*ready.headers, ("X-Cache", ready.outcome), *limit_headers.items()]
     if ready.epoch is not None:
         headers.append(("Age", resources.age(ready.epoch)))

@@ -1,4 +1,4 @@
-"""SERVE: public bodies by page, which knows its query, its topic and how its body is made. Readers share them."""
+"""SERVE: public bodies. A resource knows its query, its topic and how its body is made; all clients share the body."""
 
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -40,10 +40,13 @@ WEIGHTS = {BR: 2, GZIP: 1, IDENTITY: 0}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Body:
-    """What a page shows. keep_seconds: how long the clock leaves it true, None for ever, 0: not to be kept.
+    """The content of a resource.
 
-    data: to render, or bytes. mark: of the race it is about. rounds: how many publications make it anew before somebody
-    has to ask for it again. version: of the race when it was read, where a replica may have been asked.
+    data: to render, or bytes.
+    keep_seconds: how long it stays correct by the clock; None: always; 0: it is never stored.
+    mark: of the race it is about.
+    rounds: number of publications that make it again without a new request.
+    version: of the race when it was read, if it may come from a replica.
     """
 
     data: object
@@ -60,13 +63,15 @@ def ordinary(**_query: Any) -> Scope:
 
 
 class Options(TypedDict, total=False):
-    """What else `resource` may be told.
+    """Optional arguments of `resource`.
 
-    cost: returns what a request counts as, by its query.
-    always: the body is made with each publication of its topic. at_end: once the topic's race has ended, too. Without
-    either it is made anew for some rounds after somebody asked for it.
-    part: the name under which the body of the whole race has the same content.
-    is_instant: no process keeps it. is_far: it may be read from a replica.
+    cost: returns what a request counts as, from its query.
+    always: every publication of the topic makes the body.
+    at_end: a publication makes it when the topic's race has ended. Without `always` and `at_end`, publications make it
+    for some rounds after a request.
+    part: the name of this content in the body of the whole race.
+    is_instant: no process keeps it in memory.
+    is_far: it may be read from a replica.
     """
 
     cost: Callable[..., Scope]
@@ -79,7 +84,7 @@ class Options(TypedDict, total=False):
 
 @dataclass(frozen=True, slots=True)
 class Resource:
-    """A public body. topic: what outdates it, as `race:{race_id}`; "": it is never kept. The rest: see Options."""
+    """A public body. topic: what outdates it, as `race:{race_id}`; "": it is never stored. The rest: see Options."""
 
     topic: str
     query: type[Serializer[Any]]
@@ -93,7 +98,7 @@ class Resource:
 
 
 class ResourceRequest(NamedTuple):
-    """A resource with its checked query, the topic it hangs on, and the key every spelling of it shares."""
+    """A resource with its checked query, its topic, and the key that all spellings of the query share."""
 
     resource: Resource
     query: dict[str, Any]
@@ -137,20 +142,20 @@ def _scope_of(made: Resource, match: ResolverMatch, query: QueryDict) -> Scope:
 
 # ── Which resource is asked for ─────────────────────────────────────────────────────────────────────
 def find(path: str, query: str) -> ResourceRequest | None:
-    """Return what is asked for by path and raw query; None: nothing the shelf could hold."""
+    """Return the request for a resource by path and raw query; None if the shelf cannot have it."""
     today = racing_day(clock.now())  # a default of queries
     is_small = len(path) + len(query) <= MOST_KEPT
     return _find(path, query, today) if is_small else _find.__wrapped__(path, query, today)
 
 
 def find_address(address: str) -> ResourceRequest | None:
-    """Return what is asked for by an address without its host; a page's key is one."""
+    """Return the request for a resource by an address without its host; a key is such an address."""
     path, _, query = address.partition("?")
     return find(unquote(path), query)
 
 
 class Route(NamedTuple):
-    """Where a resource is found: the route's name, and which of its topic's names stand in the path."""
+    """A resource's route: its name, and which names of its topic are in the path."""
 
     name: str
     resource: Resource
@@ -159,7 +164,7 @@ class Route(NamedTuple):
 
 @cache
 def routes(kind: str) -> tuple[Route, ...]:
-    """Return the routes of the resources that hang on topics of a kind, as `race`."""
+    """Return the routes of the resources whose topics are of a kind, as `race`."""
     found = [
         Route(str(pattern.name), made, frozenset(pattern.pattern.regex.groupindex))
         for pattern in _patterns(get_resolver().url_patterns)
@@ -212,7 +217,7 @@ def _asked(found: Resource, path: str, named: dict[str, str], params: QueryDict,
 
 
 def _plain(value: Any, given: str | None) -> Any:
-    # What a serializer made of a word is told by the word, unless every spelling of it comes to one value.
+    # The word itself names the value a serializer made of it, unless all spellings give one value.
     is_plain = isinstance(value, str | int | date) and not isinstance(value, datetime)
     return value if given is None or is_plain else given
 
@@ -239,7 +244,7 @@ def shown_many(shape: type[Serializer[Any]], instances: Any) -> list[Any]:
 
 
 def finish(body: Body) -> StoredBody:
-    """Render and compress a body, once, for all who will be given it."""
+    """Render and compress a body once for all clients."""
     content = render(body.data)
     etag = f'W/"{blake2b(content, digest_size=12).hexdigest()}"'
     until = (
@@ -253,7 +258,7 @@ def finish(body: Body) -> StoredBody:
 
 
 def make(asked: ResourceRequest) -> Body:
-    """Make a page's body anew; that there is none yet is a body, too, as long as the race stands."""
+    """Make a resource's body; "none yet" is a body too, as long as the race exists."""
     try:
         return asked.resource.body(None, **asked.query)
     except NotFound as fault:
@@ -262,14 +267,14 @@ def make(asked: ResourceRequest) -> Body:
 
 # ── Answering from the database ─────────────────────────────────────────────────────────────────
 class Finally(HttpResponse):
-    """Compressed already, or on purpose not: GZipMiddleware looks for a quality of 0 as little as for a kept body."""
+    """Marks its content as final for GZipMiddleware, which would compress again and ignores a quality of 0."""
 
     def has_header(self, header: str) -> bool:
         return header == "Content-Encoding" or super().has_header(header)
 
 
 def answer(request: HttpRequest | Request, asked: ResourceRequest) -> HttpResponse:
-    """Make the body, leave it on the shelf for the next reader, and answer with it: a miss."""
+    """Make the body, store it for the next request, and return it: a miss."""
     noted = shelf.begin(asked.topic) if asked.topic else None
     body = _make_afar(asked, noted) if asked.resource.is_far else make(asked)
     finished = finish(body)
@@ -289,7 +294,7 @@ def answer(request: HttpRequest | Request, asked: ResourceRequest) -> HttpRespon
 
 
 def _make_afar(asked: ResourceRequest, noted: Lookup | None) -> Body:
-    """A body from a replica, if it is of the very version it is to be kept under, or not to be kept at all."""
+    """Return a body from a replica, if it has the version under which it is to be stored, or is not stored."""
     if noted and not noted.mark:  # the versions of lists are words the database does not know
         return make(asked)
     return replicas.read(lambda: make(asked), is_enough=lambda body: noted is None or body.version == noted.version)
@@ -301,9 +306,9 @@ def _renewed(mark: Mark | None) -> Mark | None:
 
 
 def mark_of(polled_at: datetime, *, keep_seconds: float) -> Mark:
-    """Mark a race as polled then, its bodies fresh for so long from now on; 0: for ever."""
+    """Mark a race as polled then, its bodies fresh for `keep_seconds` from now on; 0: for ever."""
     until = time.time() + max(LEAST_SECONDS, clock.real_seconds(keep_seconds)) if keep_seconds else 0.0
-    # What the clock says in Raceday's time was so at this second of the machine's.
+    # The instant of Raceday's clock, as a second of the machine's clock.
     epoch = time.time() - clock.real_seconds((clock.now() - polled_at).total_seconds())
     return Mark(nz_iso(polled_at), round(epoch, 3), round(until, 3))
 
@@ -314,7 +319,7 @@ def age(epoch: float) -> str:
 
 
 def best(accepted: str, offered: Any = (BR, GZIP, IDENTITY)) -> str:
-    """Choose the encoding that a client likes best of those offered; as it is if it likes none.
+    """Choose the encoding that the client prefers; identity if it prefers none of those offered.
 
     >>> best("gzip, br"), best("br;q=0.5, gzip"), best("*;q=0"), best("")
     ('br', 'gzip', 'identity', 'identity')

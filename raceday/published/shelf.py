@@ -1,12 +1,12 @@
-"""PUBLISH: where finished bodies stand in Valkey, one hash a topic. Nothing is rendered here, and no request is known.
+"""PUBLISH: the shelf of finished bodies in Valkey, one hash for each topic. It renders nothing and knows no request.
 
-A topic (`race:ID`, `meeting:ID`, `card`, `alerts:USER`) has a version, a word that a commit replaces: a body is current
-while the version it was read under is the topic's. Fields of the hash:
+A topic (`race:ID`, `meeting:ID`, `card`, `alerts:USER`) has a version, a word that a commit replaces. A body is current
+while the version under which it was read is the topic's. Fields of the hash:
 
     version                      the word
     outdated                     Unix seconds of the commit, until a publication comes
-    mark                         `polled_at|epoch|fresh_until`, moved by each poll of a race, an unchanged one too
-    told                         `version` newline, then what the streams were last told, deflated
+    mark                         `polled_at|epoch|fresh_until`, moved by each poll of a race, also an unchanged one
+    told                         `version` newline, then the race as the streams last described it, deflated
     <key> <identity|gzip|br>     `version|status|etag|fresh_until|rounds|polled_at|epoch` newline, then the bytes
 """
 
@@ -37,7 +37,7 @@ redis.call('EXPIRE', KEYS[1], ARGV[4], 'NX')
 redis.call('EXPIRE', KEYS[1], ARGV[4], 'GT')
 return is_new and 1 or 0
 """
-# Nothing stands unless version and told are what the bodies were made from: whoever came in between renders anew.
+# Nothing is stored unless version and told are those the bodies were made from; else the caller renders again.
 PUBLISH = """
 local told = redis.call('HGET', KEYS[1], 'told')
 if redis.call('HGET', KEYS[1], 'version') ~= ARGV[1] then return 0 end
@@ -62,7 +62,7 @@ return 1
 
 
 class Mark(NamedTuple):
-    """A race's last poll as headers tell it, and until when its bodies are fresh without another; 0: for ever."""
+    """A race's last poll as headers show it, and until when its bodies are fresh without another poll; 0: for ever."""
 
     polled_at: str
     epoch: float
@@ -86,9 +86,9 @@ class Copy(NamedTuple):
 
 
 class Lookup(NamedTuple):
-    """What a look at the shelf found: the topic's version and mark, and a copy, current or not.
+    """What is on the shelf for a body: the topic's version and mark, and a copy, current or not.
 
-    outdated: Unix seconds of the commit that outdated what stands there and whose publication is to come; 0: none.
+    outdated: Unix seconds of the commit that outdated the copy and whose publication is still to come; 0: none.
     """
 
     version: str | None
@@ -102,7 +102,7 @@ class Lookup(NamedTuple):
 
     @property
     def polled(self) -> Mark | None:
-        """The newest poll that the copy is known to tell of."""
+        """Return the newest poll that the copy is known to show."""
         return self.mark if self.is_current or not self.copy else self.copy.mark
 
     @property
@@ -126,9 +126,9 @@ class StoredBody(NamedTuple):
 
 
 class TopicState(NamedTuple):
-    """A topic as a publication finds it: version, mark, what was told under which version, keys with their rounds.
+    """A topic as a publication finds it: version, mark, `told` with its version, and keys with their rounds.
 
-    is_made: bodies of this very version were told of and stand there.
+    is_made: the bodies of this version are on the shelf and the streams know them.
     """
 
     version: str
@@ -165,9 +165,9 @@ def lookup(topic: str, key: str, encoding: str) -> Lookup | None:
 
 
 def begin(topic: str) -> Lookup | None:
-    """Return version and mark to note before a body is read from the database; None: do not keep.
+    """Return version and mark to note before a body is read from the database; None: do not store it.
 
-    A topic without a version gets one, so that a publication meanwhile makes the body outdated.
+    A topic without a version gets one, so that a publication in the meantime outdates the body.
     """
 
     def steps(client: Any) -> tuple[str, bytes | None, int]:
@@ -185,7 +185,7 @@ def begin(topic: str) -> Lookup | None:
 
 
 def fill(topic: str, key: str, finished: StoredBody, *, noted: Lookup, mark: Mark | None, rounds: int) -> None:
-    """Put a reader's body on the shelf, under the version noted before it was read."""
+    """Store a body that a request made, under the version noted before it was read."""
     fields = _fields(key, finished, noted.version or "", rounds, mark or noted.mark)
     if mark and not (noted.mark and noted.is_fresh):
         fields["mark"] = write_mark(mark)
@@ -198,20 +198,20 @@ def fill(topic: str, key: str, finished: StoredBody, *, noted: Lookup, mark: Mar
 
 
 def release(topic: str, key: str) -> None:
-    """Let others make the body: it is made, or cannot be."""
+    """Let other requests make the body: it is made, or cannot be made."""
     valkey.ask(lambda client: client.delete(_lock(topic, key)))
 
 
 def take(topic: str, key: str, seconds: float) -> bool:
-    """Tell one caller of many that it is the one to make a body anew."""
+    """Tell one of many callers to make the body."""
     return bool(valkey.ask(lambda client: client.set(_lock(topic, key), 1, nx=True, px=int(seconds * 1000))))
 
 
 def outdate(versions: Mapping[str, str | None], mark: Mark | None = None) -> list[bool]:
-    """Make every body of these topics outdated at once, after the commit; one round trip.
+    """Outdate every body of these topics at once, after the commit; one round trip.
 
-    versions: the new word by topic, None for one nobody has had. The mark is of the first topic. Returns for each
-    topic whether its version was another before.
+    versions: the new word by topic; None: any word that was never used. The mark belongs to the first topic. Return for
+    each topic whether its version changed.
     """
 
     def steps(client: Any) -> list[bool]:
@@ -261,9 +261,9 @@ def publish(
     told: RaceNews | None = None,
     log: tuple[str, int] = (events.LOG, events.MOST_EVENTS),
 ) -> bool:
-    """Put (key, body, rounds) in place of all that stood there, and log the events, in one step.
+    """Store (key, body, rounds) in place of the topic's old bodies and log the events, in one step.
 
-    False when the topic has another version by now, or something else was told: nothing is changed then.
+    Return False and change nothing if the topic has another version by now, or if the streams were told something else.
     """
     fields: dict[str, str | bytes] = {}
     for key, finished, rounds in bodies:

@@ -15,7 +15,7 @@ from redis.exceptions import RedisError, ResponseError
 from redis.retry import Retry
 
 GROUP = "workers"
-READER = "pusher"  # one name for every reader, so that restarts leave no dead consumers in the group
+READER = "pusher"  # one name for every worker, so that restarts leave no dead consumers in the group
 FIELD = b"task"
 CLAIM_EVERY_SECONDS = 1.0
 PAUSE_SECONDS = 0.1
@@ -26,7 +26,7 @@ log = structlog.get_logger(__name__)
 
 @cache
 def _client(url: str) -> Redis:
-    # A server that is away is tried again; one that hangs is not, or ten time-outs would follow each other.
+    # Try again if a server is away. Do not if it hangs, or ten time-outs would follow each other.
     retry = Retry(ConstantBackoff(PAUSE_SECONDS), TRIES, supported_errors=(Unreachable,))
     return Redis.from_url(url, socket_connect_timeout=1, socket_timeout=2, retry=retry)
 
@@ -80,7 +80,7 @@ class StreamBroker(Broker):  # type: ignore[misc]
         return [(entry, fields[FIELD]) for _, entries in answer for entry, fields in entries]
 
     def _claim(self) -> list[tuple[bytes, bytes]]:
-        """XPENDING and XCLAIM instead of XAUTOCLAIM, because only XPENDING tells how often a task was delivered."""
+        """Take over overdue tasks by XPENDING and XCLAIM: XAUTOCLAIM does not say how often one was delivered."""
         if time.monotonic() < self._next_claim:
             return []
         self._next_claim = time.monotonic() + CLAIM_EVERY_SECONDS
@@ -105,7 +105,7 @@ class StreamBroker(Broker):  # type: ignore[misc]
         try:
             self.connection.xgroup_create(self.stream, GROUP, id="0", mkstream=True)
         except ResponseError as fault:
-            if not str(fault).startswith("BUSYGROUP"):  # another reader was first
+            if not str(fault).startswith("BUSYGROUP"):  # another worker was first
                 raise
 
     def acknowledge(self, task_id: bytes) -> None:
@@ -130,14 +130,14 @@ class StreamBroker(Broker):  # type: ignore[misc]
         return bool(self.connection.xrange(self.stream, task_id, task_id))
 
     def queue_size(self) -> int:
-        """Count the tasks no reader has taken yet."""
+        """Count the tasks that no worker has taken yet."""
         return int(self.connection.xlen(self.stream)) - self.lock_size()
 
     def lock_size(self) -> int:
         """Count the tasks taken and not acknowledged yet."""
         try:
             return int(self.connection.xpending(self.stream, GROUP)["pending"])
-        except ResponseError:  # no reader has come yet
+        except ResponseError:  # no worker has come yet
             return 0
 
     def delete_queue(self) -> None:
@@ -147,14 +147,14 @@ class StreamBroker(Broker):  # type: ignore[misc]
         self.delete_queue()
 
     def ping(self) -> bool:
-        """Ask Valkey for a sign of life; redis' ConnectionError when there is none."""
+        """Ask Valkey whether it is there; redis' ConnectionError if it is not."""
         return bool(self.connection.ping())
 
     def info(self) -> str:
         return f"Valkey {self.connection.info('server')['redis_version']} streams"
 
     def set_stat(self, key: str, value: str, timeout: int) -> None:
-        """Keep what a cluster says of itself; q2's own way is a list two clusters overwrite."""
+        """Store what a cluster says about itself; q2's own way is a list that two clusters overwrite."""
         self.connection.set(key, value, timeout)
 
     def get_stat(self, key: str) -> bytes | None:

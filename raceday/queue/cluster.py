@@ -1,6 +1,6 @@
-"""What every process of a django-q2 cluster does: it dies with its parent, sees its cluster stop, shows that it lives.
+"""What every process of a django-q2 cluster does: die with its parent, notice its cluster's end, show its heartbeat.
 
-What the processes of a cluster tell each other stands in memory they share, so it needs no server.
+The processes of a cluster talk through shared memory, so they need no server for it.
 """
 
 import multiprocessing
@@ -78,18 +78,18 @@ def connect(endless: Mapping[str, str]) -> None:
 
 
 def _run(function: str, **_: Any) -> None:
-    """Run a function that has no end in a worker just spawned, before that looks for a task.
+    """Run a function that never ends in a worker just spawned, before the worker looks for a task.
 
-    As a task of q2's it would need Valkey to begin, and could be taken by a cluster of the same name whose worker is
-    busy for ever. Should it raise, the worker ends, and the sentinel spawns another.
+    As a q2 task it would need Valkey to begin, and a cluster of the same name whose worker is busy for ever could take
+    it. If it raises, the worker ends, and the sentinel spawns another.
     """
     import_string(function)()
 
 
 def _bind_children(*, has_endless: bool) -> None:
-    """Let the kernel end each child this process forks, and theirs, when its parent ends.
+    """Let the kernel end each child that this process forks, and its children, when their parent ends.
 
-    q2's leader, killed, would leave its sentinel guarding the workers for ever.
+    If q2's leader is killed, its sentinel would otherwise guard the workers for ever.
     """
     parent = {"pid": os.getpid()}
 
@@ -109,9 +109,9 @@ def _bind_children(*, has_endless: bool) -> None:
     os.register_at_fork(before=remember, after_in_child=bind, after_in_parent=lead)
 
 
-# ── The end that was asked for ──────────────────────────────────────────────────────────────────
+# ── The end of a cluster ────────────────────────────────────────────────────────────────────────
 def _tell_of_stops() -> None:
-    """q2 waits for running tasks for as long as they take, and tells them nothing."""
+    """Tell running tasks when a signal stops the cluster; q2 waits for them and tells them nothing."""
     for number in (signal.SIGTERM, signal.SIGINT):
         stop: Any = signal.getsignal(number)
 
@@ -123,9 +123,9 @@ def _tell_of_stops() -> None:
 
 
 def is_stopping() -> bool:
-    """Tell whether the cluster of this worker is ending, so that a task without end must end now.
+    """Tell whether this worker's cluster is ending, so that a task that runs for ever must end now.
 
-    Always False outside a cluster.
+    It is always False outside a cluster.
     """
     return bool(_shared) and _shared[0].is_stopping
 
@@ -146,9 +146,9 @@ def _show_idle(**_: Any) -> None:
 
 
 def _watch(has_endless: bool) -> None:
-    """Show the cluster's heartbeat, and end it when its work stands still: whoever supervises it starts it anew.
+    """Show the cluster's heartbeat, and end the cluster if it does no work: its supervisor then restarts it.
 
-    Runs in a thread of q2's leader, which has nothing else to do.
+    This runs in a thread of q2's leader, which has nothing else to do.
     """
     try:
         queue, next_task = StreamBroker(), 0.0
@@ -160,7 +160,7 @@ def _watch(has_endless: bool) -> None:
                     next_task = time.monotonic() + ASK_SECONDS
                 send_heartbeat(Conf.CLUSTER_NAME)
             except RedisError:
-                show_life()  # no work gets here without Valkey, and to start anew would not help
+                show_life()  # no work gets here without Valkey, and a restart would not help
         log.error("cluster_stands_still", cluster=Conf.CLUSTER_NAME, seconds=STANDSTILL_SECONDS)
     finally:
         os._exit(1)  # and with it, as they are bound to it, all it forked
@@ -186,7 +186,7 @@ def heartbeat_ages() -> dict[str, float | None]:
 
 # ── Tasks ───────────────────────────────────────────────────────────────────────────────────────
 def enqueue(queue: StreamBroker, task: str) -> None:
-    """Enqueue a task without arguments, whose result nobody asks for."""
+    """Enqueue a task without arguments, whose result nobody needs."""
     async_task(task, q_options={"broker": queue, "task_name": task.rpartition(".")[2], "save": False})
 
 

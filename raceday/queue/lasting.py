@@ -1,7 +1,7 @@
-"""What the processes of a q2 cluster share, so that none of them can be killed at a moment that stops the others.
+"""What the processes of a q2 cluster share, made so that a killed process never stops the others.
 
-multiprocessing's semaphores are held for ever by whoever is killed with them, and a message that is half read from its
-pipe leaves the rest to be taken for the next one. Both were seen, the first is open upstream.
+multiprocessing's semaphores stay locked for ever if their holder is killed. If a message is half read from its pipe,
+the next reader takes the rest for a new message. We saw both; the first is an open upstream fault.
 """
 
 import fcntl
@@ -59,12 +59,12 @@ class FileLock:
 
 
 def lasting_value(kind: str, number: float) -> Any:
-    """Return a number in shared memory as multiprocessing.Value does, under a lock that outlasts who holds it."""
+    """Return a number in shared memory, as multiprocessing.Value does, but a killed holder frees its lock."""
     return multiprocessing.Value(kind, number, lock=FileLock())  # type: ignore[call-overload]  # its stub wants their own
 
 
 class Packets(Connection):
-    """One end of a queue: each message is one packet, read whole or not at all."""
+    """One end of a queue: each message is one packet, which is read whole or not at all."""
 
     def _send_bytes(self, message: Any) -> None:
         os.write(self.fileno(), message)

@@ -1,4 +1,4 @@
-"""`python -m raceday.simulator --port N`: the feed simulator as a process of its own, on loopback."""
+"""`python -m raceday.simulator --port N`: run the feed simulator as a separate process, on loopback."""
 
 import argparse
 import sys

@@ -24,7 +24,7 @@ class Bet:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Informed:
-    """The known truth of an informed race: who was backed, its real chance and the bets."""
+    """The known truth of an informed race: the backed runner, its real chance and the bets."""
 
     runner: int
     win_probability: float
@@ -59,7 +59,7 @@ def _times(plan: RacePlan, world: World, count: int, rng: random.Random) -> list
 def _preferences(
     plan: RacePlan, world: World, weights: Sequence[float], rng: random.Random
 ) -> Callable[[float], list[float]]:
-    """Make a function of when → what the crowd likes; it walks in the last half hour."""
+    """Return a function of time: what the crowd likes. It drifts in the last half hour."""
     step = world.drift_per_root_minute * math.sqrt(DRIFT_SECONDS / 60)
     walk = [list(weights)]
     for _ in range(int(DRIFT_SPAN / DRIFT_SECONDS)):
@@ -84,7 +84,7 @@ def crowd_bets(plan: RacePlan, world: World, weights: Sequence[float], cents: fl
 
 
 def _first_bets(plan: RacePlan, weights: Sequence[float], cents: float, rng: random.Random) -> list[Bet]:
-    """Bet 1 % of the pool early, on all runners, so that a field soon has dividends throughout."""
+    """Bet 1 % of the pool early, on all runners, so that all of them soon have dividends."""
     shares = normalised(weights)
     bets = [
         Bet(plan.closes_at - rng.uniform(1_800, 20_000), runner, max(500, round(cents * share / 100)))
@@ -94,9 +94,9 @@ def _first_bets(plan: RacePlan, weights: Sequence[float], cents: float, rng: ran
 
 
 def win_bets(plan: RacePlan, world: World, crowd: Sequence[float], view: Sequence[float], cents: float) -> list[Bet]:
-    """Return the crowd's Win bets, some of the last minute's moved to where the tote overpays.
+    """Return the crowd's Win bets, with some of the last minute's moved to where the tote overpays.
 
-    `view` is what the fixed prices say of each runner's chance.
+    `view` is each runner's chance by the fixed prices.
     """
     rng = dice(plan.seed, "arbitrage")
     money = [0] * plan.runner_count
@@ -132,7 +132,7 @@ def informed_bets(plan: RacePlan, chances: Sequence[float], crowd_cents: int) ->
 
 
 def with_commingled(bets: Sequence[Bet], share: float, at: float, rng: random.Random) -> list[Bet]:
-    """Add the money other totes send in after the close, spread about as the pool stands."""
+    """Add the money that other totes send after the close, spread roughly as the pool is."""
     totals: dict[int, int] = {}
     for bet in bets:
         totals[bet.runner] = totals.get(bet.runner, 0) + bet.cents

@@ -34,7 +34,7 @@ KINDS = {"T": ("Handicap", "Maiden", "Stakes"), "H": ("Mobile Pace", "Trot"), "G
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Simulation:
-    """What a simulated TAB is made from; the same values give the same racing for ever."""
+    """The values that make a simulated TAB; the same values always give the same racing."""
 
     seed: str
     first_start: datetime
@@ -71,7 +71,7 @@ class Meeting:
 
 @lru_cache(maxsize=32)
 def card_of(simulation: Simulation, day: date) -> tuple[Meeting, ...]:
-    """Return a racing day's meetings; none before the day the simulation began."""
+    """Return a racing day's meetings; none before the first day of the simulation."""
     began = racing_day(simulation.first_start)
     if day < began:
         return ()

@@ -33,7 +33,7 @@ class Answer:
 
 
 class RefusedError(Exception):
-    """The feed's own way to say no: an HTTP status with a code and a sentence."""
+    """An error of the feed: an HTTP status with a code and a sentence."""
 
     def __init__(self, status: int, code: str, sentence: str) -> None:
         super().__init__(sentence)

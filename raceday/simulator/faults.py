@@ -27,7 +27,7 @@ class Fault(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     times: int | None = None  # answers left; None: until switched off
     path: str | None = None  # wrong_types: the one field to spoil, as data.race.race_number
     at: datetime | None = None  # freeze: the instant the answers stay at
-    other: str | None = None  # other_race: the race whose answer is given
+    other: str | None = None  # other_race: the race whose answer is sent instead
 
     def __post_init__(self) -> None:
         if self.fault is not None and self.fault not in FAULTS:
@@ -38,7 +38,7 @@ Controls = dict[str | None, Fault]
 
 
 def switch(controls: Controls, body: bytes, now: datetime) -> None:
-    """Switch a fault on or off; msgspec.ValidationError when the body names none."""
+    """Switch a fault on or off; msgspec.ValidationError if the body names none."""
     fault = msgspec.json.decode(body, type=Fault)
     if fault.fault is None and fault.race_id is None:
         controls.clear()
@@ -61,28 +61,28 @@ def take(controls: Controls, request: Request) -> Fault | None:
 
 
 def refused(fault: Fault | None, request: Request, now: datetime) -> Answer | None:
-    """Return the error a fault stands for, or None."""
+    """Return the error that a fault causes, or None."""
     if fault is None or fault.fault not in REFUSALS:
         return None
     return refusal("Affiliates API", request, now, REFUSALS[fault.fault])
 
 
 def instant(fault: Fault | None, now: datetime) -> datetime:
-    """Return the instant whose state is shown: another one while the feed is frozen or answers from an older copy."""
+    """Return the instant whose state is shown: another one while the feed is frozen or sends old answers."""
     if fault is not None and fault.fault == "freeze":
         return fault.at or now
     return now - timedelta(seconds=fault.seconds) if fault is not None and fault.fault == "older_stamp" else now
 
 
 def meant(fault: Fault | None, request: Request) -> Request:
-    """Return the request that is answered: that of another race if the fault says so."""
+    """Return the request that is answered: another race's, if the fault says so."""
     if fault is None or fault.fault != "other_race" or not request.path.startswith(f"{ROOT}/events/"):
         return request
     return Request(path=f"{ROOT}/events/{fault.other}", query=request.query)
 
 
 def spoiled(fault: Fault | None, answer: Answer) -> Answer:
-    """Give an answer wrong types, unknown fields or a stamp of the future if the fault says so."""
+    """Give an answer wrong types, unknown fields or a future stamp, if the fault says so."""
     if fault is None or fault.fault not in SPOILT:
         return answer
     body = json.loads(answer.body)
@@ -112,7 +112,7 @@ def _inside(body: object, name: str) -> object:
 
 
 def _surprise(body: object) -> None:
-    """Add a field nobody knows to every object, at any depth."""
+    """Add an unknown field to every object, at any depth."""
     for child in list(body.values() if isinstance(body, dict) else body if isinstance(body, list) else ()):
         _surprise(child)
     if isinstance(body, dict):

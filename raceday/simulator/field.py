@@ -36,7 +36,7 @@ class Runner:
     barrier: int
     jockey: str
     trainer: str
-    weight: str  # kilograms, "" where none is carried
+    weight: str  # kilograms, "" if no weight is carried
     silks: str
 
 

@@ -11,7 +11,7 @@ from raceday.simulator.world import RacePlan, dice, normalised, scratched_by
 OVERROUND = 1.18
 OPENS_SECONDS = 20 * 3600.0  # before the advertised start
 OPENING_NOISE = 0.3
-# Seconds before the advertised start around which prices are set anew; the last ones fall into the delay of the start.
+# Seconds before the advertised start near which prices are set; the last ones fall into the delay of the start.
 REPRICED_SECONDS = (43_200, 14_400, 5_400, 2_700, 1_500, 840, 540, 360, 240, 150, 90, 45, 10, -20, -50, -100, -160)
 _STEPS = ((1.01, 0.01, 1.2), (1.2, 0.02, 1.3), (1.3, 0.05, 2.5), (2.5, 0.1, 5), (5, 0.5, 10), (10, 1, 21), (21, 2, 35))
 _LONG = (41, 46, 51, 61, 67, 71, 81, 91, 101, 126, 151, 201, 251, 301, 401, 501)
@@ -56,9 +56,9 @@ def ns_stamp(at: float, nanoseconds: int) -> str:
 
 
 def price_histories(plan: RacePlan, chances: Sequence[float], noise: float) -> tuple[tuple[PriceChange, ...], ...]:
-    """Return each runner's changes of price, oldest first; none for one that was out all along.
+    """Return each runner's changes of price, oldest first; none for a runner that never starts.
 
-    Prices start `OPENING_NOISE` (log) off the truth and end `noise` off it; a scratching shortens all others.
+    Prices start `OPENING_NOISE` (log) from the truth and end `noise` from it; a scratching shortens all others.
     """
     rng = dice(plan.seed, "fixed")
     opened = plan.advertised_at - OPENS_SECONDS

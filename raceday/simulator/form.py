@@ -1,4 +1,4 @@
-"""The bulk of a feed answer nobody here reads: form history, breeding, owners. PURE, seeded, encoded once a race."""
+"""The large part of a feed answer that nobody here reads: form, breeding, owners. PURE, seeded, encoded once a race."""
 
 import random
 from functools import lru_cache

@@ -14,8 +14,8 @@ LISTS = {"meetings-list-response.json": f"{ROOT}/meetings", "races-list-response
 def recorded(folder: Path) -> Callable[[Request, datetime], Answer]:
     """Serve events/*.json, race-event-*.json, meeting-detail-*.json and the two lists of a folder.
 
-    Events and meetings answer at their own ids, whatever flags are asked; anything else is the feed's 404.
-    FileNotFoundError when the folder holds none of them.
+    Events and meetings answer at their own ids, whatever flags a request has. Anything else is the feed's 404.
+    FileNotFoundError if the folder has none of these files.
     """
     bodies = {path: (folder / name).read_bytes() for name, path in LISTS.items() if (folder / name).exists()}
     for file in sorted([*folder.glob("events/*.json"), *folder.glob("race-event-*.json")]):

@@ -1,4 +1,4 @@
-"""Running the simulator's app with uvicorn on loopback: in this thread, or in one of its own for tests."""
+"""Run the simulator's app with uvicorn on loopback: in this thread, or in a thread of its own for tests."""
 
 import socket
 import threading
@@ -13,7 +13,7 @@ from uvicorn._types import ASGI3Application
 from raceday.simulator.server import App
 
 HOST = "127.0.0.1"
-KEEP_ALIVE_SECONDS = 75  # longer than the client's, so that it is always the client who lets go
+KEEP_ALIVE_SECONDS = 75  # longer than the client's, so that the client always closes first
 
 
 def listening(port: int) -> socket.socket:
@@ -26,7 +26,7 @@ def listening(port: int) -> socket.socket:
 
 
 def server_of(app: App) -> uvicorn.Server:
-    """Make a silent server that drops what is open when it is told to stop."""
+    """Return a silent server that drops open connections when it is told to stop."""
     return uvicorn.Server(
         uvicorn.Config(
             cast(ASGI3Application, app),

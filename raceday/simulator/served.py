@@ -1,4 +1,4 @@
-"""Which answers about races the simulator has given in full: what a reader of it can be held to."""
+"""The answers about races that the simulator has sent in full: tests compare what was stored with these."""
 
 import time
 from collections import deque
@@ -13,7 +13,7 @@ KEPT = 20_000
 
 
 class Given(msgspec.Struct, frozen=True, kw_only=True):
-    """One whole answer: the race asked for, the stamp told, the wall's Unix seconds once it was sent, the fault."""
+    """One whole answer: the requested race, its time stamp, the Unix seconds when it was sent, the fault."""
 
     race_id: str
     generated_at: datetime
@@ -52,6 +52,6 @@ class Served:
         self._count += 1
 
     def since(self, number: int) -> dict[str, object]:
-        """Return {next, answers}: those from a number on that are kept, and the number to ask from next time."""
+        """Return {next, answers}: the kept answers from a number on, and the number for the next request."""
         first = self._count - len(self._given)
         return {"next": self._count, "answers": list(self._given)[max(number - first, 0) :]}

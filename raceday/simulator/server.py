@@ -135,7 +135,7 @@ async def _hang(receive: Receive) -> None:
 async def _send(
     scope: Message, send: Send, reply: Answer, *, retry_after: int | None = None, is_cut: bool = False
 ) -> None:
-    """Send an answer, gzipped if asked; a cut one stops half-way and closes the connection."""
+    """Send an answer, gzipped if requested; a truncated one stops half-way and closes the connection."""
     headers = [(b"content-type", b"application/json"), (b"vary", b"Accept-Encoding")]
     body = reply.body
     if len(body) >= GZIP_FROM_BYTES and b"gzip" in dict(scope["headers"]).get(b"accept-encoding", b""):

@@ -1,4 +1,4 @@
-"""What only a simulator knows: who was informed, what they bet and who won. PURE."""
+"""What only a simulator knows: which bettors were informed, what they bet and which runner won. PURE."""
 
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
@@ -9,17 +9,17 @@ from raceday.simulator.wire_pools import Json
 
 
 def informed_races(simulation: Simulation, days: list[date], race_id: str | None) -> list[Json]:
-    """List the informed races of some days, or the one asked for when it is one of them.
+    """List the informed races of some days, or only the requested one.
 
-    One a race: {race_id, entrant_id, runner_number, win_probability, share_of_pool, bets[{at, dollars}], closes_at,
-    winner{entrant_id, runner_number}}; share_of_pool is 0–1 of the Win pool at the close, instants are ISO in UTC.
+    For each race: {race_id, entrant_id, runner_number, win_probability, share_of_pool, bets[{at, dollars}], closes_at,
+    winner{entrant_id, runner_number}}. share_of_pool is 0–1 of the Win pool at the close; instants are ISO in UTC.
     """
     races = (race for day in days for meeting in card_of(simulation, day) for race in meeting.races)
     return [row for race in races if race_id in (None, race.race_id) for row in _truth(simulation, race)]
 
 
 def _truth(simulation: Simulation, race: Race) -> Iterator[Json]:
-    if race.plan.informed_share is None:  # before the market is made: most races need none here
+    if race.plan.informed_share is None:  # before the market is made: most races do not need one here
         return
     market = market_of(race.plan, simulation.world)
     if market.informed is None:

@@ -22,7 +22,7 @@ BETS_LIMIT = 10
 def event_data(simulation: Simulation, meeting: Meeting, race: Race, at: float, flags: frozenset[str]) -> bytes:
     """Return the `data` of an event answer as the source showed it at `at` (Unix seconds).
 
-    `flags` are the names of the with_… parameters that were true; what was not asked for is null.
+    `flags` are the names of the with_… parameters that were true; what was not requested is null.
     """
     return _event_data(simulation, meeting, race, shown_at(race.plan, simulation.world, at), flags)
 

@@ -1,6 +1,6 @@
 """SERVE: `GET /api/stream` as server-sent events, by plain ASGI without Django's request cycle, in its own process.
 
-What is asked is checked here; what is told comes from raceday.streams.fanout.
+Requests are checked here; the events come from raceday.streams.fanout.
 """
 
 import asyncio
@@ -58,9 +58,10 @@ class RefusedError(Exception):
 
 
 class Streams:
-    """The ASGI application of one process: its fan-out, and how many streams each address has open.
+    """The ASGI application of one process: its fan-out, and the number of open streams of each address.
 
-    find_races: returns the races of a meeting, None for none such; it may wait, and raise Django's db.Error.
+    find_races: returns the races of a meeting, None if there is no such meeting. It may wait, and raise Django's
+    db.Error.
     """
 
     def __init__(self, find_races: Callable[[str], list[str] | None]) -> None:
@@ -138,7 +139,7 @@ class Streams:
         finally:
             self.fanout.remove(subscriber)
             self.open[client] -= 1
-            self.open += Counter()  # forgets who has none
+            self.open += Counter()  # drop addresses without open streams
 
     async def _tell(self, subscriber: Subscriber, receive: Receive, send: Send) -> None:
         """The stream itself: whatever there is to send, for as long as the client listens."""
@@ -163,13 +164,13 @@ async def close_when_gone(subscriber: Subscriber, receive: Receive) -> None:
 
 
 def crash(task: "asyncio.Task[None]") -> None:
-    """End the process when what all streams live on has failed; it is started anew."""
+    """End the process if what all streams depend on has failed; the supervisor restarts it."""
     if not task.cancelled() and (fault := task.exception()):
         log.error("streams_crashed", exc_info=fault)
         raise SystemExit(1)
 
 
-# ── What is asked ───────────────────────────────────────────────────────────────────────────────
+# ── Requests ────────────────────────────────────────────────────────────────────────────────────
 def check(scope: Scope, given: Headers) -> None:
     """Refuse what is too large, and another host, address or method than ours."""
     if fault := door.fault_of({"PATH_INFO": scope["path"], "QUERY_STRING": scope["query_string"].decode("latin-1")}):
@@ -194,7 +195,7 @@ def read_query(text: bytes) -> dict[str, Any]:
 
 
 def resume_from(query: Mapping[str, Any], given: Headers) -> Position | None:
-    """Return where to go on: a browser that reconnects says it in a header, which is the later."""
+    """Return where to resume: the header of a browser that reconnects, which is later than the query."""
     if not (last := given.get("last-event-id", "")):
         return query.get("since")
     if (position := events.read_id(last)) is None:
@@ -204,14 +205,14 @@ def resume_from(query: Mapping[str, Any], given: Headers) -> Position | None:
 
 
 def address(scope: Scope, given: Headers) -> str:
-    """Return whose stream it is, by the rule of all limits."""
+    """Return the address of the stream's client, by the same rule as for all limits."""
     client = scope["client"] or ("", 0)
     return client_address({"HTTP_X_FORWARDED_FOR": given.get("x-forwarded-for"), "REMOTE_ADDR": client[0]})
 
 
 # ── Answers ─────────────────────────────────────────────────────────────────────────────────────
 def own_cors_headers(given: Headers) -> dict[str, str]:
-    """Let pages of the web server of this host read the stream, besides those that may read the API."""
+    """Let pages of this host's web server read the stream, beside those that may read the API."""
     origin = given.get("origin", "")
     own = {f"{scheme}://{web_host(given.get('host', ''))}" for scheme in ("http", "https")}
     allowed = {"Access-Control-Allow-Origin": origin} if origin in own else cors_headers(origin)
@@ -219,7 +220,7 @@ def own_cors_headers(given: Headers) -> dict[str, str]:
 
 
 def web_host(host: str) -> str:
-    """Return host and port of the web server, whose 307 leads browsers here."""
+    """Return host and port of the web server, whose 307 sends browsers here."""
     return f"{urlsplit(f'//{host}').netloc.rpartition(':')[0] or host}:{settings.WEB_PORT}"
 
 

@@ -1,8 +1,8 @@
-"""SERVE: one subscription a process to the log of events, many subscribers. No HTTP is known here, nothing is rendered.
+"""SERVE: one subscription of a process to the log of events, for many subscribers. No HTTP and no rendering here.
 
-The process remembers the log, so that who comes back is told the rest without a question. Whoever is up to date is
-`placed` under the races and meetings it wants and handed frames as they come; whoever is not, new or too slow,
-catches up in its own time: with the rest of the log, or with the latest bodies. Both hold as of `position`.
+The process remembers the log, so a subscriber that comes back gets the rest without a request to Valkey. A subscriber
+that is up to date is `placed` under its races and meetings, and gets frames as they come. A new or slow one catches up
+in its own time: with the rest of the log, or with the latest bodies. Both are valid at `position`.
 """
 
 import asyncio
@@ -39,14 +39,14 @@ log = structlog.get_logger(__name__)
 
 
 class RaceState(NamedTuple):
-    """What the streams were last told of a race, and the position it was read at."""
+    """What the streams last said about a race, and the position at which it was read."""
 
     at: Position
     body: bytes
 
 
 class Fanout:
-    """All subscribers of one process. `find_races` returns the races of a meeting, None for none such."""
+    """All subscribers of one process. `find_races` returns the races of a meeting, None if there is no such meeting."""
 
     def __init__(self, url: str, find_races: Callable[[str], Awaitable[Iterable[str] | None]]) -> None:
         self.url, self.find_races = url, find_races
@@ -66,10 +66,10 @@ class Fanout:
 
     # ── Following the log ────────────────────────────────────────────────────────────────────────
     async def follow(self) -> None:
-        """Read the log for ever; a Valkey that is away is tried again ten times a second."""
+        """Read the log for ever; if Valkey is away, try again ten times a second."""
         while True:
             try:
-                # A connection of its own each time: after any break the log is looked at before it is trusted.
+                # A new connection each time: after any break the log is checked before it is trusted.
                 async with self._client(BLOCK_SECONDS + ANSWER_SECONDS) as client:
                     await self._go_on(client)
                     self._set_live()
@@ -88,7 +88,7 @@ class Fanout:
             self._take_all(entries)
 
     async def ping(self) -> None:
-        """Have every subscriber pinged in turn, for ever."""
+        """Ping every subscriber in turn, for ever."""
         turn = 0
         while True:
             for subscriber in self.subscribers[turn]:
@@ -122,7 +122,7 @@ class Fanout:
         if len(self.log) > events.MOST_EVENTS * 1.25:
             del self.log[: -events.MOST_EVENTS]
         self.moved.set()
-        self.moved.clear()  # a pulse: whoever waits just now goes on
+        self.moved.clear()  # wake all who wait now
 
     def _take(self, event: Event) -> None:
         self.log.append(event)
@@ -143,7 +143,7 @@ class Fanout:
 
     # ── Readers ──────────────────────────────────────────────────────────────────────────────────
     def add(self, subscriber: Subscriber) -> None:
-        """Count and ping a subscriber, who is told nothing until it has caught up."""
+        """Count and ping a subscriber; it gets no events until it has caught up."""
         min(self.subscribers, key=len).add(subscriber)
         metrics.STREAMS.set(sum(map(len, self.subscribers)))
 
@@ -160,9 +160,9 @@ class Fanout:
             subscriber.close()
 
     async def catch_up(self, subscriber: Subscriber) -> list[bytes]:
-        """Return the frames that bring a subscriber forward, none when Valkey leaves it open.
+        """Return the frames that bring a subscriber forward; none if Valkey does not say.
 
-        It is placed when that is all; else there is more.
+        The subscriber is placed when these frames are all; otherwise there are more.
         """
         try:
             if subscriber.since is not None:
@@ -241,7 +241,7 @@ class Fanout:
             self.bodies[race] = RaceState(at, _read_body(race, body))
 
     async def _reach(self, position: Position, *, seconds: float) -> None:
-        """Wait until the log was followed so far; not for ever, since Valkey may have lost it."""
+        """Wait until the log was followed up to a position; not for ever, because Valkey may have lost it."""
         async with asyncio.timeout(seconds):
             while self.position < position:
                 await self.moved.wait()

@@ -12,14 +12,14 @@ from raceday.processes import raise_file_limit, tie_to_parent
 from raceday.streams.application import Streams
 
 GRACE_SECONDS = 0.4
-SEND_BUFFER_BYTES = 16 * 1024  # the kernel would keep megabytes for each client that does not keep up
+SEND_BUFFER_BYTES = 16 * 1024  # otherwise the kernel would keep megabytes for each client that does not keep up
 HELD_BYTES = 0  # that may wait to be written before the next piece has to: no more than that one
-HEAD_SECONDS, HEAD_BYTES = 10.0, 16 * 1024  # that a client has for what it asks
+HEAD_SECONDS, HEAD_BYTES = 10.0, 16 * 1024  # time for a client to send the head of its request
 SERVER_OPTIONS = {"loop": "asyncio", "ws": "none", "lifespan": "on", "interface": "asgi3"}
 
 
 class Connection(H11Protocol):
-    """uvicorn's, but that it holds little for a client that does not read, and is not kept by half a head."""
+    """uvicorn's protocol, but it holds little for a client that does not read, and waits only so long for a head."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's own
         super().connection_made(transport)
@@ -55,7 +55,7 @@ def serve(streams: Streams, *, host: str, port: int) -> int:
         timeout_graceful_shutdown=GRACE_SECONDS,  # type: ignore[arg-type]  # it is only waited for
         access_log=False,
         log_config=None,
-        proxy_headers=False,  # whose word is taken for an address is raceday.staff.login's to say
+        proxy_headers=False,  # raceday.api.clients decides whose word counts for an address
         server_header=False,
         **SERVER_OPTIONS,  # type: ignore[arg-type]
     )

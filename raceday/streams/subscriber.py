@@ -1,4 +1,4 @@
-"""SERVE: one open stream as frames of server-sent events come to it, are kept for it, and are taken to be sent."""
+"""SERVE: one open stream. It collects frames of server-sent events until they are sent."""
 
 import asyncio
 from collections.abc import Iterable, Iterator
@@ -30,7 +30,7 @@ class Subscriber:
         self.wake.set()
 
     def give(self, frame: bytes) -> bool:
-        """Put a frame before the subscriber; False, and all of them gone, when they are too many to be held for it."""
+        """Add a frame for the subscriber; return False, and drop all frames, if too many wait."""
         self.frames.append(frame)
         self.size += len(frame)
         self.wake.set()
@@ -45,7 +45,7 @@ class Subscriber:
         self.wake.set()
 
     def take(self, position: Position) -> list[bytes]:
-        """Return the frames to be sent now; a ping says how far the subscriber has come without news."""
+        """Return the frames to send now; a ping says how far a subscriber without events has come."""
         if self.is_pinged:
             self.frames.append(f"id: {write_id(position)}\n\n".encode() if self.is_placed and position > START else b"")
             self.frames.append(PING)

@@ -7,7 +7,7 @@ from uvicorn.supervisors import Multiprocess
 
 from raceday.listener import BACKLOG, listen
 
-GRACE_SECONDS = 1  # for answers that are on their way when the end is asked for
+GRACE_SECONDS = 1  # for requests that are being answered when the process is told to stop
 
 
 def serve(application: str, *, host: str, port: int, workers: int) -> int:
@@ -28,7 +28,7 @@ def serve(application: str, *, host: str, port: int, workers: int) -> int:
         timeout_graceful_shutdown=GRACE_SECONDS,
         access_log=False,
         log_config=None,
-        proxy_headers=False,  # whose word is taken for an address is raceday.staff.login's to say
+        proxy_headers=False,  # raceday.api.clients decides whose word counts for an address
         server_header=False,
     )
     listener = listen(host, port)

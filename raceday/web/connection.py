@@ -1,4 +1,4 @@
-"""SERVE: one client's connection to a web process. Heads and silence end; what stands ready goes out at once."""
+"""SERVE: one client's connection to a web process. Heads and silence end; a ready response is sent at once."""
 
 import asyncio
 import sys
@@ -13,7 +13,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from raceday.published.lane import Environ
 from raceday.web.server import Answer, WebServer, refused
 
-HEAD_SECONDS, HEAD_BYTES = 10.0, 80 * 1024  # that a client has for what it asks
+HEAD_SECONDS, HEAD_BYTES = 10.0, 80 * 1024  # time for a client to send the head of its request
 IDLE_SECONDS = 60.0  # between two requests
 LOOK_SECONDS = 1.0
 MOST_CONNECTIONS = 2000  # a process
@@ -32,7 +32,7 @@ OWN = {
 
 
 class Connection(HttpToolsProtocol):
-    """uvicorn's, but that it asks the lane before it makes a task, and ends with a client that says nothing."""
+    """uvicorn's protocol, but it asks the lane before it starts a task, and ends a silent connection."""
 
     app: WebServer  # which is an ASGI application, too
 
@@ -95,7 +95,7 @@ class Connection(HttpToolsProtocol):
 
 
 def environ_of(connection: Connection) -> Environ:
-    """Return the request whose head has come, as WSGI has it."""
+    """Return the request whose head has arrived, as a WSGI environment."""
     url = httptools.parse_url(connection.url)
     headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in connection.headers]
     headers = [header for header in headers if len(header[0]) <= MOST_NAME]

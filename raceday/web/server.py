@@ -1,8 +1,8 @@
-"""SERVE: a web process among its clients. What stands ready goes out at once; all else is waited for elsewhere.
+"""SERVE: a web process and its clients. A ready response is sent at once; everything else waits outside the loop.
 
-uvicorn reads heads and writes answers in one event loop, which asks the lane for what stands ready and nothing else
-(docs/adr/0015). It reads bodies, until a deadline and few at once. Whatever is left, Django answers in one thread of
-its own, which keeps the process to one connection to PostgreSQL.
+uvicorn reads heads and writes responses in one event loop, which asks the lane only for ready responses
+(docs/adr/0015-a-door-before-the-one-hot-thread.md). It reads bodies until a deadline, a few at a time. Django answers
+all other requests in a thread of its own, so the process keeps to one connection to PostgreSQL.
 """
 
 import asyncio
@@ -73,13 +73,13 @@ class WebServer:
     def __init__(self, lane: Lane) -> None:
         self.lane = lane
         self.waiting: SimpleQueue[tuple[Environ, asyncio.Future[Answer]]] = SimpleQueue()
-        # Each connection has a context of its own, in which Django would connect to Valkey anew.
+        # Each connection has its own context, in which Django would open a new connection to Valkey.
         self.context = copy_context()
         self.bodies: Counter[str] = Counter()
         Thread(target=self._answer_the_rest, daemon=True).start()
 
     def at_once(self, environ: Environ) -> Answer | None:
-        """Return the answer to a request if it stands ready."""
+        """Return the response if it is ready."""
         start = Start()
         content = self.context.run(self.lane.at_once, environ, start)
         return None if content is None else start.with_content(b"".join(content))
@@ -125,7 +125,7 @@ class WebServer:
             except TimeoutError:
                 raise Refusal(TOO_LATE) from None
         if len(content) != int(length):
-            raise Refusal(CUT_OFF)  # which nobody hears any more
+            raise Refusal(CUT_OFF)  # the client is gone
         return content
 
     @contextmanager
@@ -139,10 +139,10 @@ class WebServer:
             yield
         finally:
             self.bodies[address] -= 1
-            self.bodies += Counter()  # forgets who has none
+            self.bodies += Counter()  # drop clients without requests
 
     def _answer_the_rest(self) -> None:
-        """Let Django answer, one after the other, for ever."""
+        """Let Django answer one request after the other, for ever."""
         while True:
             environ, answer = self.waiting.get()
             start = Start()
@@ -165,13 +165,13 @@ async def read(receive: Callable[[], Any]) -> bytes:
 
 
 def settle(answer: "asyncio.Future[Answer]", told: Answer) -> None:
-    """Hand an answer over to whoever still waits for it."""
+    """Give a response to the client, if it still waits."""
     if not answer.done():
         answer.set_result(told)
 
 
 def refused(fault: door.Fault) -> Answer:
-    """Return the answer that says why not and closes the connection, so that nothing more of a body is taken."""
+    """Return the error response that closes the connection, so that no more of a body is read."""
     start = Start()
     content = door.refuse(start, *fault, [("Connection", "close")])
     return start.with_content(b"".join(content))

@@ -28,6 +28,7 @@ from raceday.queue.broker import valkey
 from raceday.racing_day import racing_day
 from races.models import PollMark, Race
 from tests.support.card import make_meeting, make_race, own_keys  # noqa: F401  # a fixture
+from tests.support.lane import LaneClient
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("own_keys")]
 
@@ -206,11 +207,10 @@ def test_without_valkey_the_other_parts_are_told(client: Client, settings: Setti
     assert client.get("/health/ready").status_code == 200
 
 
-def test_a_process_is_live_whatever_its_servers_do(
-    client: Client, settings: Settings, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_process_is_live_whatever_its_servers_do(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(connection.settings_dict, "HOST", "/nowhere")
     settings.CACHES = {"default": {**settings.CACHES["default"], "LOCATION": "unix:///nowhere/valkey.sock"}}
+    client = LaneClient()
     assert client.get("/health/live").json() == {"status": "live"}
     assert client.get("/health/ready").status_code == 503
 

@@ -70,7 +70,7 @@ class Client:
         about: str = "",
         may_lack: bool = False,
     ) -> Any:
-        """This function will GET a body, or know by a 304 that the one it has still stands; None for a 404 it may give.
+        """GET a body, or learn from a 304 that the last one still stands; return None for an allowed 404.
 
         about: the race whose last poll the body shows.
         """

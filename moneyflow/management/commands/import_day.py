@@ -50,7 +50,7 @@ class Command(BaseCommand):
         return walks
 
     def show_progress(self, done: int, total: int) -> None:
-        """Keep one line up to date on a terminal, and say nothing elsewhere."""
+        """Keep one line up to date on a terminal; print nothing elsewhere."""
         if self.stdout.isatty():
             self.stdout.write(f"\rentrants of {done} of {total} races", ending="\n" if done == total else "")
             self.stdout.flush()

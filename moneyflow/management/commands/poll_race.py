@@ -24,7 +24,7 @@ class Command(BaseCommand):
 
 
 def lines(walked: PollReport) -> list[str]:
-    """Write a walk as a line a room; a room that was not reached shows no time."""
+    """Return a poll report as one line for each room; a room that was not reached has no time."""
     rooms = [f"fetch      {_ms(walked.fetch_ms)}"]
     if race := walked.snapshot:
         pool = race.pools.win_cents if race.pools else None

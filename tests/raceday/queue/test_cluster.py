@@ -28,7 +28,8 @@ PROBE = {
     "urls.py": "urlpatterns = []",
     "settings.py": """
 from config.settings import *
-INSTALLED_APPS = ["django.contrib.contenttypes", "django.contrib.auth", "django_q", "raceday", "accounts", "probe.apps.Probe"]
+DJANGO = ["django.contrib.contenttypes", "django.contrib.auth"]
+INSTALLED_APPS = [*DJANGO, "django_q", "raceday", "accounts", "probe.apps.Probe"]
 ROOT_URLCONF = "probe.urls"
 Q_CLUSTER = Q_CLUSTER | {"timeout": 1, "retry": 2, "workers": 2}
 """,

@@ -7,7 +7,7 @@ in its own time: with the rest of the log, or with the latest bodies. Both are v
 
 import asyncio
 import zlib
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
@@ -237,8 +237,12 @@ class Fanout:
         at = events.parse(end[0]).position if end else START
         if len(self.bodies) > MOST_BODIES:
             self.bodies.clear()
+        # What was read may be older than what was followed in the meantime, and then has to be read again.
+        since = bisect_right(self.log, at, key=lambda event: event.position)
+        newer = {event.race_id for event in self.log[since:]}
         for race, body in zip(races, told, strict=True):
-            self.bodies[race] = RaceState(at, _read_body(race, body))
+            if race not in newer:
+                self.bodies[race] = RaceState(at, _read_body(race, body))
 
     async def _reach(self, position: Position, *, seconds: float) -> None:
         """Wait until the log was followed up to a position; not for ever, because Valkey may have lost it."""

@@ -48,7 +48,7 @@ def event_body(simulation: Simulation, race: Race, seconds_before_close: float) 
     flags = ("with_money_tracker", "with_big_bets", "with_biggest_bet", "with_live_bets")
     request = Request(path=f"{ROOT}/events/{race.race_id}", query=dict.fromkeys(flags, "true"))
     at = race.plan.closes_at - seconds_before_close
-    return answer(simulation, request, datetime.fromtimestamp(at, UTC)).body
+    return answer([simulation], request, datetime.fromtimestamp(at, UTC)).body
 
 
 def changes(race: Race, world: World) -> Iterator[datetime]:
@@ -79,7 +79,7 @@ def source_of(simulation: Simulation) -> Source:
         at = next(instants.get(race_id, iter(())), None)
         if at is None:
             return refusal("Affiliates API", request, now, RefusedError(404, "NOT_FOUND", f"no more of {race_id}"))
-        return answer(simulation, request, at)
+        return answer([simulation], request, at)
 
     return source
 

@@ -2,17 +2,26 @@
 
 import os
 import sys
-from ipaddress import ip_network
+from collections.abc import Iterable
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, cast
-from urllib.parse import urlsplit
 
-import psycopg
 from environs import Env, EnvValidationError
-from marshmallow import ValidationError
 from marshmallow.validate import OneOf, Range
 from psycopg.conninfo import conninfo_to_dict
 
+from config import env_file
+from config.validators import (
+    are_countries,
+    are_database_urls,
+    are_networks,
+    are_origins,
+    is_database_url,
+    is_http_url,
+    is_redis_url,
+    is_secret,
+)
 from raceday import home, metric_files
 from raceday.feed.records import RaceType
 from raceday.log import LEVELS, logging_config
@@ -20,62 +29,21 @@ from raceday.log import LEVELS, logging_config
 BASE_DIR = Path(__file__).resolve().parent.parent
 
 
-def is_database_url(url: str) -> None:
-    """Refuse what libpq cannot read; it never repeats the value, which holds a password."""
-    try:
-        conninfo_to_dict(url)
-    except psycopg.Error:
-        raise ValidationError(
-            "must read postgresql://user:password@host:port/name, or …/name?host=/socket/folder"
-        ) from None
-
-
-def are_database_urls(urls: list[str]) -> None:
-    """Refuse a list in which one is no address of PostgreSQL."""
-    for url in urls:
-        is_database_url(url)
-
-
-def is_redis_url(url: str) -> None:
-    """Refuse what is not an address of Valkey or Redis."""
-    if url and urlsplit(url).scheme not in {"redis", "rediss", "unix"}:
-        raise ValidationError("must read redis://host:port/0 or unix:///path/to/socket?db=0")
-
-
-def is_http_url(url: str) -> None:
-    """Refuse what is not an http address."""
-    if urlsplit(url).scheme not in {"http", "https"} or not urlsplit(url).hostname:
-        raise ValidationError("must read http://host/path or https://host/path")
-
-
-def are_networks(names: list[str]) -> None:
-    """Refuse what is neither an address nor a network."""
-    for name in names:
-        try:
-            ip_network(name, strict=False)
-        except ValueError:
-            raise ValidationError("must read 10.0.0.5 or 10.0.0.0/8, with commas between them") from None
-
-
-def are_origins(origins: list[str]) -> None:
-    """Refuse what no browser sends as its Origin."""
-    for origin in origins:
-        parts = urlsplit(origin.removesuffix(":*"))
-        if (
-            parts.scheme not in {"http", "https"}
-            or not parts.hostname
-            or origin.removesuffix(":*") != f"{parts.scheme}://{parts.netloc}"
-        ):
-            raise ValidationError(
-                "must read https://host or http://host:port, without a path; http://host:* for every port"
-            )
+def tell(sentences: Iterable[str]) -> bool:
+    """Write sentences for the person who started Raceday; tell whether there was one."""
+    told = [sys.stderr.write(f"raceday: {sentence}\n") for sentence in sentences]
+    return bool(told)
 
 
 if "PROMETHEUS_MULTIPROC_DIR" in os.environ:  # containers that share this folder count their processes alike
     metric_files.install()
 
 env = Env(eager=False)
-env.read_env(str(BASE_DIR / ".env"), recurse=False)
+ENV_FILE = BASE_DIR / ".env"
+ENV_TEXT = ENV_FILE.read_text() if ENV_FILE.exists() else ""
+if tell(env_file.faults_of(ENV_TEXT)):
+    raise SystemExit(2)
+env.read_env(str(ENV_FILE), recurse=False)
 HOME = home.home()
 
 # ── The feed ────────────────────────────────────────────────────────────────────────────────────
@@ -84,7 +52,7 @@ NZTAB_FROM: str = env.str("NZTAB_FROM", "")
 NZTAB_PARTNER: str = env.str("NZTAB_PARTNER", "")
 NZTAB_PARTNER_ID: str = env.str("NZTAB_PARTNER_ID", "")
 NZTAB_LICENCE_ACKNOWLEDGED: bool = env.bool("NZTAB_LICENCE_ACKNOWLEDGED", False)
-COUNTRIES: list[str] = env.list("COUNTRIES", ["NZ", "AUS"])
+COUNTRIES: list[str] = env.list("COUNTRIES", ["NZ", "AUS"], validate=are_countries)
 RACE_TYPES: list[str] = env.list(
     "RACE_TYPES", list(RaceType), validate=lambda names: [OneOf(list(RaceType))(name) for name in names]
 )
@@ -122,29 +90,38 @@ STREAMS_PER_CLIENT: int = env.int("STREAMS_PER_CLIENT", 20, validate=Range(0, 10
 STREAMS_MAX: int = env.int("STREAMS_MAX", 10_000, validate=Range(1, 100_000))
 CSRF_TRUSTED_ORIGINS: list[str] = env.list("CSRF_TRUSTED_ORIGINS", [])
 HTTPS: bool = env.bool("HTTPS", False)
-SECRET_KEY: str = env.str("SECRET_KEY", "")
+SECRET_KEY: str = env.str("SECRET_KEY", "", validate=is_secret)
 METRICS_PUBLIC: bool = env.bool("METRICS_PUBLIC", False)  # else /metrics answers this machine only
 LOG_LEVEL: str = env.str("LOG_LEVEL", "INFO", validate=OneOf(LEVELS))
 
+tell(env_file.unknown_names(ENV_TEXT, env.dump()))
 try:
     env.seal()
 except EnvValidationError as faults:
-    for name, sentences in cast(dict[str, list[str]], faults.error_messages).items():
-        sys.stderr.write(f"raceday: setting {name} is wrong: {' '.join(map(str, sentences))}\n")
+    wrong = cast(dict[str, list[str]], faults.error_messages).items()
+    tell(f"setting {name} is wrong: {' '.join(map(str, sentences))}" for name, sentences in wrong)
     raise SystemExit(2) from None
+closer = {name: CADENCE_SECONDS[name] for name in ("far", "near", "soon", "closing")}
+if tell(
+    f"CADENCE_{near.upper()}_SECONDS ({closer[near]}) must not be above CADENCE_{far.upper()}_SECONDS ({closer[far]}):"
+    " polls come closer together towards the close."
+    for far, near in pairwise(closer)
+    if closer[near] > closer[far]
+):
+    raise SystemExit(2)
 if not SECRET_KEY:
     try:
         SECRET_KEY = home.secret_key(HOME)
     except OSError as fault:
-        sys.stderr.write(
-            f"raceday: no secret key: {fault}. Set SECRET_KEY, or RACEDAY_HOME to a folder you can write.\n"
-        )
+        tell([f"no secret key: {fault}. Set SECRET_KEY, or RACEDAY_HOME to a folder you can write."])
         raise SystemExit(2) from None
 
 if not NZTAB_LICENCE_ACKNOWLEDGED and not IS_PRIVATE:
-    sys.stderr.write(
-        "raceday: ALLOWED_HOSTS lets other people in, but the feed's terms allow personal use only without Entain's"
-        " written permission: set NZTAB_LICENCE_ACKNOWLEDGED=true once you have it.\n"
+    tell(
+        [
+            "ALLOWED_HOSTS lets other people in, but the feed's terms allow personal use only without Entain's written"
+            " permission: set NZTAB_LICENCE_ACKNOWLEDGED=true once you have it."
+        ]
     )
     raise SystemExit(2)
 

@@ -1,6 +1,5 @@
 """Our own questions to the database, to Valkey and to the simulator's truth: none uses Raceday's code."""
 
-import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -15,8 +14,11 @@ from psycopg.rows import dict_row
 from faults.count import Answer, Reading, Run
 from faults.tree import Tree
 from raceday.racing_day import racing_day
-from raceday.simulator.day import Race, Simulation, card_of
+from raceday.run.demo_day import SIMULATOR_SEED, season_file
+from raceday.simulator.day import Race, card_of
 from raceday.simulator.market import market_of, shown_at, state_at
+from raceday.simulator.season import Season
+from raceday.simulator.world import World
 
 RUNS = """
 SELECT race_id, generated_at, extract(epoch FROM polled_at)::float FROM poll_runs
@@ -31,6 +33,7 @@ WHERE event_timestamp >= %s ORDER BY race_id, event_timestamp, entrant_id
 """
 MARKS = "SELECT race_id, generated_at FROM poll_marks"
 LIVE = "SELECT race_id FROM races WHERE status = 'Open' ORDER BY start_time DESC"
+WORLD = World()
 AHEAD = timedelta(seconds=60)
 BEFORE = timedelta(minutes=10)  # of Raceday: no race is polled less often
 RUNS_BEFORE = timedelta(minutes=5)
@@ -102,21 +105,17 @@ class Questions:
 
     def _true_dividend(self, reading: Reading) -> Decimal | None:
         race = self._races[reading.race_id]
-        world = self._simulation.world
-        state = state_at(market_of(race.plan, world), shown_at(race.plan, world, reading.at.timestamp()))
+        state = state_at(market_of(race.plan, WORLD), shown_at(race.plan, WORLD, reading.at.timestamp()))
         index = next(place for place, runner in enumerate(race.runners) if runner.entrant_id == reading.entrant_id)
         tenths = state.win_dividends[index]
         return None if tenths is None else Decimal(tenths) / 10
 
     @cached_property
-    def _simulation(self) -> Simulation:
-        kept = json.loads((self.tree.root / "demo.json").read_text())
-        return Simulation(seed=str(kept["seed"]), first_start=datetime.fromtimestamp(kept["first_start"], UTC))
-
-    @cached_property
     def _races(self) -> dict[str, Race]:
-        began = racing_day(self._simulation.first_start)
-        days = (began, began + timedelta(days=1))
+        cards = Season(season_file(self.tree.root), seed=SIMULATOR_SEED, world=WORLD).cards
         return {
-            race.race_id: race for day in days for meeting in card_of(self._simulation, day) for race in meeting.races
+            race.race_id: race
+            for card in cards
+            for meeting in card_of(card, racing_day(card.first_start))
+            for race in meeting.races
         }

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from config import env_file
+from config.settings import env
 from tests.support.paths import ROOT
 
 
@@ -31,6 +33,9 @@ def start(home: Path, **environment: str) -> subprocess.CompletedProcess[str]:
         ("REDIS_URL", "http://:hunter2@x", "setting REDIS_URL is wrong: must read redis://"),
         ("NZTAB_API_URL", "api.tab.co.nz", "setting NZTAB_API_URL is wrong: must read http://"),
         ("LOG_LEVEL", "LOUD", "setting LOG_LEVEL is wrong: Must be one of: DEBUG, INFO"),
+        ("COUNTRIES", "NZ,Australia", "setting COUNTRIES is wrong: must read NZ,AUS"),
+        ("SECRET_KEY", "hunter2", "setting SECRET_KEY is wrong: must have at least 32 characters"),
+        ("CADENCE_SOON_SECONDS", "45", "CADENCE_SOON_SECONDS (45) must not be above CADENCE_NEAR_SECONDS (30)"),
         ("ALLOWED_HOSTS", "raceday.example.org", "set NZTAB_LICENCE_ACKNOWLEDGED=true once you have it"),
     ],
 )
@@ -65,3 +70,23 @@ def test_a_home_that_cannot_be_written_is_told(tmp_path: Path) -> None:
     told = start(tmp_path / "file")
     assert told.returncode == 2
     assert "Set SECRET_KEY, or RACEDAY_HOME to a folder you can write." in told.stderr
+
+
+def test_a_line_of_the_env_file_without_an_equals_sign_is_a_fault() -> None:
+    assert list(env_file.faults_of("# words\n\nDB_POOL_MAX = 20\nexport LOG_LEVEL=INFO\nHTTPS true\n")) == [
+        "line 5 of .env has no =: write HTTPS=value, or # before it."
+    ]
+
+
+def test_an_unknown_name_is_told_with_the_nearest_that_is_a_setting() -> None:
+    text = "NZTAB_FORM=me\nDB_POOL_MAX=20\n#WRONG=1\nPOSTGRES_PASSWORD=x\nquite_different=2\nexport Log_Level=INFO\n"
+    assert list(env_file.unknown_names(text, ["NZTAB_FROM", "DB_POOL_MAX", "LOG_LEVEL"])) == [
+        "NZTAB_FORM in .env is no setting: do you mean NZTAB_FROM?",
+        "quite_different in .env is no setting.",
+        "Log_Level in .env is no setting: do you mean LOG_LEVEL?",
+    ]
+
+
+def test_every_name_of_the_example_is_known() -> None:
+    text = (ROOT / ".env.example").read_text().replace("\n#", "\n")
+    assert [told for told in env_file.unknown_names(text, env.dump()) if told.split()[0].isupper()] == []

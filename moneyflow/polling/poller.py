@@ -46,6 +46,7 @@ OUTAGE_SECONDS = 60.0  # in which a poller that waits for a server is taken to b
 DAILY = "moneyflow.tasks.daily"
 DAILY_AT = (clock_time(0), clock_time(6))  # the new day's card as it begins, and what the feed has added by morning
 DAILY_AGAIN_SECONDS = 60.0  # of the machine
+CARD_AGAIN = timedelta(minutes=5)  # while no race is to be polled
 TICK_SECONDS = 0.2
 READ_SECONDS = 0.5
 SPREAD_SECONDS = 0.02  # between races that come at once; otherwise their grids would fall together for ever
@@ -187,6 +188,7 @@ class Leader:
         self._changed: dict[str, asyncio.Event] = {}  # one a coroutine
         self._resume_at = 0.0  # the loop's seconds; no poll before
         self._daily_at: datetime | None = None
+        self._card_at = clock.now() + CARD_AGAIN  # look for more races then, if there are none by that time
         self._look_at = 0.0  # whether the work that was queued then is done; monotonic seconds
 
     async def read(self, connection: psycopg.Connection[Any]) -> None:
@@ -197,6 +199,8 @@ class Leader:
         """Follow these races and no others; a race that left is polled no more."""
         before, now = self._races, clock.now()
         self._races = {race.race_id: race for race in races if self._cadence(race, now) is not None}
+        if self._races:
+            self._card_at = now  # as soon as the last of them is over
         spread = timedelta(seconds=SPREAD_SECONDS / clock.real_seconds(1))
         for place, race_id in enumerate(self._races.keys() - self._changed.keys()):
             self._changed[race_id] = asyncio.Event()
@@ -279,15 +283,18 @@ class Leader:
     async def ask_for_daily(self) -> None:
         """Ask for the day's import and partitions: on taking over, at 00:00 and 06:00 NZ, and each minute until done.
 
-        The feed may be away at midnight for longer than a task is tried.
+        The feed may be away at midnight for longer than a task is tried. While there is no race to poll, ask every five
+        minutes, because the feed may have added one.
         """
         now = clock.now()
-        is_due = self._daily_at is None or now >= self._daily_at
+        is_idle = not self._races and now >= self._card_at
+        is_due = self._daily_at is None or now >= self._daily_at or is_idle
         if not is_due and time.monotonic() < self._look_at:
             return
         try:
             await asyncio.to_thread(_ask_for_daily, self._daily, racing_day(now), is_due=is_due)
             self._daily_at, self._look_at = next_daily(now), time.monotonic() + DAILY_AGAIN_SECONDS
+            self._card_at = now + CARD_AGAIN
         except RedisError as fault:
             log.warning("poller_without_valkey", fault=str(fault))
 

@@ -18,6 +18,7 @@ from raceday import home
 from raceday.processes import kill
 from raceday.racing_day import nz_instant
 from raceday.run import tree as trees
+from raceday.run.demo_day import season_file
 from raceday.run.embedded import addresses, start_servers
 from raceday.run.process import (
     Child,
@@ -34,6 +35,8 @@ from raceday.run.server_files import make_home
 
 PYTHON = sys.executable
 TEST_CONNECTIONS = 100
+MOST_SPEED = 1000
+NOWHERE = "http://127.0.0.1:9/the-demo-is-stopped"  # nobody listens there
 ELSEWHEN = Path(__file__).parents[2] / "tests" / "support" / "elsewhen"
 INTERRUPT_SECONDS = 3.0
 NEEDS_NO_SERVER = frozenset(
@@ -193,7 +196,8 @@ def manage(arguments: Sequence[str]) -> int:
         become_manage(arguments, environment(root, addresses(root)) | running)
     with lock(root, f"manage {arguments[0]}"), ProcessTree() as tree:
         urls = start_servers(tree, root, connections=trees.connections())
-        env = environment(root, urls)
+        # The real feed's races must not come among invented ones.
+        env = environment(root, urls) | ({"NZTAB_API_URL": NOWHERE} if season_file(root).exists() else {})
         announce(root, env)
         code = foreground(tree, ["manage.py", *arguments], QUIET | env, is_interactive=True)
         await_joined(root)
@@ -208,18 +212,27 @@ def become_manage(arguments: Sequence[str], env: dict[str, str]) -> None:
 # ── The command line ────────────────────────────────────────────────────────────────────────────
 
 
+def port(text: str) -> int:
+    """Read `--port`."""
+    # The streams take the next one.
+    if not (text.isdecimal() and 1 <= int(text) < 65535):
+        raise argparse.ArgumentTypeError(f"a port is a number from 1 to 65534, not {text!r}")
+    return int(text)
+
+
+def speed(text: str) -> float:
+    """Read `--speed`."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = 0.0
+    if not 0 < number <= MOST_SPEED:
+        raise argparse.ArgumentTypeError(f"a speed is above 0 and at most {MOST_SPEED}, such as 20, not {text!r}")
+    return number
+
+
 def parser() -> argparse.ArgumentParser:
     """Describe the command line of `./run`."""
-
-    def port(text: str) -> int:
-        if not 1 <= int(text) <= 65535:
-            raise ValueError
-        return int(text)
-
-    def speed(text: str) -> float:
-        if not 0 < float(text) <= 1000:
-            raise ValueError
-        return float(text)
 
     described = argparse.ArgumentParser(prog="./run", allow_abbrev=False)
     commands = described.add_subparsers(dest="command", required=True)
@@ -228,6 +241,7 @@ def parser() -> argparse.ArgumentParser:
         tree.add_argument("--port", type=port, default=8000)
         if name == "demo":
             tree.add_argument("--speed", type=speed, default=1.0)
+            tree.add_argument("--fresh", action="store_true")
     for name in ("check", "fmt"):
         commands.add_parser(name)
     return described
@@ -239,7 +253,7 @@ def dispatch(arguments: Sequence[str]) -> int:
         return command(arguments[1:])  # theirs to parse
     options = parser().parse_args(arguments)
     if options.command == "demo":
-        return trees.demo(port=options.port, speed=options.speed)
+        return trees.demo(port=options.port, speed=options.speed, is_fresh=options.fresh)
     if options.command == "live":
         return trees.live(port=options.port)
     return check() if options.command == "check" else fmt()

@@ -13,7 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from raceday import home
-from raceday.run.demo_day import start_simulator
+from raceday.run.demo_day import season_file, start_simulator
 from raceday.run.embedded import addresses, start_servers
 from raceday.run.process import ProcessTree, Program, StartError, StoppedError, pause, run, say
 from raceday.run.running import announce, environment, lock
@@ -29,6 +29,7 @@ HEALTHY_SECONDS = 10.0
 TEND_SECONDS = 0.1
 MIGRATED_MARK = "database ready"  # what manage.py prepare says
 FAILURE_MARK = "the day was not imported"
+REFUSAL_MARK = "refused: "
 LOGIN_MARK = "admin login: "
 WEB = ["-m", "raceday.web", "config.wsgi:server"]
 STREAM = ["-m", "config.asgi", "--host", "127.0.0.1"]
@@ -39,8 +40,10 @@ LIVE_SETTINGS = {
 }
 
 
-def demo(*, port: int, speed: float) -> int:
-    """Run a race day of our own until a signal ends it."""
+def demo(*, port: int, speed: float, is_fresh: bool = False) -> int:
+    """Run race days of our own until a signal ends them, on an empty home if `is_fresh`."""
+    if is_fresh:
+        empty(home.home())
     return run_tree("demo", port=port, speed=speed)
 
 
@@ -91,6 +94,21 @@ def keep_apart(root: Path, command: str) -> None:
         raise StartError(f"{root} holds the races of `./run {other}`: set RACEDAY_HOME to another folder.")
     if command == "live":
         (root / "live.json").touch()
+
+
+def empty(root: Path) -> None:
+    """Remove what a demo stored in its home; StartError when it may be anything else."""
+    if os.environ.get("DATABASE_URL") or os.environ.get("REDIS_URL"):
+        raise StartError("--fresh empties only servers of the demo's own: unset DATABASE_URL and REDIS_URL.")
+    if not root.exists():
+        return
+    if not season_file(root).exists() and any(root.iterdir()):
+        raise StartError(f"--fresh empties only the data of a demo, and {root} holds something else.")
+    with lock(root, "demo --fresh"):
+        for folder in ("postgres", "valkey"):
+            if (root / folder).exists():
+                shutil.rmtree(root / folder)
+        season_file(root).unlink(missing_ok=True)  # last: it says whose the folder is
 
 
 def check_port(port: int) -> None:
@@ -147,6 +165,8 @@ def start_programs(tree: ProcessTree, env: Mapping[str, str], *, logs: Path | No
         if line.startswith(LOGIN_MARK):
             login = line.removeprefix(LOGIN_MARK) + " (shown only now)"
             continue
+        if line.startswith(REFUSAL_MARK):
+            raise StartError(line.removeprefix(REFUSAL_MARK), code=1)
         if line == MIGRATED_MARK:
             for name in CLUSTERS:
                 tree.start(program(name, "manage.py", "qcluster"))

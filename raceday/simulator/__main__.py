@@ -9,6 +9,7 @@ from raceday import clock
 from raceday.simulator.day import Simulation
 from raceday.simulator.recorded import recorded
 from raceday.simulator.running import listening, server_of
+from raceday.simulator.season import Season
 from raceday.simulator.server import App, feed_app, simulated_app
 from raceday.simulator.world import World
 
@@ -30,6 +31,7 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m raceday.simulator", description="A simulated NZ TAB on loopback.")
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--seed", default="raceday", help="the same seed and first start give the same racing")
+    parser.add_argument("--season", type=Path, help="a file: one card follows another, and it remembers them")
     parser.add_argument("--first-start", type=_instant, help="the first race closes two minutes later (default: now)")
     parser.add_argument("--refresh", type=_seconds, default=15.0, help="seconds between two refreshes of the source")
     parser.add_argument("--samples", type=Path, help="serve the recorded answers of this folder instead")
@@ -39,9 +41,12 @@ def _arguments() -> argparse.Namespace:
 def _app(arguments: argparse.Namespace) -> App:
     if arguments.samples:
         return feed_app(recorded(arguments.samples), clock.now)
-    first_start = arguments.first_start or clock.now()
     world = World(refresh_seconds=arguments.refresh)
-    return simulated_app(Simulation(seed=arguments.seed, first_start=first_start, world=world), clock.now)
+    if arguments.season:
+        return simulated_app(Season(arguments.season, seed=arguments.seed, world=world).at, clock.now)
+    first_start = arguments.first_start or clock.now()
+    simulation = Simulation(seed=arguments.seed, first_start=first_start, world=world)
+    return simulated_app(lambda _: [simulation], clock.now)
 
 
 def main() -> None:

@@ -34,10 +34,14 @@ KINDS = {"T": ("Handicap", "Maiden", "Stakes"), "H": ("Mobile Pace", "Trot"), "G
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Simulation:
-    """The values that make a simulated TAB; the same values always give the same racing."""
+    """The values that make a simulated TAB; the same values always give the same racing.
+
+    is_one_day: no card after the first day's; else each following day has one from 11:30.
+    """
 
     seed: str
     first_start: datetime
+    is_one_day: bool = False
     world: World = field(default_factory=World)
 
 
@@ -71,9 +75,9 @@ class Meeting:
 
 @lru_cache(maxsize=32)
 def card_of(simulation: Simulation, day: date) -> tuple[Meeting, ...]:
-    """Return a racing day's meetings; none before the first day of the simulation."""
+    """Return a racing day's meetings; none on a day without racing in the simulation."""
     began = racing_day(simulation.first_start)
-    if day < began:
+    if day < began or (simulation.is_one_day and day > began):
         return ()
     is_first = day == began
     key = f"{simulation.seed}/{day}" + (f"/{simulation.first_start.timestamp():.0f}" if is_first else "")

@@ -2,9 +2,9 @@
 
 import asyncio
 import gzip
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -41,17 +41,20 @@ class Feed:
     served: Served = field(default_factory=Served)
 
 
-def simulated_app(simulation: Simulation, now: Now) -> App:
-    """Make the ASGI app of a simulated TAB, with its truth at /_truth."""
+def simulated_app(simulations: Callable[[datetime], Sequence[Simulation]], now: Now) -> App:
+    """Make the ASGI app of a simulated TAB, with its truth at /_truth.
+
+    simulations: returns those whose racing the feed knows at an instant, the newest first.
+    """
 
     def source(request: Request, at: datetime) -> Answer:
-        return answer(simulation, request, at)
+        return answer(simulations(at), request, at)
 
     def truth(request: Request, at: datetime) -> Answer:
-        began = racing_day(simulation.first_start)
-        so_far = range(max((racing_day(at) - began).days, 0) + 1)
-        days = [began + timedelta(days=offset) for offset in so_far]
-        return _json({"informed": informed_races(simulation, days, request.query.get("race_id"))})
+        rows = [
+            informed_races(simulation, racing_day(at), request.query.get("race_id")) for simulation in simulations(at)
+        ]
+        return _json({"informed": [row for each in rows for row in each]})
 
     return feed_app(source, now, truth)
 

@@ -1,19 +1,22 @@
 """What only a simulator knows: which bettors were informed, what they bet and which runner won. PURE."""
 
 from collections.abc import Iterator
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 
+from raceday.racing_day import racing_day
 from raceday.simulator.day import Race, Simulation, card_of
 from raceday.simulator.market import Market, market_of
 from raceday.simulator.wire_pools import Json
 
 
-def informed_races(simulation: Simulation, days: list[date], race_id: str | None) -> list[Json]:
-    """List the informed races of some days, or only the requested one.
+def informed_races(simulation: Simulation, until: date, race_id: str | None) -> list[Json]:
+    """List the informed races of a simulation's days up to one of them, or only the requested one.
 
     For each race: {race_id, entrant_id, runner_number, win_probability, share_of_pool, bets[{at, dollars}], closes_at,
     winner{entrant_id, runner_number}}. share_of_pool is 0–1 of the Win pool at the close; instants are ISO in UTC.
     """
+    began = racing_day(simulation.first_start)
+    days = [began + timedelta(days=offset) for offset in range(max((until - began).days, 0) + 1)]
     races = (race for day in days for meeting in card_of(simulation, day) for race in meeting.races)
     return [row for race in races if race_id in (None, race.race_id) for row in _truth(simulation, race)]
 

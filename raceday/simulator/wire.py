@@ -2,7 +2,7 @@
 
 import base64
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, date, datetime, timedelta
 
 import msgspec
@@ -39,8 +39,11 @@ EVENT_FLAGS = (
 )
 
 
-def answer(simulation: Simulation, request: Request, now: datetime) -> Answer:
-    """Answer a request as NZ TAB would at `now`: 200, or 400/404 with the reason in the header."""
+def answer(simulations: Sequence[Simulation], request: Request, now: datetime) -> Answer:
+    """Answer a request as NZ TAB would at `now`: 200, or 400/404 with the reason in the header.
+
+    simulations: those whose racing the feed knows, the newest first.
+    """
     place = request.path.removeprefix(ROOT).strip("/").split("/")
     title = TITLES.get(place[0], "Affiliates API")
     try:
@@ -48,34 +51,34 @@ def answer(simulation: Simulation, request: Request, now: datetime) -> Answer:
             raise RefusedError(404, "NOT_FOUND", "404 page not found")
         if request.query.get("enc", "json") != "json":
             raise RefusedError(400, "INVALID_ARGUMENT", f"encoding {request.query['enc']!r} is not simulated")
-        return ROOMS[len(place), place[0]](simulation, request, now)
+        return ROOMS[len(place), place[0]](simulations, request, now)
     except RefusedError as refused:
         return refusal(title, request, now, refused)
 
 
-def _event(simulation: Simulation, request: Request, now: datetime) -> Answer:
+def _event(simulations: Sequence[Simulation], request: Request, now: datetime) -> Answer:
     race_id = request.path.rsplit("/", 1)[1]
     flags = frozenset(name for name in EVENT_FLAGS if flag(request, name))
     params: Json = {"enc": "json", "id": race_id, "present_overlay": flag(request, "present_overlay")}
     params |= {name: name in flags for name in EVENT_FLAGS if name != "with_will_pays"}
     params |= {"will_pays": "with_will_pays" in flags, "bet_type_filter": request.query.get("bet_type_filter", "")}
-    found = find_race(simulation, race_id, racing_day(now))
-    if found is None:
-        raise RefusedError(404, "NOT_FOUND", f"event {race_id} not found")
-    data = event_data(simulation, *found, now.timestamp(), flags)
-    return ok(header(f"Event Details: {race_id}", request, now), params | {"bets_limit": 10}, data)
+    for simulation in simulations:
+        if found := find_race(simulation, race_id, racing_day(now)):
+            data = event_data(simulation, *found, now.timestamp(), flags)
+            return ok(header(f"Event Details: {race_id}", request, now), params | {"bets_limit": 10}, data)
+    raise RefusedError(404, "NOT_FOUND", f"event {race_id} not found")
 
 
-def _meeting(simulation: Simulation, request: Request, now: datetime) -> Answer:
+def _meeting(simulations: Sequence[Simulation], request: Request, now: datetime) -> Answer:
     meeting_id = request.path.rsplit("/", 1)[1]
-    meeting = find_meeting(simulation, meeting_id, racing_day(now))
-    if meeting is None:
-        raise RefusedError(404, "NOT_FOUND", f"meeting {meeting_id} not found")
-    data = {"meetings": [_card(simulation, meeting, now)]}
-    return ok(header(TITLES["meeting"], request, now), {"enc": "json", "id": meeting_id}, msgspec.json.encode(data))
+    for simulation in simulations:
+        if meeting := find_meeting(simulation, meeting_id, racing_day(now)):
+            data = msgspec.json.encode({"meetings": [_card(simulation, meeting, now)]})
+            return ok(header(TITLES["meeting"], request, now), {"enc": "json", "id": meeting_id}, data)
+    raise RefusedError(404, "NOT_FOUND", f"meeting {meeting_id} not found")
 
 
-def _meetings(simulation: Simulation, request: Request, now: datetime) -> Answer:
+def _meetings(simulations: Sequence[Simulation], request: Request, now: datetime) -> Answer:
     today = racing_day(now)
     first, last = day(request, "date_from", today), day(request, "date_to", today)
     limit, offset = number(request, "limit", 100, MAX_LIMIT), number(request, "offset", 0, 10**9)
@@ -93,17 +96,17 @@ def _meetings(simulation: Simulation, request: Request, now: datetime) -> Answer
         "meeting_numbers": None,
     }
     meetings = [
-        meeting
-        for meeting in _cards(simulation, first, last)
+        (simulation, meeting)
+        for simulation, meeting in _cards(simulations, first, last)
         if _is_wanted(request.query.get("category"), meeting.code)
         and _is_wanted(request.query.get("country"), meeting.country)
         and _is_wanted(ids, meeting.meeting_id)
     ]
-    data = {"meetings": [_card(simulation, meeting, now) for meeting in meetings[offset : offset + limit]]}
+    data = {"meetings": [_card(*found, now) for found in meetings[offset : offset + limit]]}
     return ok(header(TITLES["meetings"], request, now), params, msgspec.json.encode(data))
 
 
-def _list(simulation: Simulation, request: Request, now: datetime) -> Answer:
+def _list(simulations: Sequence[Simulation], request: Request, now: datetime) -> Answer:
     today = racing_day(now)
     first, last = day(request, "date_from", today), day(request, "date_to", today)
     limit, order = number(request, "limit", 100, MAX_LIMIT), number(request, "order_by", 1, 1)
@@ -120,15 +123,15 @@ def _list(simulation: Simulation, request: Request, now: datetime) -> Answer:
         "page_token": token,
     }
     races = [
-        (meeting, race)
-        for meeting in _cards(simulation, first - timedelta(days=1), last + timedelta(days=1))
+        (simulation, meeting, race)
+        for simulation, meeting in _cards(simulations, first - timedelta(days=1), last + timedelta(days=1))
         if _is_wanted(countries, meeting.country) and _is_wanted(types, meeting.code)
         for race in meeting.races
         if first <= datetime.fromtimestamp(race.plan.advertised_at, UTC).date() <= last
     ]
-    races.sort(key=lambda pair: (pair[1].plan.advertised_at, pair[1].race_id), reverse=not order)
+    races.sort(key=lambda found: (found[2].plan.advertised_at, found[2].race_id), reverse=not order)
     page = _page(token)
-    rows = [_listed(simulation, *pair, now) for pair in races[(page - 1) * limit : page * limit]]
+    rows = [_listed(*found, now) for found in races[(page - 1) * limit : page * limit]]
     more = _page_token(page + 1) if len(races) > page * limit else ""
     data: Json = {"races": rows, "next_page_token": more}
     return ok(header(TITLES["list"], request, now), params, msgspec.json.encode(data))
@@ -140,7 +143,7 @@ TITLES = {
     "meeting": "Get meeting by id",
     "list": "List Races",
 }
-ROOMS: dict[tuple[int, str], Callable[[Simulation, Request, datetime], Answer]] = {
+ROOMS: dict[tuple[int, str], Callable[[Sequence[Simulation], Request, datetime], Answer]] = {
     (1, "meetings"): _meetings,
     (2, "meetings"): _meeting,
     (1, "list"): _list,
@@ -148,11 +151,13 @@ ROOMS: dict[tuple[int, str], Callable[[Simulation, Request, datetime], Answer]] 
 }
 
 
-def _cards(simulation: Simulation, first: date, last: date) -> Iterable[Meeting]:
+def _cards(simulations: Sequence[Simulation], first: date, last: date) -> Iterable[tuple[Simulation, Meeting]]:
     if (last - first).days > LONGEST_SPAN_DAYS + 2:
         raise RefusedError(400, "INVALID_ARGUMENT", f"at most {LONGEST_SPAN_DAYS} days can be asked at once")
     days = (first + timedelta(days=offset) for offset in range((last - first).days + 1))
-    return (meeting for each in days for meeting in card_of(simulation, each))
+    return (
+        (simulation, meeting) for each in days for simulation in simulations for meeting in card_of(simulation, each)
+    )
 
 
 def _is_wanted(asked: str | None, value: str) -> bool:

@@ -17,7 +17,7 @@ from raceday.simulator.server import simulated_app
 @contextmanager
 def tab_at_the_door(simulation: Simulation, now: Callable[[], datetime], settings: Settings) -> Iterator[str]:
     """Serve a simulation, make it the feed while the context lasts, and give its address."""
-    with running(simulated_app(simulation, now)) as url:
+    with running(simulated_app(lambda _: [simulation], now)) as url:
         settings.NZTAB_API_URL = f"{url}{ROOT.removesuffix('/racing')}"
         yield url
 

@@ -1,10 +1,10 @@
 """`manage.py import_day [--date YYYY-MM-DD]`: the card of a racing day, and a first poll of each of its races."""
 
 import asyncio
-from argparse import ArgumentParser
+from argparse import ArgumentParser, ArgumentTypeError
 from collections.abc import AsyncIterator, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 from django.conf import settings
@@ -18,15 +18,30 @@ from raceday.feed.client import FeedAnswer, FeedClient, FeedError
 from raceday.racing_day import racing_day
 from races.models import Race
 
+NEAR = timedelta(days=7)
+
+
+def day(text: str) -> date:
+    """Read a date; a mistake is told in a sentence."""
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise ArgumentTypeError(f"a day is written 2026-11-21, not {text!r}") from None
+
 
 class Command(BaseCommand):
     help = "Import a racing day: its meetings, races and, by a first poll of each race, entrants."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--date", type=date.fromisoformat, help="NZ racing day, YYYY-MM-DD; today when left out")
+        parser.add_argument("--date", type=day, help="NZ racing day, YYYY-MM-DD; today when left out")
+        parser.add_argument("--far", action="store_true", help=f"also a day more than {NEAR.days} days from today")
 
     def handle(self, *_: Any, **options: Any) -> None:
-        card = import_card(options["date"] or racing_day(clock.now()))
+        today = racing_day(clock.now())
+        wanted = options["date"] or today
+        if abs(wanted - today) > NEAR and not options["far"]:
+            raise CommandError(f"{wanted} is {abs((wanted - today).days)} days from today: add --far if you mean it.")
+        card = import_card(wanted)
         for fault in card.faults:
             self.stderr.write(f"left out: {fault}")
         if card.error:

@@ -8,11 +8,12 @@ from django.core.management.base import BaseCommand
 
 from operations import checks
 from operations.checks import Part, Status
-from raceday import clock
+from raceday import clock, home
 from raceday.feed.client import FeedAnswer, FeedClient, FeedError
 from raceday.feed.parse import parse_generated_at
 from raceday.feed.records import ParseFault
 from raceday.racing_day import racing_day
+from raceday.run import running
 
 MOST_SKEW_SECONDS = 5.0
 WORDS = {Status.OK: "ok", Status.DEGRADED: "weak", Status.UNHEALTHY: "FAIL"}
@@ -23,12 +24,21 @@ class Command(BaseCommand):
     requires_system_checks = ()  # a missing runway is to be told here, not to keep the doctor away
 
     def handle(self, *_: Any, **__: Any) -> None:
+        if nothing_runs():
+            self.stdout.write("Nothing runs here: start it with ./run demo or ./run live, then ask again.")
+            raise SystemExit(1)
         parts, _facts = checks.run_all(clock.now())
         parts |= {"door": door()}
         for name, part in parts.items():
             self.stdout.write(f"{name:<9} {WORDS[part.status]:<5} {part.told}")
         if checks.worst(parts.values()) is not Status.OK:
             raise SystemExit(1)
+
+
+def nothing_runs() -> bool:
+    """Tell whether the home's servers run for this command alone."""
+    is_own = home.database_url(settings.HOME) == settings.DATABASE_URL
+    return is_own and running.holder(settings.HOME)[1].startswith("manage")
 
 
 def door() -> Part:

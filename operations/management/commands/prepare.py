@@ -13,6 +13,8 @@ from django.contrib.auth import get_user_model
 from django.core.management import call_command
 from django.core.management.base import BaseCommand
 from django.db import DatabaseError, connection, transaction
+from django.db.migrations.exceptions import InconsistentMigrationHistory
+from django.db.migrations.loader import MigrationLoader
 
 FEED_SECONDS = 10.0
 
@@ -24,6 +26,9 @@ class Command(BaseCommand):
 
     def handle(self, *_args: Any, **_options: Any) -> None:
         """Say `database ready` once migrated; a day that cannot be imported is only told."""
+        if reason := why_not_ours():
+            self.stdout.write(f"refused: {reason}")
+            return
         call_command("migrate", verbosity=0, interactive=False)
         self.stdout.write("database ready")
         count_statements(self.stdout.write)
@@ -39,6 +44,25 @@ class Command(BaseCommand):
             logging.getLogger(__name__).exception("the day was not imported")
             self.stdout.write(f"the day was not imported: {type(fault).__name__}: {fault}")
         self.stdout.flush()
+
+
+def why_not_ours() -> str | None:
+    """Return why this Raceday may not migrate the database, None if it may."""
+    tables = set(connection.introspection.table_names())
+    if tables and "django_migrations" not in tables:
+        return "the database holds tables that are not Raceday's: name an empty one, by DATABASE_URL or RACEDAY_HOME."
+    loader = MigrationLoader(connection)
+    try:
+        loader.check_consistent_history(connection)
+    except InconsistentMigrationHistory:
+        pass
+    else:
+        if loader.disk_migrations.keys() >= loader.applied_migrations.keys() - loader.replacements.keys():
+            return None
+    return (
+        "the database was made by another version of Raceday: start with an empty one, by another RACEDAY_HOME or"
+        " DATABASE_URL, or by ./run demo --fresh."
+    )
 
 
 def count_statements(tell: Callable[[str], Any]) -> None:

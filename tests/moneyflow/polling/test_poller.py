@@ -332,6 +332,28 @@ def test_the_days_work_is_asked_for_at_midnight_although_it_was_done_the_day_bef
     assert asked == [1, 0, 1, 0]
 
 
+def test_the_card_is_asked_for_when_the_last_race_is_over_and_then_every_five_minutes(
+    feed: Feed, server: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    noon = nz_instant(racing_day(clock.now())) + timedelta(hours=12)
+    race = LiveRace("r1", noon + timedelta(hours=2), "Open")
+    asked = []
+
+    async def script(leader: Leader) -> None:
+        for minutes, races in ((0, [race]), (1, [race]), (20, [race]), (21, []), (22, []), (25, []), (26, [])):
+            monkeypatch.setattr(clock, "now", lambda at=minutes: noon + timedelta(minutes=at))
+            leader.update(races)
+            await leader.ask_for_daily()
+            if waiting(DAILY):
+                asked.append(minutes)
+            StreamBroker(list_key="default").delete_queue()
+            note_import(racing_day(noon))
+
+    monkeypatch.setattr(clock, "now", lambda: noon)
+    led(script)
+    assert asked == [0, 21, 26]
+
+
 @pytest.mark.parametrize(
     ("now", "expected"),
     [
@@ -394,7 +416,7 @@ class Control:
             "REDIS_URL": django_settings.REDIS_URL,
             "NZTAB_API_URL": feed.url,
             "Q_CLUSTER_NAME": "control",
-            "CADENCE_FAR_SECONDS": "1",
+            **{f"CADENCE_{name}_SECONDS": "1" for name in ("FAR", "NEAR", "SOON", "CLOSING")},
             **environment,
         }
         with self.log.open("w") as file:

@@ -17,9 +17,8 @@ import psutil  # type: ignore[import-untyped]
 import pytest
 
 from raceday.processes import die_with_parent, is_running
-from raceday.run.demo_day import NEW_DAY_AFTER_SECONDS, demo_day
-from raceday.run.supervisor import elsewhen
-from raceday.run.tree import health_status
+from raceday.run.supervisor import NOWHERE, elsewhen
+from raceday.run.tree import empty, health_status
 from tests.support.isolation import free_port
 from tests.support.paths import ROOT
 from tests.support.streams import eventually
@@ -143,6 +142,29 @@ def test_manage_starts_the_servers_it_needs_and_stops_them(folder: Path) -> None
     assert said_by(folder, "manage", "shell", "--no-imports", "-c", "raise SystemExit(5)")[0] == 5
 
 
+def test_a_command_on_a_stopped_demo_asks_nobody_and_the_doctor_says_that_nothing_runs(folder: Path) -> None:
+    (folder / "demo.json").write_text("{}")
+    assert said_by(folder, "manage", "doctor") == (
+        1,
+        "Nothing runs here: start it with ./run demo or ./run live, then ask again.\n",
+    )
+    show = "from django.conf import settings; print(settings.NZTAB_API_URL)"
+    assert said_by(folder, "manage", "shell", "--no-imports", "-c", show) == (0, f"{NOWHERE}\n")
+
+
+def test_a_reader_that_has_seen_enough_ends_a_command_quietly(folder: Path) -> None:
+    print_much = "for number in range(100_000): print(number)"
+    command = [sys.executable, "manage.py", "shell", "--no-imports", "-c", print_much]
+    env = {**os.environ, "RACEDAY_HOME": str(folder)}
+    writer = subprocess.Popen(command, cwd=ROOT, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert writer.stdout
+    assert writer.stderr
+    assert writer.stdout.readline() == b"0\n"
+    writer.stdout.close()
+    assert writer.stderr.read() == b""
+    assert writer.wait() == 0
+
+
 def test_manage_starts_no_server_for_a_command_without_need(folder: Path) -> None:
     code, said = said_by(folder, "manage", "help", "migrate")
     assert code == 0
@@ -226,11 +248,35 @@ def test_run_alone_prints_the_commands() -> None:
     ]
 
 
-def test_the_demos_day_goes_on_for_hours_and_then_a_new_one_begins(folder: Path) -> None:
-    path = folder / "demo.json"
-    seed, first_start = demo_day(path, 1_000_000.5)
-    assert first_start == 1_000_000.5
-    assert demo_day(path, first_start + NEW_DAY_AFTER_SECONDS - 1) == (seed, first_start)
-    later = first_start + NEW_DAY_AFTER_SECONDS
-    assert demo_day(path, later) == (seed, later)
-    assert demo_day(path, later + 1) == (seed, later)
+@pytest.mark.parametrize(
+    ("line", "sentence"),
+    [
+        ("demo --speed 0", "a speed is above 0 and at most 1000, such as 20, not '0'"),
+        ("demo --speed fast", "a speed is above 0 and at most 1000, such as 20, not 'fast'"),
+        ("demo --port 65535", "a port is a number from 1 to 65534, not '65535'"),
+        ("live --port web", "a port is a number from 1 to 65534, not 'web'"),
+    ],
+)
+def test_a_wrong_number_is_told_in_a_sentence(folder: Path, line: str, sentence: str) -> None:
+    code, said = said_by(folder, *line.split())
+    assert code == 2
+    assert sentence in said
+
+
+def test_fresh_empties_the_folder_of_a_demo_and_no_other(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("DATABASE_URL", "REDIS_URL"):
+        monkeypatch.delenv(name, raising=False)
+    (folder / "notes.txt").write_text("mine")
+    code, said = said_by(folder, "demo", "--fresh", "--port", str(free_port()))
+    assert (code, said) == (
+        2,
+        f"raceday: --fresh empties only the data of a demo, and {folder} holds something else.\n",
+    )
+    (folder / "demo.json").write_text("{}")
+    for name in ("postgres", "valkey"):
+        (folder / name).mkdir()
+    empty(folder)
+    assert {path.name for path in folder.iterdir()} == {"notes.txt", "lock"}
+    code, said = said_by(folder, "demo", "--fresh", DATABASE_URL="postgresql://me@/x")
+    assert code == 2
+    assert "unset DATABASE_URL" in said

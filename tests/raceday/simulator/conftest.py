@@ -57,7 +57,10 @@ class Tab:
 def served() -> Iterator[Tab]:
     simulation = Simulation(seed="tests", first_start=STARTED)
     tab: Tab
-    with running(simulated_app(simulation, lambda: tab.now)) as url, httpx.Client(base_url=url, timeout=5) as client:
+    with (
+        running(simulated_app(lambda _: [simulation], lambda: tab.now)) as url,
+        httpx.Client(base_url=url, timeout=5) as client,
+    ):
         tab = Tab(simulation, client)
         yield tab
 

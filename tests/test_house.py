@@ -10,7 +10,7 @@ from django.urls import URLPattern, URLResolver, get_resolver
 
 from tests.support.paths import ROOT
 
-FLOORS = ("raceday", "accounts", "meetings", "races", "moneyflow", "operations")
+FLOORS = ("raceday", "accounts", "meetings", "races", "moneyflow", "operations", "board")
 WIRING = {"config.settings", "config.wsgi", "config.asgi"}  # how every Django project is started
 
 

@@ -18,6 +18,7 @@ from raceday import home
 from raceday.processes import kill
 from raceday.racing_day import nz_instant
 from raceday.run import tree as trees
+from raceday.run.backup import backup, restore
 from raceday.run.demo_day import season_file
 from raceday.run.embedded import addresses, start_servers
 from raceday.run.process import (
@@ -242,6 +243,10 @@ def parser() -> argparse.ArgumentParser:
         if name == "demo":
             tree.add_argument("--speed", type=speed, default=1.0)
             tree.add_argument("--fresh", action="store_true")
+    for name in ("backup", "restore"):
+        # Relative to where the person is, not to the project.
+        place = Path(os.environ.get("RACEDAY_CWD", "")).joinpath
+        commands.add_parser(name, allow_abbrev=False).add_argument("file", type=place)
     for name in ("check", "fmt"):
         commands.add_parser(name)
     return described
@@ -256,6 +261,8 @@ def dispatch(arguments: Sequence[str]) -> int:
         return trees.demo(port=options.port, speed=options.speed, is_fresh=options.fresh)
     if options.command == "live":
         return trees.live(port=options.port)
+    if options.command in {"backup", "restore"}:
+        return (backup if options.command == "backup" else restore)(options.file)
     return check() if options.command == "check" else fmt()
 
 

@@ -1,4 +1,4 @@
-"""The proxy's file in deploy/ with a real proxy: one address for API and streams."""
+"""What deploy/ and the image are made of: a proxy tried for real, a service that systemd accepts, no app forgotten."""
 
 import os
 import shutil
@@ -11,6 +11,7 @@ from pathlib import Path
 from threading import Thread
 
 import pytest
+from django.conf import settings as django_settings
 
 from raceday.processes import die_with_parent
 from tests.support.isolation import free_port
@@ -19,6 +20,7 @@ from tests.support.streams import Listener, Streams, Valkey, eventually
 
 CONF = ROOT / "deploy" / "nginx.conf"
 NGINX = shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin")
+SYSTEMD_ANALYZE = shutil.which("systemd-analyze")
 
 
 class Web(BaseHTTPRequestHandler):
@@ -92,3 +94,23 @@ def test_behind_the_proxy_events_come_one_by_one_at_the_webs_own_address(proxy: 
 def test_behind_the_proxy_all_else_is_the_web_servers(proxy: Streams) -> None:
     answer = proxy.ask("x=1", path="/api/streams")
     assert answer.read().decode() == f"web /api/streams?x=1 127.0.0.1:{proxy.port} 127.0.0.1"
+
+
+# ── The service and the image ───────────────────────────────────────────────────────────────────
+def test_systemd_finds_nothing_wrong_with_the_service(tmp_path: Path) -> None:
+    if SYSTEMD_ANALYZE is None:
+        pytest.skip("systemd-analyze is not on this machine")
+    text = (ROOT / "deploy" / "raceday.service").read_text()
+    assert "ExecStart=/opt/raceday/run live\n" in text
+    unit = tmp_path / "raceday.service"
+    unit.write_text(text.replace("/opt/raceday", str(ROOT)))  # it looks for the program
+    done = subprocess.run([SYSTEMD_ANALYZE, "verify", unit], capture_output=True, text=True, check=False)
+    assert "raceday.service" not in done.stdout + done.stderr
+    assert done.returncode == 0
+
+
+def test_every_app_is_in_the_image() -> None:
+    ours = {name for name in django_settings.INSTALLED_APPS if (ROOT / name).is_dir()} | {"config"}
+    copied = {line.split()[1] for line in (ROOT / "Dockerfile").read_text().splitlines() if line.startswith("COPY ")}
+    let_in = {line.removeprefix("!") for line in (ROOT / ".dockerignore").read_text().splitlines() if line[:1] == "!"}
+    assert copied == let_in == ours | {"manage.py", "requirements.txt"}

@@ -13,9 +13,6 @@ TOP = {path.name for path in ROOT.iterdir() if path.is_dir() and not path.name.s
 PATH = re.compile(r"(?<![\w/.$])((?:[\w.-]+/)+[\w.-]*)")
 LINK = re.compile(r"\]\((?!https?:|#)([^)#\s]+)")
 TEST_NAME = re.compile(r"\btest_\w+\b(?!\.py)")
-# Written about before they are here; the last test says when a name must go.
-AWAITED_COMMANDS = {"backup", "restore"}
-AWAITED_FILES = {"SECURITY.md"}
 
 
 def found(pattern: re.Pattern[str]) -> Iterator[tuple[Path, str]]:
@@ -44,13 +41,13 @@ def test_every_link_in_the_documents_leads_to_a_file() -> None:
     missing = [
         f"{document.relative_to(ROOT)}: {link}"
         for document, link in found(LINK)
-        if link not in AWAITED_FILES and not (document.parent / link).exists()
+        if not (document.parent / link).exists()
     ]
     assert missing == []
 
 
 def test_every_run_command_in_the_documents_is_one() -> None:
-    known = run_commands() | AWAITED_COMMANDS
+    known = run_commands()
     unknown = [
         f"{document.relative_to(ROOT)}: ./run {word}"
         for document, word in found(re.compile(r"\./run ([a-z]\w*)"))
@@ -75,8 +72,3 @@ def test_every_test_that_the_documents_name_exists() -> None:
     files = {path.stem for path in (ROOT / "tests").rglob("test_*.py")}
     unknown = [f"{document.name}: {name}" for document, name in found(TEST_NAME) if name not in named | files]
     assert unknown == []
-
-
-def test_nothing_is_awaited_that_is_already_here() -> None:
-    here = {name for name in AWAITED_FILES if (ROOT / name).exists()} | (AWAITED_COMMANDS & run_commands())
-    assert here == set(), "take these names out of AWAITED_COMMANDS and AWAITED_FILES"

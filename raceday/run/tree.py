@@ -234,6 +234,7 @@ def show(port: int, *, login: str, root: Path, logs: Path | None) -> None:
     """Print what is where."""
     web = f"http://127.0.0.1:{port}"
     rows = {
+        "page": f"{web}/",
         "API": f"{web}/api/",
         "API docs": f"{web}/api/docs",
         "streams": f"http://127.0.0.1:{port + 1}/api/stream, or {web}/api/stream, which leads there",

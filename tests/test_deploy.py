@@ -51,7 +51,7 @@ def streams(folder: Path) -> Iterator[Streams]:
     valkey.tell("r1", {"a": 1})
     process = Streams(valkey)
     yield process
-    process.kill()
+    process.stop()
     valkey.kill()
 
 

@@ -65,7 +65,8 @@ CHECKS = {
     "deploy": ["manage.py", "check", "--deploy", "--fail-level", "WARNING"],
     **{day: [*SUITE, "-q", *DATE_SENSITIVE] for day in SHIFTED_DAYS},
     "faults": ["-m", "faults", "--short", "--counts"],
-    "tests": SUITE,
+    "tests": ["-m", "coverage", "run", *SUITE],
+    "coverage": ["-m", "tests.support.covered"],
 }
 
 
@@ -118,7 +119,8 @@ def throw_away(*, is_durable: bool) -> Iterator[tuple[ProcessTree, dict[str, str
     try:
         with ProcessTree(scratch=root) as tree:
             urls = start_servers(tree, root, connections=TEST_CONNECTIONS, is_durable=is_durable)
-            yield tree, {**environment(root, urls), "TMPDIR": str(root)}  # so that all of it goes, even after kill -9
+            own = {"TMPDIR": str(root), "COVERAGE_FILE": str(root / "coverage")}  # all of it goes, even after kill -9
+            yield tree, environment(root, urls) | own
     finally:
         shutil.rmtree(home.socket_folder(root), ignore_errors=True)
         shutil.rmtree(root, ignore_errors=True)

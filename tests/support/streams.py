@@ -116,6 +116,10 @@ class Streams:
         self.process.kill()
         self.process.wait()
 
+    def stop(self) -> None:
+        self.process.terminate()
+        self.process.wait()
+
 
 class Message(NamedTuple):
     """One event as a browser dispatches it."""

@@ -37,7 +37,7 @@ def valkey() -> Iterator[Valkey]:
 def streams(valkey: Valkey) -> Iterator[Streams]:
     process = Streams(valkey, CORS_ALLOWED_ORIGINS="https://client.example")
     yield process
-    process.kill()
+    process.stop()
 
 
 @pytest.fixture
@@ -45,7 +45,7 @@ def other(valkey: Valkey) -> Iterator[list[Streams]]:
     started: list[Streams] = []
     yield started
     for process in started:
-        process.kill()
+        process.stop()
 
 
 def pool(number: int) -> tuple[str, Any]:

@@ -26,9 +26,11 @@ from raceday.published import shelf
 from raceday.queue import cluster
 from raceday.queue.broker import valkey
 from raceday.racing_day import racing_day
+from raceday.simulator.day import Simulation
 from races.models import PollMark, Race
 from tests.support.card import make_meeting, make_race, own_keys  # noqa: F401  # a fixture
 from tests.support.lane import LaneClient
+from tests.support.tab import control, tab_at_the_door
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("own_keys")]
 
@@ -236,6 +238,12 @@ def test_health_takes_no_query(client: Client) -> None:
 
 
 # ── The doctor ──────────────────────────────────────────────────────────────────────────────────
+@pytest.fixture
+def feed(settings: Settings) -> Iterator[str]:
+    with tab_at_the_door(Simulation(seed="doctor", first_start=clock.now()), clock.now, settings) as url:
+        yield url
+
+
 def doctor() -> tuple[dict[str, str], int]:
     code = 0
     try:
@@ -252,4 +260,27 @@ def test_the_doctor_says_the_same_in_words(runway: None, settings: Settings) -> 
     assert lines["clusters"] == "weak  no heartbeat of publish for 15 s: see their logs"
     assert lines["door"].startswith("FAIL  http://127.0.0.1:9: ConnectError")
     assert lines["polls"] == "ok    0 live races, each stored when it was due"
+    assert code == 1
+
+
+def test_the_doctor_ends_with_0_where_all_is_well(runway: None, feed: str) -> None:
+    lines, code = doctor()
+    assert {line.split()[0] for line in lines.values()} == {"ok"}
+    assert lines["door"].startswith(f"ok    {feed}")
+    assert code == 0
+
+
+@pytest.mark.parametrize(
+    ("fault", "told"),
+    [
+        ({"fault": "future_stamp", "seconds": 3600}, "weak  our clock is -36"),
+        ({"fault": "wrong_types", "path": "header.generated_time"}, "FAIL  $.header.generated_time: "),
+    ],
+)
+def test_the_doctor_tells_a_clock_or_an_answer_that_is_wrong(
+    runway: None, feed: str, fault: dict[str, Any], told: str
+) -> None:
+    control(feed, **fault)
+    lines, code = doctor()
+    assert lines["door"][: len(told)] == told
     assert code == 1

@@ -25,18 +25,21 @@ def main() -> int:
     """Add up what all processes of the suite ran, print it and return the exit code."""
     suite = Coverage()
     suite.combine()
-    files = (Path(file).relative_to(ROOT) for file in suite.get_data().measured_files())
-    rooms = {str(file.parent / "*.py") for file in files if file.name != "__init__.py"}
-    limits = dict.fromkeys(rooms, LEAST_PERCENTAGE) | dict.fromkeys(pure_modules(), 100)
-    low = []
-    for files, limit in sorted(limits.items()):
-        percentage = suite.report(include=files, file=StringIO())
-        sys.stdout.write(f"{files.removesuffix('/*.py'):<36} {floor(percentage):>3} %\n")
-        if percentage < limit:
-            low.append(files)
+    measured = (Path(file).relative_to(ROOT) for file in suite.get_data().measured_files())
+    folders = {str(file.parent / "*.py") for file in measured if file.name != "__init__.py"}
+    limits = dict.fromkeys(folders, LEAST_PERCENTAGE) | dict.fromkeys(pure_modules(), 100)
+    low = [files for files, limit in sorted(limits.items()) if print_percentage(suite, files) < limit]
+    print_percentage(suite, None)
     if low:
         suite.report(include=low, show_missing=True, skip_covered=True)
     return 1 if low else 0
+
+
+def print_percentage(suite: Coverage, files: str | None) -> float:
+    """Print how much of these files, None is all, the suite ran, and return it."""
+    percentage = suite.report(include=files, file=StringIO())
+    sys.stdout.write(f"{(files or 'all').removesuffix('/*.py'):<34} {floor(percentage):>3} %\n")
+    return percentage
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """manage.py's commands as a person sees them, on a simulated day."""
 
 from collections.abc import Callable, Iterator
-from datetime import datetime, time
+from datetime import datetime, time, timedelta
 from io import StringIO
 
 import pytest
@@ -79,3 +79,16 @@ def test_poll_status_shows_races_and_faults(tab: str) -> None:
     assert "parse_error       1 in 15 min" in told
     assert "r9: parse_error $.data: gone" in told
     assert f"live races {Race.objects.live().count()}" in told
+
+
+def test_a_day_far_from_today_must_be_asked_for_twice(tab: str) -> None:
+    far = racing_day(clock.now()) + timedelta(days=8)
+    with pytest.raises(CommandError, match=f"{far} is 8 days from today: add --far if you mean it."):
+        said("import_day", "--date", str(far))
+    assert not Race.objects.exists()
+    assert f"{far}: 6 meetings" in said("import_day", "--date", str(far), "--far")
+
+
+def test_a_day_that_is_none_is_told_in_a_sentence(tab: str) -> None:
+    with pytest.raises(CommandError, match="a day is written 2026-11-21, not 'nonsense'"):
+        said("import_day", "--date", "nonsense")

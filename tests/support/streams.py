@@ -171,7 +171,7 @@ class Listener:
                 self.last_id = line[4:-1].decode()
 
 
-def eventually(condition: Any, seconds: float = 15) -> None:
+def eventually(condition: Any, seconds: float = 60) -> None:
     give_up = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < give_up

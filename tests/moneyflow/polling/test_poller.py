@@ -428,6 +428,14 @@ class Control:
                 stderr=file,
             )
 
+    def stop(self) -> None:
+        """As `./run` does."""
+        self.leader.terminate()
+        with suppress(subprocess.TimeoutExpired):
+            self.leader.wait(PATIENCE_SECONDS)
+        self.leader.kill()
+        self.leader.wait()
+
     def told(self, event: str) -> list[dict[str, Any]]:
         lines = (line for line in self.log.read_text().splitlines() if line.startswith("{") and line.endswith("}"))
         return [entry for entry in map(json.loads, lines) if entry["event"] == event]
@@ -445,8 +453,7 @@ def control(tmp_path: Path, feed: Feed, server: object, transactional_db: None) 
 
     yield start
     for cluster_process in started:
-        cluster_process.leader.kill()
-        cluster_process.leader.wait()
+        cluster_process.stop()
     # The backends of what was killed must be gone before the test database can be emptied.
     assert eventually(lambda: not backends())
 

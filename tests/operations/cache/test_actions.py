@@ -217,3 +217,6 @@ def test_hit_rates_add_up_what_every_process_answered(tmp_path: Path) -> None:
         [sys.executable, "-c", STATS], cwd=ROOT, env=env, check=True, timeout=60, capture_output=True, text=True
     )
     assert json.loads(told.stdout) == [{"route": "race", "hits": 4, "stales": 0, "misses": 2, "hit_rate": 0.6667}]
+    command = [sys.executable, "manage.py", "cache", "stats"]
+    said = subprocess.run(command, cwd=ROOT, env=env, check=True, timeout=60, capture_output=True, text=True)
+    assert "hit rate    66.7%  race: 4 hits, 0 stale, 2 misses\n" in said.stdout

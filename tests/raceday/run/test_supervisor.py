@@ -12,9 +12,12 @@ from contextlib import suppress
 from datetime import datetime, timedelta
 from pathlib import Path
 from shutil import rmtree
+from urllib.parse import quote, urlencode
 
 import psutil  # type: ignore[import-untyped]
 import pytest
+from django.conf import settings
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from raceday.processes import die_with_parent, is_running
 from raceday.run.supervisor import NOWHERE, elsewhen
@@ -170,6 +173,14 @@ def test_manage_starts_no_server_for_a_command_without_need(folder: Path) -> Non
     assert code == 0
     assert "usage" in said
     assert not (folder / "postgres").exists()
+
+
+def test_a_database_that_cannot_be_prepared_is_told_with_its_log(folder: Path) -> None:
+    read_only = make_conninfo(settings.DATABASE_URL, options="-c default_transaction_read_only=on")
+    url = f"postgresql:///?{urlencode(conninfo_to_dict(read_only), quote_via=quote)}"
+    code, said = said_by(folder, "demo", "--port", str(free_port()), DATABASE_URL=url)
+    assert code == 1, said
+    assert said.endswith(f"raceday: the database could not be prepared (log: {folder}/logs/prepare.log).\n")
 
 
 def test_a_port_in_use_is_told_in_a_sentence(folder: Path) -> None:

@@ -200,6 +200,21 @@ def test_a_taken_port_is_a_sentence_and_exit_2() -> None:
     assert "cannot start the simulator on port" in errors
 
 
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["--first-start", "2026-11-21T01:00:00"], "an instant needs an offset"),
+        (["--refresh", "0"], "a refresh is more than 0"),
+        (["--samples", "/dev"], "cannot start the simulator on port 1: /dev holds no recorded answers"),
+    ],
+)
+def test_an_argument_that_makes_no_sense_is_a_sentence_and_exit_2(arguments: list[str], told: str) -> None:
+    process = _start("--port", "1", *arguments)
+    _, errors = process.communicate(timeout=20)
+    assert process.returncode == 2
+    assert told in errors
+
+
 def test_older_stamps_come_with_the_answers_of_then(tab: Tab) -> None:
     before = tab.get(event_path(tab)).content
     tab.at(STARTED.timestamp() + 150)

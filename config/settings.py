@@ -187,6 +187,7 @@ WHITENOISE_USE_FINDERS = True  # no collectstatic step between a clone and a run
 USE_TZ = True
 TIME_ZONE = "Pacific/Auckland"  # what staff read in the admin; bounds of days come from raceday.racing_day
 AUTH_USER_MODEL = "accounts.User"
+LOGIN_REDIRECT_URL = "/admin/"  # after a login that was not on the way to a page
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 APPEND_SLASH = False
 LOGGING_CONFIG = None
@@ -296,6 +297,7 @@ UNFOLD = {
     "SITE_HEADER": "Raceday",
     "SITE_SYMBOL": "sports_score",
     "SITE_URL": None,
+    "STYLES": ["/static/operations/admin.css"],
     "DASHBOARD_CALLBACK": "operations.admin.dashboard.dashboard",
     "SIDEBAR": {"navigation": "operations.admin.dashboard.sidebar"},
 }

@@ -4,6 +4,8 @@ from typing import ClassVar
 
 from django.db import models
 
+from raceday.racing_day import NZ
+
 
 class PollRun(models.Model):
     """One poll attempt and what became of it. Milliseconds are measured; None where a room was not reached."""
@@ -42,8 +44,11 @@ class PollRun(models.Model):
             ),
         ]
 
+    race_name: str | None = None  # given by a floor that knows races
+
     def __str__(self) -> str:
-        return f"{self.race_id} {self.outcome} {self.polled_at}"
+        polled = self.polled_at.astimezone(NZ)
+        return f"{self.race_name or self.race_id or 'the card'}, polled {polled:%H:%M:%S}: {self.outcome}"
 
 
 class FeedPayload(models.Model):
@@ -55,9 +60,10 @@ class FeedPayload(models.Model):
 
     class Meta:
         db_table = "feed_payloads"
+        verbose_name = "unreadable answer"
 
     def __str__(self) -> str:
-        return f"payload of poll run {self.pk}"
+        return str(self.poll_run)
 
 
 class Operations(models.Model):

@@ -9,6 +9,7 @@ from django.db.models.functions import Now
 
 from meetings.models import Meeting
 from raceday.feed.records import ENDED
+from raceday.racing_day import NZ
 
 
 class RaceQuerySet(models.QuerySet["Race"]):
@@ -45,7 +46,9 @@ class Race(models.Model):
         ordering: ClassVar = ["start_time", "race_id"]
 
     def __str__(self) -> str:
-        return f"R{self.race_number} {self.name}"
+        """Name the race as staff do; who names many selects their meetings with them."""
+        start = self.start_time.astimezone(NZ)
+        return f"R{self.race_number} {self.meeting.meeting_name} {start:%H:%M} · {self.name}"
 
 
 class Entrant(models.Model):

@@ -4,12 +4,12 @@ from django.contrib import admin
 from django.urls import path
 from django_q.models import Failure, OrmQ, Schedule, Success
 
-from operations.admin import cards, polls
+from operations.admin import cards, entrants, polls, staff_actions
 from operations.admin.cache import cache_page
 from operations.admin.tasks import FailureAdmin, TaskAdmin, queues_page
 from raceday.staff.login import LoginForm
 
-__all__ = ["cards", "polls"]
+__all__ = ["cards", "entrants", "polls", "staff_actions"]
 
 admin.site.login_form = LoginForm
 admin.site.index_title = "Race day"

@@ -6,15 +6,16 @@ from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
-from django.urls import reverse
-from django.utils.html import format_html
-from unfold.admin import ModelAdmin, TabularInline
+from unfold.admin import ModelAdmin
 from unfold.decorators import display
 
 from meetings.models import Meeting
-from operations.admin.race_page import race_page
-from raceday.staff.pieces import RacingDayFilter, ReadOnly, enqueue, link, nz_time, told
-from races.models import Entrant, Race
+from operations.admin.names import FoundByRace
+from operations.admin.race_page import race_page, races_table
+from raceday.staff.pieces import RacingDayFilter, ReadOnly, enqueue, link, nz_time, record
+from races.models import Race
+
+STATUS_COLOURS = {"Open": "success", "Closed": "warning", "Interim": "info", "Final": "primary", "Abandoned": "danger"}
 
 
 class MeetingDayFilter(RacingDayFilter):
@@ -24,20 +25,26 @@ class MeetingDayFilter(RacingDayFilter):
 
 @admin.register(Meeting)
 class MeetingAdmin(ReadOnly, ModelAdmin):  # type: ignore[misc]  # unfold has no types
-    list_display = (
-        "meeting_name",
-        "date",
-        "country",
-        "race_type",
-        "shown_status",
-        "track_condition",
-        "weather",
-        "card",
-    )
+    list_display = ("meeting_name", "date", "country", "race_type", "shown_status", "track_condition", "weather")
     list_filter = (MeetingDayFilter, "race_type", "country", "status")
-    search_fields = ("meeting_name", "meeting_id")
+    search_fields = ("meeting_name", "meeting_id", "races__name")
+    search_help_text = "a meeting or one of its races"
     actions = ("reimport_day",)
-    readonly_fields = ("card",)
+    fields = (
+        ("meeting_name", "date"),
+        ("race_type", "shown_status"),
+        ("country", "state"),
+        ("track_condition", "weather"),
+        "meeting_id",
+    )
+    readonly_fields = ("shown_status",)
+    change_form_outer_after_template = "operations/tables.html"
+
+    def render_change_form(self, request: HttpRequest, context: dict[str, Any], **kwargs: Any) -> HttpResponse:
+        races = kwargs["obj"].races.select_related("meeting", "mark")
+        page = {**context, "tables": [races_table("Races", races)]}
+        shown: HttpResponse = super().render_change_form(request, page, **kwargs)
+        return shown
 
     @display(  # type: ignore[untyped-decorator]
         description="status", ordering="status", label={"active": "success", "abandoned": "danger"}
@@ -45,81 +52,59 @@ class MeetingAdmin(ReadOnly, ModelAdmin):  # type: ignore[misc]  # unfold has no
     def shown_status(self, meeting: Meeting) -> str:
         return meeting.status
 
-    @admin.display(description="races")
-    def card(self, meeting: Meeting) -> str:
-        address = f"{reverse('admin:races_race_changelist')}?day=any&meeting__exact={meeting.pk}"
-        return format_html('<a class="text-primary-600 dark:text-primary-500" href="{}">its card</a>', address)
-
     @admin.action(description="Re-import the racing day", permissions=["act"])
     def reimport_day(self, request: HttpRequest, meetings: QuerySet[Meeting]) -> None:
-        days = sorted({day.isoformat() for day in meetings.values_list("date", flat=True)})
+        days = sorted({meeting.date.isoformat() for meeting in meetings})
         tasks = [("moneyflow.tasks.import_day", day) for day in days]
-        enqueue(request, tasks, said=f"Queued: import of {', '.join(days)}.")
+        if enqueue(request, tasks, said=f"Queued: import of {', '.join(days)}."):
+            record(request, meetings, "Asked for the import of its racing day.")
 
 
 class RaceDayFilter(RacingDayFilter):
     field = "race_date_nz"
 
 
-class EntrantInline(ReadOnly, TabularInline):  # type: ignore[misc]  # unfold has no types
-    model = Entrant
-    hide_title = True
-    readonly_fields = ("number", "tote", "fixed", "hold", "scratched")
-    fields = ("number", "name", "barrier", "jockey", "trainer_name", "weight", "tote", "fixed", "hold", "scratched")
-
-    @admin.display(description="No.")
-    def number(self, entrant: Entrant) -> int:
-        return entrant.runner_number
-
-    @admin.display(description="tote win, place")
-    def tote(self, entrant: Entrant) -> str:
-        return f"{told(entrant.pool_win_odds)}, {told(entrant.pool_place_odds)}"
-
-    @admin.display(description="fixed win, place")
-    def fixed(self, entrant: Entrant) -> str:
-        return f"{told(entrant.fixed_win_odds)}, {told(entrant.fixed_place_odds)}"
-
-    @admin.display(description="hold")
-    def hold(self, entrant: Entrant) -> str:
-        return told(entrant.hold_percentage, "%")
-
-    @admin.display(description="state")
-    def scratched(self, entrant: Entrant) -> str:
-        return "gone" if entrant.gone_at else "scratched" if entrant.is_scratched else "runs"
-
-
 @admin.register(Race)
-class RaceAdmin(ReadOnly, ModelAdmin):  # type: ignore[misc]  # unfold has no types
-    list_display = ("start", "track", "race_number", "name", "shown_status", "last_polled")
-    list_display_links = ("start", "name")
+class RaceAdmin(FoundByRace, ReadOnly, ModelAdmin):  # type: ignore[misc]  # unfold has no types
+    list_display = ("called", "shown_start", "shown_status", "last_polled")
     list_filter = (RaceDayFilter, "status", "meeting__race_type", "meeting__country")
-    search_fields = ("name", "race_id", "meeting__meeting_name")
+    search_fields = ("race_id",)
+    search_help_text = "a race, a meeting, R5"
     list_select_related = ("meeting", "mark", "pool", "result")
     ordering = ("start_time", "race_id")
+    race_field = "pk"
     fields = (
         ("name", "track"),
         ("race_number", "shown_status"),
-        ("start", "jumped"),
+        ("shown_start", "jumped"),
         ("distance", "track_condition"),
         ("weather", "last_polled"),
         "race_id",
     )
-    readonly_fields = ("track", "shown_status", "start", "jumped", "last_polled")
-    inlines = (EntrantInline,)
+    readonly_fields = ("track", "shown_status", "shown_start", "jumped", "last_polled")
     actions = ("poll_now",)
     change_form_outer_before_template = "operations/race_chart.html"
-    change_form_outer_after_template = "operations/race_tables.html"
+    change_form_outer_after_template = "operations/tables.html"
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Race]:
         return Race.objects.select_related(*self.list_select_related)
 
     def render_change_form(self, request: HttpRequest, context: dict[str, Any], **kwargs: Any) -> HttpResponse:
-        page = {**context, **race_page(kwargs["obj"]), "may_act": self.has_act_permission(request)}
+        page = {
+            **context,
+            **race_page(kwargs["obj"]),
+            "chart_title": "Win-pool shares, the last hour of readings",
+            "may_act": self.has_act_permission(request),
+        }
         shown: HttpResponse = super().render_change_form(request, page, **kwargs)
         return shown
 
+    @admin.display(description="race", ordering="start_time")
+    def called(self, race: Race) -> str:
+        return str(race)
+
     @admin.display(description="start, NZ", ordering="start_time")
-    def start(self, race: Race) -> str | None:
+    def shown_start(self, race: Race) -> str | None:
         return nz_time(race.start_time)
 
     @admin.display(description="jumped")
@@ -130,11 +115,7 @@ class RaceAdmin(ReadOnly, ModelAdmin):  # type: ignore[misc]  # unfold has no ty
     def track(self, race: Race) -> str:
         return link(race.meeting.meeting_name, "meetings_meeting_change", race.meeting_id)
 
-    @display(  # type: ignore[untyped-decorator]
-        description="status",
-        ordering="status",
-        label={"Open": "success", "Closed": "warning", "Interim": "info", "Final": "primary", "Abandoned": "danger"},
-    )
+    @display(description="status", ordering="status", label=STATUS_COLOURS)  # type: ignore[untyped-decorator]
     def shown_status(self, race: Race) -> str:
         return race.status
 
@@ -144,7 +125,8 @@ class RaceAdmin(ReadOnly, ModelAdmin):  # type: ignore[misc]  # unfold has no ty
 
     @admin.action(description="Poll now", permissions=["act"])
     def poll_now(self, request: HttpRequest, races: QuerySet[Race]) -> HttpResponse | None:
-        race_ids = list(races.values_list("pk", flat=True))
-        tasks = [("moneyflow.tasks.poll_now", race_id) for race_id in race_ids]
-        enqueue(request, tasks, said=f"Queued: {len(tasks)} poll{'s'[: len(tasks) != 1]}.")
-        return redirect("admin:races_race_change", race_ids[0]) if len(race_ids) == 1 else None
+        chosen = list(races)
+        tasks = [("moneyflow.tasks.poll_now", race.pk) for race in chosen]
+        if enqueue(request, tasks, said=f"Queued: {len(tasks)} poll{'s'[: len(tasks) != 1]}."):
+            record(request, chosen, "Asked for a poll.")
+        return redirect("admin:races_race_change", chosen[0].pk) if len(chosen) == 1 else None

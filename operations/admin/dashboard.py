@@ -4,6 +4,7 @@ from datetime import timedelta
 from typing import Any
 
 from django.contrib import admin
+from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Group
 from django.db.models import Count, Max, Model
 from django.http import HttpRequest
@@ -12,24 +13,28 @@ from django_q.models import Failure, Success
 
 from accounts.models import User
 from meetings.models import Meeting
-from operations.admin.race_page import next_races_table
+from operations.admin.race_page import races_table
 from raceday.clock import now
 from raceday.models import FeedPayload, PollRun
 from raceday.staff.pieces import nz_time
 from raceday.staff.routes import VIEW
-from races.models import PollMark, Race
+from races.models import Entrant, PollMark, Race
 
 # A page of no model is named by its URL.
 PAGES: dict[str, tuple[tuple[str, str, type[Model] | str], ...]] = {
-    "Racing": (("Meetings", "stadium", Meeting), ("Races", "sports_score", Race)),
-    "Feed": (("Poll runs", "sync", PollRun), ("Kept answers", "draft", FeedPayload)),
+    "Racing": (("Meetings", "stadium", Meeting), ("Races", "sports_score", Race), ("Entrants", "pets", Entrant)),
+    "Feed": (("Poll runs", "sync", PollRun), ("Unreadable answers", "draft", FeedPayload)),
     "Tasks": (
-        ("Queues", "stacks", "queues"),
-        ("Failures", "error", Failure),
-        ("Successes", "task_alt", Success),
+        ("Tasks and queues", "stacks", "queues"),
+        ("Failed tasks", "error", Failure),
+        ("Finished tasks", "task_alt", Success),
     ),
-    "Serving": (("Kept bodies", "bolt", "cache"),),
-    "Staff": (("Users", "person", User), ("Groups", "group", Group)),
+    "Serving": (("Response cache", "bolt", "cache"),),
+    "Staff": (
+        ("Users", "person", User),
+        ("Groups", "group", Group),
+        ("Staff actions", "history", LogEntry),
+    ),
 }
 
 
@@ -40,7 +45,7 @@ def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     coming = Race.objects.live().filter(start_time__gte=at - timedelta(minutes=5)).select_related("meeting", "mark")
     recent = PollRun.objects.filter(polled_at__gte=at - timedelta(minutes=15)).order_by()
     return context | {
-        "next_races": next_races_table(coming[:10]),
+        "next_races": races_table("Next races", coming[:10]),
         "seconds_since_poll": newest["polled_at"] and (at - newest["polled_at"]).total_seconds(),
         "feed_age_seconds": newest["generated_at"] and (at - newest["generated_at"]).total_seconds(),
         "outcomes": recent.values_list("outcome").annotate(number=Count("pk")).order_by("-number"),

@@ -13,12 +13,13 @@ from unfold.admin import ModelAdmin
 from unfold.decorators import display
 from unfold.paginator import InfinitePaginator
 
+from operations.admin.names import RacesNamed
 from raceday.clock import now
 from raceday.models import FeedPayload, PollRun
-from raceday.staff.pieces import ReadOnly, link, nz_time, told
+from raceday.staff.pieces import ReadOnly, link, milliseconds, nz_time, told
 
 PAYLOAD_SHOWN_BYTES = 64 * 1024
-FAULTS = (PollRun.Outcome.FEED_ERROR, PollRun.Outcome.PARSE_ERROR, PollRun.Outcome.NO_PARTITION)
+FAULTS = set(PollRun.Outcome) - {PollRun.Outcome.CHANGED, PollRun.Outcome.UNCHANGED, PollRun.Outcome.LATE}
 
 
 class PolledWithinFilter(admin.SimpleListFilter):
@@ -38,16 +39,14 @@ class PolledWithinFilter(admin.SimpleListFilter):
 
 
 @admin.register(PollRun)
-class PollRunAdmin(ReadOnly, ModelAdmin):  # type: ignore[misc]  # unfold has no types, here and below
-    list_display = (
-        "polled", "race", "shown_outcome", "reason", "http_status", "body_bytes", "fetch", "transform", "answer",
-    )  # fmt: skip
+class PollRunAdmin(RacesNamed, ReadOnly, ModelAdmin):  # type: ignore[misc]  # unfold has no types, here and below
+    list_display = ("polled", "race", "shown_outcome", "reason", "http_status", "fetch", "transform")
     list_filter = (PolledWithinFilter, "outcome", "http_status")
     search_fields = ("reason", "race_id")
-    search_help_text = "part of a reason, or of a race's id"
+    search_help_text = "a race, a meeting, part of a reason"
     fields = (
         "polled", "race", "race_id", "outcome", "reason", "generated", "http_status", "body_bytes",
-        "fetch", "transform", "answer",
+        "fetch", "transform", "left_out", "answer",
     )  # fmt: skip
     readonly_fields = ("polled", "race", "generated", "fetch", "transform", "answer")
     list_per_page = 50
@@ -57,7 +56,7 @@ class PollRunAdmin(ReadOnly, ModelAdmin):  # type: ignore[misc]  # unfold has no
     def get_queryset(self, request: HttpRequest) -> QuerySet[PollRun]:
         return PollRun.objects.select_related("payload").defer("payload__body")
 
-    @admin.display(description="polled", ordering="polled_at")
+    @admin.display(description="polled, NZ", ordering="polled_at")
     def polled(self, run: PollRun) -> str | None:
         return nz_time(run.polled_at)
 
@@ -66,33 +65,28 @@ class PollRunAdmin(ReadOnly, ModelAdmin):  # type: ignore[misc]  # unfold has no
         return nz_time(run.generated_at)
 
     @admin.display(description="fetch", ordering="fetch_ms")
-    def fetch(self, run: PollRun) -> str | None:
-        return None if run.fetch_ms is None else told(round(run.fetch_ms, 1), "ms")
+    def fetch(self, run: PollRun) -> str:
+        return milliseconds(run.fetch_ms)
 
-    @admin.display(description="parse and transform", ordering="transform_ms")
-    def transform(self, run: PollRun) -> str | None:
-        return None if run.transform_ms is None else told(round(run.transform_ms, 1), "ms")
-
-    @admin.display(description="race")
-    def race(self, run: PollRun) -> str | None:
-        """Name the race by the start of its id; its name is known a floor higher."""
-        return link(run.race_id[:8], "races_race_change", run.race_id) if run.race_id else None
+    @admin.display(description="parse", ordering="transform_ms")
+    def transform(self, run: PollRun) -> str:
+        return milliseconds(run.transform_ms)
 
     @display(  # type: ignore[untyped-decorator]
         description="outcome",
         ordering="outcome",
-        label={"changed": "success", "late": "warning", "duplicate": "warning"} | dict.fromkeys(FAULTS, "danger"),
+        label={"changed": "success", "late": "warning"} | dict.fromkeys(FAULTS, "danger"),
     )
     def shown_outcome(self, run: PollRun) -> str:
         return run.outcome
 
-    @admin.display(description="kept answer")
-    def answer(self, run: PollRun) -> str | None:
-        return link("read it", "raceday_feedpayload_change", run.pk) if hasattr(run, "payload") else None
+    @admin.display(description="unreadable answer")
+    def answer(self, run: PollRun) -> str:
+        return link("read it", "raceday_feedpayload_change", run.pk) if hasattr(run, "payload") else told(None)
 
 
 def payload_text(payload: FeedPayload) -> str:
-    """Return the first 64 KiB of a kept answer as text, unpacked no further than that."""
+    """Return the first 64 KiB of an answer as text, unpacked no further than that."""
     body = bytes(payload.body)
     if payload.encoding != "gzip":
         return body[:PAYLOAD_SHOWN_BYTES].decode(errors="replace")
@@ -103,19 +97,24 @@ def payload_text(payload: FeedPayload) -> str:
 
 
 @admin.register(FeedPayload)
-class FeedPayloadAdmin(ReadOnly, ModelAdmin):  # type: ignore[misc]
+class FeedPayloadAdmin(RacesNamed, ReadOnly, ModelAdmin):  # type: ignore[misc]
     """What could not be read, as it came."""
 
+    race_field = "poll_run__race_id"
     ordering = ("-poll_run__polled_at",)
-    list_display = ("polled", "reason", "encoding")
+    list_display = ("polled", "race", "reason", "encoding")
     search_fields = ("poll_run__reason", "poll_run__race_id")
-    fields = ("run", "encoding", "size", "text")
-    readonly_fields = ("run", "size", "text")
+    search_help_text = PollRunAdmin.search_help_text
+    fields = ("race", "run", "reason", "encoding", "size", "text")
+    readonly_fields = ("race", "run", "reason", "size", "text")
+
+    def poll_run(self, row: FeedPayload) -> PollRun:
+        return row.poll_run
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[FeedPayload]:
         return FeedPayload.objects.select_related("poll_run").defer("body")
 
-    @admin.display(description="polled", ordering="poll_run__polled_at")
+    @admin.display(description="polled, NZ", ordering="poll_run__polled_at")
     def polled(self, payload: FeedPayload) -> str | None:
         return nz_time(payload.poll_run.polled_at)
 
@@ -133,4 +132,6 @@ class FeedPayloadAdmin(ReadOnly, ModelAdmin):  # type: ignore[misc]
 
     @admin.display(description="answer, its first 64 KiB")
     def text(self, payload: FeedPayload) -> SafeString:
-        return format_html('<pre class="max-w-full overflow-auto text-xs">{}</pre>', payload_text(payload))
+        return format_html(
+            '<pre class="max-w-full overflow-auto text-xs whitespace-pre-wrap">{}</pre>', payload_text(payload)
+        )

@@ -1,64 +1,53 @@
-"""What a race's admin page shows below its entrants: queries and tables, four queries however big the race."""
+"""What a race's admin page shows around its fields: five queries, however big the race."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Any, TypedDict
+from typing import Any
 
 from moneyflow.models import MoneyFlowHistory
+from operations.admin.tables import Table
 from raceday.models import PollRun
 from raceday.staff.chart import Chart, Series, lay_out
-from raceday.staff.pieces import link, nz_time, told
+from raceday.staff.pieces import cents, dollars, link, milliseconds, nz_clock, nz_time, told
 from races.models import Entrant, Race
 
 CHART_SPAN = timedelta(minutes=60)
+BEFORE_START, AFTER_START = timedelta(days=1), timedelta(hours=12)  # the span in which a race is polled
 POLL_RUNS_SHOWN = 20
 POOLS = ("win", "place", "quinella", "trifecta", "exacta", "first4")
+BASIS = {"pool_win": "Win pool", "hold": "hold"}
 
 
-class Table(TypedDict):
-    """What unfold's table component draws; a cell is text or a link, never None."""
-
-    headers: list[str]
-    rows: list[list[Any]]
-
-
-class RacePage(TypedDict):
-    chart: Chart | None
-    flow: Table
-    pools: Table | None
-    result: Table | None
-    dividends: Table | None
-    poll_runs: Table
-
-
-def race_page(race: Race) -> RacePage:
-    """Gather a race's page; `race` has its pool and result selected with it."""
-    entrants = Entrant.objects.filter(race=race).only("entrant_id", "name", "runner_number")
-    names = {entrant.pk: str(entrant) for entrant in entrants}
+def race_page(race: Race) -> dict[str, Any]:
+    """Gather a race's chart and tables; `race` has its pool and result selected with it."""
+    entrants = list(Entrant.objects.filter(race=race))
     flow = latest_flow(race)
-    return {
-        "chart": share_chart(race, names, flow),
-        "flow": flow_table(names, flow),
-        "pools": pools_table(race),
-        "result": result_table(race),
-        "dividends": dividends_table(race),
-        "poll_runs": poll_runs_table(PollRun.objects.filter(race_id=race.pk).order_by("-polled_at")[:POLL_RUNS_SHOWN]),
-    }
+    poll_runs = PollRun.objects.filter(race_id=race.pk).order_by("-polled_at")[:POLL_RUNS_SHOWN]
+    tables = [
+        entrants_table(entrants),
+        flow_table(entrants, flow),
+        pools_table(race),
+        result_table(race),
+        dividends_table(race),
+        poll_runs_table(poll_runs),
+    ]
+    return {"chart": share_chart(race, entrants, flow), "tables": list(filter(None, tables))}
+
+
+def polled_span(race: Race) -> tuple[datetime, datetime]:
+    """Bound the instants of a race's readings, and with them the partitions that are looked into."""
+    return race.start_time - BEFORE_START, race.start_time + AFTER_START
 
 
 def latest_flow(race: Race) -> dict[str, MoneyFlowHistory]:
-    """Return the newest reading of each entrant, by entrant_id, in one query.
-
-    The day before the start and the half day after it bound the partitions that are looked into.
-    """
-    span = (race.start_time - timedelta(days=1), race.start_time + timedelta(hours=12))
-    readings = MoneyFlowHistory.objects.filter(race_id=race.pk, event_timestamp__range=span)
+    """Return the newest reading of each entrant, by entrant_id, in one query."""
+    readings = MoneyFlowHistory.objects.filter(race_id=race.pk, event_timestamp__range=polled_span(race))
     newest = readings.order_by("entrant_id", "-event_timestamp").distinct("entrant_id")
     return {reading.entrant_id: reading for reading in newest}
 
 
-def share_chart(race: Race, names: Mapping[str, str], flow: Mapping[str, MoneyFlowHistory]) -> Chart | None:
+def share_chart(race: Race, entrants: Iterable[Entrant], flow: Mapping[str, MoneyFlowHistory]) -> Chart | None:
     """Lay out the Win-pool shares of the hour up to the newest reading; None without readings."""
     if not flow:
         return None
@@ -66,40 +55,72 @@ def share_chart(race: Race, names: Mapping[str, str], flow: Mapping[str, MoneyFl
     span = (until - CHART_SPAN, until)
     readings = MoneyFlowHistory.objects.filter(race_id=race.pk, event_timestamp__range=span)
     shares = readings.order_by("event_timestamp").values_list("entrant_id", "event_timestamp", "win_pool_percentage")
-    lines: dict[str, list[tuple[datetime, float]]] = {entrant_id: [] for entrant_id in names}
+    lines: dict[str, list[tuple[datetime, float]]] = {entrant.pk: [] for entrant in entrants}
     for entrant_id, at, share in shares:
-        if share is not None:
-            lines.setdefault(entrant_id, []).append((at, float(share)))
-    series = [Series(name=names.get(entrant_id, entrant_id), readings=line) for entrant_id, line in lines.items()]
+        if share is not None and entrant_id in lines:
+            lines[entrant_id].append((at, float(share)))
+    series = [Series(name=str(entrant), readings=lines[entrant.pk]) for entrant in entrants]
     return lay_out(series, mark=race.start_time)
 
 
-def dollars(cents: int | None) -> str:
-    """Write cents as dollars, `$9,151.38`, and a loss of them as `−$1.00`."""
-    return told(None) if cents is None else f"{'−' if cents < 0 else ''}${Decimal(abs(cents)) / 100:,.2f}"
+def entrant_link(entrant: Entrant) -> str:
+    return link(str(entrant), "races_entrant_change", entrant.pk)
 
 
-def flow_table(names: Mapping[str, str], flow: Mapping[str, MoneyFlowHistory]) -> Table:
-    """Show the newest reading of each entrant in the order of `names`."""
-    headers = ["Runner", "Read", "Basis", "Hold", "Win share", "Win money", "Win increment", "Place share"]
-    headers += ["Place money", "Place increment"]
+def entrants_table(entrants: Iterable[Entrant]) -> Table:
+    """Show the field with its prices, each runner linked to its history."""
     rows = [
         [
-            name,
-            told(nz_time(reading.event_timestamp)),
-            reading.type,
-            told(reading.hold_percentage, "%"),
-            told(reading.win_pool_percentage, "%"),
-            dollars(reading.win_pool_amount),
-            dollars(reading.incremental_win_amount),
-            told(reading.place_pool_percentage, "%"),
-            dollars(reading.place_pool_amount),
-            dollars(reading.incremental_place_amount),
+            entrant_link(entrant),
+            told(entrant.barrier),
+            told(entrant.jockey),
+            told(entrant.trainer_name),
+            told(entrant.weight, "kg"),
+            told(entrant.pool_win_odds),
+            told(entrant.pool_place_odds),
+            told(entrant.fixed_win_odds),
+            told(entrant.fixed_place_odds),
+            running(entrant),
         ]
-        for entrant_id, name in names.items()
-        if (reading := flow.get(entrant_id))
+        for entrant in entrants
     ]
-    return {"headers": headers, "rows": rows}
+    headers = ["Entrant", "Barrier", "Jockey", "Trainer", "Weight", "Tote win", "Place", "Fixed win", "Place", ""]
+    return Table("Entrants", headers, rows)
+
+
+def running(entrant: Entrant) -> str:
+    """Say whether an entrant runs."""
+    return "left the field" if entrant.gone_at else "scratched" if entrant.is_scratched else "runs"
+
+
+def percent(share: Decimal | None) -> str:
+    return told(None if share is None else f"{share:.2f}", "%")
+
+
+def flow_table(entrants: Iterable[Entrant], flow: Mapping[str, MoneyFlowHistory]) -> Table:
+    """Show the newest reading of each entrant."""
+    rows = [[entrant_link(entrant), *money_cells(reading)] for entrant in entrants if (reading := flow.get(entrant.pk))]
+    return Table("Money on each entrant, newest reading", ["Entrant", *MONEY_HEADERS], rows)
+
+
+MONEY_HEADERS = [
+    "Read, NZ", "Share from", "Hold", "Win share", "Win money", "Change", "Place share", "Place money", "Change",
+]  # fmt: skip
+
+
+def money_cells(reading: MoneyFlowHistory) -> list[str]:
+    """Write a reading of the money as the cells below MONEY_HEADERS."""
+    return [
+        nz_clock(reading.event_timestamp),
+        BASIS.get(reading.type, reading.type),
+        percent(reading.hold_percentage),
+        percent(reading.win_pool_percentage),
+        cents(reading.win_pool_amount),
+        cents(reading.incremental_win_amount),
+        percent(reading.place_pool_percentage),
+        cents(reading.place_pool_amount),
+        cents(reading.incremental_place_amount),
+    ]
 
 
 def pools_table(race: Race) -> Table | None:
@@ -107,34 +128,56 @@ def pools_table(race: Race) -> Table | None:
     if not hasattr(race, "pool"):
         return None
     amounts = [getattr(race.pool, f"{name}_pool_total") for name in POOLS] + [race.pool.total_race_pool]
-    cells = [told(None) if amount is None else f"${amount:,.2f}" for amount in amounts]
-    return {
-        "headers": [*(name.capitalize() for name in POOLS), "All", "Quality", "Changed"],
-        "rows": [[*cells, told(race.pool.data_quality_score), told(nz_time(race.pool.last_updated))]],
-    }
+    headers = [*(name.capitalize() for name in POOLS), "All", "Quality", "Changed, NZ"]
+    cells = [*map(dollars, amounts), told(race.pool.data_quality_score), nz_clock(race.pool.last_updated)]
+    return Table("Tote pools", headers, [cells])
 
 
 def result_table(race: Race) -> Table | None:
-    """Show the placings; None while there are none."""
+    """Show the placings, with what is still open about them; None while there are none."""
     if not hasattr(race, "result"):
         return None
+    open_about = {"photo_finish": "photo finish", "stewards_inquiry": "stewards' inquiry", "protest_lodged": "protest"}
+    words = [words for field, words in open_about.items() if getattr(race.result, field)]
     keys = ("position", "runner_number", "name", "barrier", "margin_length")
     rows = [[told(placing.get(key)) for key in keys] for placing in race.result.results]
-    return {"headers": ["Position", "Runner", "Name", "Barrier", "Margin"], "rows": rows}
+    title = ", ".join([f"Result: {race.result.get_result_status_display()}", *words])
+    return Table(title, ["Position", "Number", "Name", "Barrier", "Margin"], rows)
+
+
+def dividends_table(race: Race) -> Table | None:
+    """Show what each pool pays, final dividends first; None while nothing is known."""
+    if not hasattr(race, "result"):
+        return None
+    rows = [
+        [
+            told(dividend.get("product_name")),
+            told(dividend.get("status")),
+            _positions(dividend),
+            dollars(_exact(dividend.get("dividend"))),
+            dollars(_exact(dividend.get("pool_size"))),
+        ]
+        for dividend in sorted(race.result.dividends, key=_dividend_order)
+    ]
+    return Table("Dividends", ["Pool", "Status", "Runners", "Pays per $1", "Pool size"], rows)
+
+
+def _dividend_order(dividend: Mapping[str, Any]) -> tuple[bool, int, str, list[int]]:
+    """Order by final or not, by pool as POOLS lists them, and by the placings that win it."""
+    name = str(dividend.get("product_name"))
+    words = name.lower().split()
+    pool = next((place for place, pool in enumerate(POOLS) if pool in words), len(POOLS))
+    placings = [runner.get("position") or 0 for runner in dividend.get("positions") or []]
+    return dividend.get("status") != "Final", pool, name, placings
+
+
+def _exact(number: float | None) -> Decimal | None:
+    return None if number is None else Decimal(str(number))
 
 
 def _positions(dividend: Mapping[str, Any]) -> str:
     runners: Sequence[Mapping[str, Any]] = dividend.get("positions") or []
     return ", ".join(str(runner.get("runner_number")) for runner in runners)
-
-
-def dividends_table(race: Race) -> Table | None:
-    """Show what each pool pays; None while nothing is known."""
-    if not hasattr(race, "result"):
-        return None
-    keys = ("product_name", "status", "dividend", "pool_size", "description")
-    rows = [[told(dividend.get(key)) for key in keys] + [_positions(dividend)] for dividend in race.result.dividends]
-    return {"headers": ["Pool", "Status", "Dividend", "Pool size", "Description", "Runners"], "rows": rows}
 
 
 def poll_runs_table(poll_runs: Iterable[PollRun]) -> Table:
@@ -145,25 +188,23 @@ def poll_runs_table(poll_runs: Iterable[PollRun]) -> Table:
             run.outcome,
             told(run.reason),
             told(run.http_status),
-            told(run.fetch_ms and round(run.fetch_ms, 1), "ms"),
-            told(run.transform_ms and round(run.transform_ms, 1), "ms"),
+            milliseconds(run.fetch_ms),
+            milliseconds(run.transform_ms),
         ]
         for run in poll_runs
     ]
-    return {"headers": ["Polled", "Outcome", "Reason", "HTTP", "Fetch", "Parse and transform"], "rows": rows}
+    return Table("Recent polls", ["Polled, NZ", "Outcome", "Reason", "HTTP", "Fetch", "Parse"], rows)
 
 
-def next_races_table(races: Iterable[Race]) -> Table:
-    """Show coming races, each with its meeting and mark selected."""
+def races_table(title: str, races: Iterable[Race]) -> Table:
+    """Show races, each with its meeting and mark selected."""
     rows = [
         [
-            link(told(nz_time(race.start_time)), "races_race_change", race.pk),
-            race.meeting.meeting_name,
-            race.race_number,
-            race.name,
+            link(str(race), "races_race_change", race.pk),
+            told(nz_time(race.start_time)),
             race.status,
             told(nz_time(race.mark.polled_at) if hasattr(race, "mark") else None),
         ]
         for race in races
     ]
-    return {"headers": ["Start, NZ", "Meeting", "Race", "Name", "Status", "Last polled"], "rows": rows}
+    return Table(title, ["Race", "Start, NZ", "Status", "Last polled"], rows)

@@ -81,6 +81,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 "db_table": "feed_payloads",
+                "verbose_name": "unreadable answer",
             },
         ),
         migrations.AddIndex(

@@ -2,9 +2,12 @@
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Any, ClassVar
 
 from django.contrib import admin, messages
+from django.contrib.admin.models import CHANGE, LogEntry
+from django.contrib.admin.views.main import SEARCH_VAR
 from django.contrib.auth import get_permission_codename
 from django.db.models import Model, QuerySet
 from django.db.models.options import Options
@@ -47,8 +50,8 @@ class ReadOnly:
         return request.user.has_perm(f"{self.opts.app_label}.{get_permission_codename('change', self.opts)}")
 
 
-def enqueue(request: HttpRequest, tasks: Iterable[tuple[Any, ...]], *, said: str) -> None:
-    """Queue tasks, each (dotted path, argument …), on the default cluster and tell the user.
+def enqueue(request: HttpRequest, tasks: Iterable[tuple[Any, ...]], *, said: str) -> bool:
+    """Queue tasks, each (dotted path, argument …), on the default cluster, tell the user, and say if it was done.
 
     A path and not a function, because a lower floor may not import a higher one.
     """
@@ -57,8 +60,14 @@ def enqueue(request: HttpRequest, tasks: Iterable[tuple[Any, ...]], *, said: str
             async_task(*task, q_options={"cluster": "default"})
     except RedisError:
         messages.error(request, "Not queued: Valkey cannot be reached.")
-    else:
-        messages.success(request, said)
+        return False
+    messages.success(request, said)
+    return True
+
+
+def record(request: HttpRequest, rows: Iterable[Model], said: str) -> None:
+    """Record what a user had done with rows, for their history pages and the list of staff actions."""
+    LogEntry.objects.log_actions(str(request.user.pk), rows, CHANGE, change_message=said)
 
 
 def nz_time(at: datetime | None) -> str | None:
@@ -66,33 +75,59 @@ def nz_time(at: datetime | None) -> str | None:
     return f"{at.astimezone(NZ):%a %-d %b %H:%M:%S}".replace(" ", NO_BREAK) if at else None
 
 
+def nz_clock(at: datetime) -> str:
+    """Write an instant of a day that is known, `15:30:05` by the NZ clock."""
+    return f"{at.astimezone(NZ):%H:%M:%S}"
+
+
 def told(value: object, unit: str = "") -> str:
     """Write a value and its unit on one line; what is not known is a dash, never 0."""
     return "–" if value is None else f"{value}{NO_BREAK}{unit}".rstrip(NO_BREAK)
 
 
-def link(text: str, name: str, *args: Any) -> SafeString:
-    """Link to an admin page by its URL name."""
-    address = reverse(f"admin:{name}", args=args)
+def milliseconds(took: float | None) -> str:
+    return told(None if took is None else round(took, 1), "ms")
+
+
+def dollars(amount: Decimal | None) -> str:
+    """Write money, `$12,345.60`, and a loss as `−$1.00`."""
+    return told(None) if amount is None else f"{'−' if amount < 0 else ''}${abs(amount):,.2f}"
+
+
+def cents(amount: int | None) -> str:
+    """Write cents as dollars."""
+    return dollars(None if amount is None else Decimal(amount) / 100)
+
+
+def anchor(text: str, address: str) -> SafeString:
     return format_html('<a class="text-primary-600 dark:text-primary-500" href="{}">{}</a>', address, text)
 
 
+def link(text: str, name: str, *args: Any) -> SafeString:
+    """Link to an admin page by its URL name."""
+    return anchor(text, reverse(f"admin:{name}", args=args))
+
+
 class RacingDayFilter(admin.SimpleListFilter):
-    """Which racing day is listed, today unless asked otherwise. A child names the date field."""
+    """Which racing day is listed: if nobody chose one, today; for a search, any. A child names the date field."""
 
     title = "racing day"
     parameter_name = "day"
     field: ClassVar[str]
     days: ClassVar[dict[str, int]] = {"yesterday": -1, "today": 0, "tomorrow": 1}
 
+    def __init__(self, request: HttpRequest, *args: Any) -> None:
+        self.unchosen = "any" if request.GET.get(SEARCH_VAR) else "today"
+        super().__init__(request, *args)
+
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
         return [*((name, name.capitalize()) for name in self.days), ("any", "Any day")]
 
     def value(self) -> str:
-        return super().value() or "today"
+        return super().value() or self.unchosen
 
     def choices(self, changelist: Any) -> Any:
-        """Leave out Django's "All": without a choice the list shows today."""
+        """Leave out Django's "All", which is "Any day" here."""
         return list(super().choices(changelist))[1:]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:

@@ -35,8 +35,7 @@ class Command(BaseCommand):
             if mark and is_frozen(mark.generated_at, mark.polled_at, timedelta(seconds=settings.FEED_REFRESH_SECONDS)):
                 age_seconds += f", FROZEN since {nz_iso(mark.generated_at)}"
             start_minutes = (race.start_time - now).total_seconds() / 60
-            name = f"{race.meeting.meeting_name} {race}"
-            self.stdout.write(f"  {start_minutes:+7.1f} min  {race.status:<9} polled {age_seconds}  {name}")
+            self.stdout.write(f"  {start_minutes:+7.1f} min  {race.status:<9} polled {age_seconds}  {race}")
 
     def _outcomes(self, since: Any) -> None:
         runs = PollRun.objects.filter(polled_at__gte=since)

@@ -1,112 +1,38 @@
 """The admin as staff meet it: what everyone of them sees, what only those with the change right can do."""
 
 import gzip
-from collections.abc import Callable, Iterator
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 from uuid import uuid4
 
 import pytest
+from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Permission
 from django.contrib.contenttypes.models import ContentType
 from django.test import Client
 from django.urls import reverse
-from django.utils import timezone
 from django_q.models import Failure, Success, Task
-from django_q.signing import SignedPackage
 from pytest_django import DjangoAssertNumQueries, Settings
 
 from accounts.models import User
-from moneyflow.models import MoneyFlowHistory
 from raceday import clock
 from raceday.models import FeedPayload, PollRun
-from raceday.queue.broker import FIELD, StreamBroker
 from raceday.racing_day import racing_day
 from races.models import Race, RacePool, RaceResult
-from tests.support.card import POLLED, START, make_entrant, make_meeting, make_race
+from tests.support.card import POLLED, make_entrant, make_meeting, make_race
+from tests.support.staff import FAILURES, RACES, act, add_share, make_failure, race_url
 
 pytestmark = pytest.mark.django_db
-RACES, FAILURES = "admin:races_race_changelist", "admin:django_q_failure_changelist"
 PAGES = [
-    "index", "meetings_meeting_changelist", "races_race_changelist", "raceday_pollrun_changelist",
-    "raceday_feedpayload_changelist", "queues", "django_q_failure_changelist", "django_q_success_changelist",
+    "index", "meetings_meeting_changelist", "races_race_changelist", "races_entrant_changelist",
+    "raceday_pollrun_changelist", "raceday_feedpayload_changelist", "queues", "django_q_failure_changelist",
+    "django_q_success_changelist",
 ]  # fmt: skip
+STAFF_PAGES = ["accounts_user_changelist", "auth_group_changelist", "admin_logentry_changelist"]
 
 
-@pytest.fixture(autouse=True)
-def quick_passwords(settings: Settings) -> None:
-    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
-
-
-@pytest.fixture
-def reader(client: Client) -> Client:
-    """Staff without any right."""
-    client.force_login(User.objects.create_user("reader", is_staff=True))
-    return client
-
-
-@pytest.fixture
-def race(make_partitions: Callable[..., None]) -> Race:
-    make_partitions(*(racing_day(START) + timedelta(days=offset) for offset in (-1, 0, 1)))
-    return make_race(make_meeting(meeting_id=f"m-{uuid4()}"), race_id=f"r-{uuid4()}")
-
-
-@pytest.fixture
-def queued() -> Iterator[Callable[[object], list[dict[str, Any]]]]:
-    """Gives the tasks waiting on the cluster `default` that have an argument, and takes them off in the end."""
-    queue = StreamBroker(list_key="default")
-    found: list[bytes] = []
-
-    def look(argument: object) -> list[dict[str, Any]]:
-        waiting: Any = queue.connection.xrange(queue.stream)
-        entries = [(entry, SignedPackage.loads(fields[FIELD].decode())) for entry, fields in waiting]
-        mine = [(entry, task) for entry, task in entries if argument in task["args"]]
-        found.extend(entry for entry, _ in mine)
-        return [task for _, task in mine]
-
-    yield look
-    for entry in found:
-        queue.connection.xdel(queue.stream, entry)
-
-
-def add_share(race: Race, entrant_id: str, number: int, share: str) -> None:
-    MoneyFlowHistory.objects.create(
-        id=number,
-        entrant_id=entrant_id,
-        race_id=race.pk,
-        type="pool_win",
-        time_to_start=1,
-        seconds_to_start=60,
-        time_interval=Decimal(1),
-        interval_type="30s",
-        event_timestamp=POLLED + timedelta(seconds=number),
-        polling_timestamp=POLLED,
-        win_pool_amount=915138,
-        win_pool_percentage=Decimal(share),
-    )
-
-
-def race_url(race: Race) -> str:
-    return reverse("admin:races_race_change", args=[race.pk])
-
-
-def make_failure(**columns: Any) -> Task:
-    default: dict[str, Any] = {
-        "id": uuid4().hex,
-        "name": "one",
-        "func": "moneyflow.tasks.poll_now",
-        "cluster": "default",
-    }
-    default |= {"result": "boom : Traceback", "started": timezone.now(), "stopped": timezone.now(), "success": False}
-    return Task.objects.create(**{**default, **columns})
-
-
-def act(client: Client, url: str, action: str, *keys: object) -> Any:
-    return client.post(url, {"action": action, "index": 0, "_selected_action": list(map(str, keys))}, follow=True)
-
-
-@pytest.mark.parametrize("page", [*PAGES, "accounts_user_changelist", "accounts_user_add"])
+@pytest.mark.parametrize("page", [*PAGES, *STAFF_PAGES, "accounts_user_add"])
 def test_every_page_answers_a_superuser(admin_client: Client, race: Race, page: str) -> None:
     make_failure()
     assert admin_client.get(reverse(f"admin:{page}")).status_code == 200
@@ -118,8 +44,8 @@ def test_staff_without_rights_see_the_pages_of_the_machine(reader: Client, race:
     assert reader.get(reverse(f"admin:{page}")).status_code == 200
 
 
-@pytest.mark.parametrize("page", ["accounts_user_changelist", "auth_group_changelist"])
-def test_staff_without_rights_see_neither_users_nor_groups(reader: Client, page: str) -> None:
+@pytest.mark.parametrize("page", STAFF_PAGES)
+def test_staff_without_rights_do_not_see_the_pages_about_staff(reader: Client, page: str) -> None:
     assert reader.get(reverse(f"admin:{page}")).status_code == 403
 
 
@@ -127,7 +53,7 @@ def test_the_sidebar_leads_only_where_the_user_may_go(reader: Client) -> None:
     groups = {
         group["title"]: group["items"] for group in reader.get(reverse("admin:index")).context["sidebar_navigation"]
     }
-    assert [page["title"] for page in groups["Tasks"]] == ["Queues", "Failures", "Successes"]
+    assert [page["title"] for page in groups["Tasks"]] == ["Tasks and queues", "Failed tasks", "Finished tasks"]
     assert groups["Staff"] == []
 
 
@@ -143,16 +69,37 @@ def test_a_race_shows_its_entrants_money_chart_result_and_polls(reader: Client, 
     add_share(race, two.pk, 0, "60.0000")
     RacePool.objects.create(race=race, win_pool_total=Decimal("9151.38"), last_updated=POLLED)
     placing = {"position": 1, "runner_number": 2, "name": "Horse 2"}
-    dividend = {"product_name": "Pool Quinella", "positions": [{"runner_number": 2}, {"runner_number": 1}]}
-    RaceResult.objects.create(
-        race=race, results=[placing], dividends=[dividend], result_status="final", result_time=POLLED
-    )
+    RaceResult.objects.create(race=race, results=[placing], dividends=[], result_status="final", result_time=POLLED)
     PollRun.objects.create(race_id=race.pk, polled_at=POLLED, outcome="feed_error", reason="no answer in 4 s")
     page = reader.get(race_url(race))
-    for shown in ("Horse 1", "45.0000", "60.0000", "$9,151.38", "Final", "Pool Quinella", "2, 1", "no answer in 4 s"):
-        assert shown.replace(" ", "\N{NO-BREAK SPACE}") in page.content.decode() or shown in page.content.decode()
-    assert "40.0000" not in page.content.decode()  # only the newest reading
+    for shown in ("1 Horse 1", "45.00", "60.00", "$9,151.38", "Result: Final", "Horse 2", "no answer in 4 s"):
+        assert shown in page.content.decode()
+    assert "40.00" not in page.content.decode()  # only the newest reading
     assert len(page.context["chart"].lines) == 2
+
+
+def test_dividends_are_sorted_with_the_final_ones_first_and_money_has_one_format(reader: Client, race: Race) -> None:
+    def paid(product: str, status: str, *runners: int) -> dict[str, Any]:
+        positions = [{"position": place, "runner_number": runner} for place, runner in enumerate(runners, 1)]
+        return {"product_name": product, "status": status, "dividend": 1362.5, "pool_size": 12345.6} | {
+            "positions": positions
+        }
+
+    dividends = [
+        paid("Pool Quinella", "Interim", 2, 1),
+        paid("Pool Trifecta", "Final", 2, 1, 3),
+        paid("Pool Win", "Final", 2),
+        {"product_name": "Pool Place", "status": "Final"},
+    ]
+    RaceResult.objects.create(race=race, results=[], dividends=dividends, result_status="final", result_time=POLLED)
+    (table,) = [table for table in reader.get(race_url(race)).context["tables"] if table.title == "Dividends"]
+    assert [row[:3] for row in table.rows] == [
+        ["Pool Win", "Final", "2"],
+        ["Pool Place", "Final", ""],
+        ["Pool Trifecta", "Final", "2, 1, 3"],
+        ["Pool Quinella", "Interim", "2, 1"],
+    ]
+    assert [row[3:] for row in table.rows[:2]] == [["$1,362.50", "$12,345.60"], ["–", "–"]]
 
 
 def test_a_race_without_any_reading_says_so(reader: Client, race: Race) -> None:
@@ -204,6 +151,8 @@ def test_poll_now_queues_a_task_for_the_race(admin_client: Client, race: Race, q
     assert [task["func"] for task in queued(race.pk)] == ["moneyflow.tasks.poll_now"]
     assert answer.request["PATH_INFO"] == race_url(race)
     assert b"Queued: 1 poll." in answer.content
+    entry = LogEntry.objects.get()
+    assert (entry.object_id, entry.object_repr, entry.change_message) == (race.pk, str(race), "Asked for a poll.")
 
 
 def test_import_is_queued_once_for_the_day_of_the_chosen_meetings(
@@ -214,6 +163,7 @@ def test_import_is_queued_once_for_the_day_of_the_chosen_meetings(
     url = f"{reverse('admin:meetings_meeting_changelist')}?day=any"
     act(admin_client, url, "reimport_day", *(meeting.pk for meeting in meetings))
     assert [task["func"] for task in queued(day.isoformat())] == ["moneyflow.tasks.import_day"]
+    assert {entry.object_id for entry in LogEntry.objects.all()} == {meeting.pk for meeting in meetings}
 
 
 def test_staff_without_the_change_right_cannot_act(reader: Client, race: Race, queued: Any) -> None:
@@ -236,6 +186,7 @@ def test_staff_with_the_change_right_may_act_and_still_not_edit(reader: Client, 
 def test_an_unreachable_queue_is_told_and_nothing_breaks(admin_client: Client, race: Race, settings: Settings) -> None:
     settings.REDIS_URL = "redis://127.0.0.1:1/0"  # nothing listens there
     assert b"Valkey cannot be reached" in act(admin_client, f"{reverse(RACES)}?day=any", "poll_now", race.pk).content
+    assert not LogEntry.objects.exists()
     failure = make_failure()
     assert b"Valkey cannot be reached" in act(admin_client, reverse(FAILURES), "try_again", failure.pk).content
     assert Failure.objects.filter(pk=failure.pk).exists()
@@ -284,7 +235,7 @@ def test_poll_runs_are_found_by_outcome_reason_and_time(reader: Client) -> None:
         (b"\xff\xfe", "identity", "\N{REPLACEMENT CHARACTER}"),
     ],
 )
-def test_a_kept_answer_is_shown_as_text(reader: Client, body: bytes, encoding: str, shown: str) -> None:
+def test_an_unreadable_answer_is_shown_as_text(reader: Client, body: bytes, encoding: str, shown: str) -> None:
     run = PollRun.objects.create(polled_at=POLLED, outcome="parse_error")
     FeedPayload.objects.create(poll_run=run, body=body, encoding=encoding)
     page = reader.get(reverse("admin:raceday_feedpayload_change", args=[run.pk]))

@@ -1,0 +1,79 @@
+"""Races by the names that staff know: in lists, titles and searches of rows that have only a race's id."""
+
+import re
+from collections.abc import Iterable
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import Model, Q, QuerySet
+from django.http import HttpRequest
+from unfold.views import ChangeList
+
+from raceday.staff.pieces import link
+from races.models import Race
+
+NUMBER = re.compile(r"[Rr](\d{1,3})")
+
+
+def race_names(race_ids: Iterable[str | None]) -> dict[str, str]:
+    """Return what races are called, by race_id, in one query; unknown ones are left out."""
+    races = Race.objects.filter(pk__in={race_id for race_id in race_ids if race_id}).select_related("meeting")
+    return {race.pk: str(race) for race in races.order_by()}
+
+
+def races_called(words: str) -> QuerySet[Race]:
+    """Find the races that have each word in their name, their meeting's name or as their number, `R5`."""
+    found = Race.objects.order_by()
+    for word in words.split():
+        number = NUMBER.fullmatch(word)
+        is_meant = Q(name__icontains=word) | Q(meeting__meeting_name__icontains=word)
+        found = found.filter(is_meant | Q(race_number=int(number[1])) if number else is_meant)
+    return found
+
+
+class NamedChangeList(ChangeList):  # type: ignore[misc]  # unfold has no types
+    """A list that asks for the names of all its rows' races at once."""
+
+    def get_results(self, request: HttpRequest) -> None:
+        super().get_results(request)
+        self.result_list: list[Model] = self.model_admin.name_races(self.result_list)
+
+
+class FoundByRace:
+    """An admin whose rows are found by their race's name; `race_field` leads to the race's id."""
+
+    race_field: str = "race_id"
+
+    def get_search_results(self, request: HttpRequest, queryset: QuerySet[Any], words: str) -> tuple[Any, bool]:
+        found, has_duplicates = super().get_search_results(request, queryset, words)  # type: ignore[misc]
+        if words:
+            found |= queryset.filter(**{f"{self.race_field}__in": races_called(words).values("pk")})
+        return found, has_duplicates
+
+
+class RacesNamed(FoundByRace):
+    """An admin of poll runs, or of rows that belong to one, which know their race only by its id."""
+
+    def poll_run(self, row: Any) -> Any:
+        return row
+
+    def name_races(self, rows: Iterable[Model]) -> list[Model]:
+        """Give each row's poll run the name of its race."""
+        named = list(rows)
+        names = race_names(self.poll_run(row).race_id for row in named)
+        for row in named:
+            run = self.poll_run(row)
+            run.race_name = names.get(run.race_id)
+        return named
+
+    def get_changelist(self, request: HttpRequest, **_: Any) -> type[NamedChangeList]:
+        return NamedChangeList
+
+    def get_object(self, *args: Any, **kwargs: Any) -> Any:
+        row = super().get_object(*args, **kwargs)  # type: ignore[misc]
+        return row and self.name_races([row])[0]
+
+    @admin.display(description="race")
+    def race(self, row: Model) -> str | None:
+        run = self.poll_run(row)
+        return link(run.race_name, "races_race_change", run.race_id) if run.race_name else run.race_id

@@ -1,5 +1,6 @@
 """The admin's pages that show rows of several apps, and the admin site itself."""
 
+from django.apps import apps
 from django.contrib import admin
 from django.urls import path
 from django_q.models import Failure, OrmQ, Schedule, Success
@@ -18,6 +19,7 @@ admin.site.extra_urls = lambda: [  # type: ignore[attr-defined]  # unfold's door
     path("queues/", admin.site.admin_view(queues_page), name="queues"),
     path("cache/", admin.site.admin_view(cache_page), name="cache"),
 ]
+apps.get_app_config("django_q").verbose_name = "Tasks"  # in titles, where it says "Django-q2"
 admin.site.unregister([Success, Failure, Schedule])
 if admin.site.is_registered(OrmQ):  # the queue of a broker that is not ours
     admin.site.unregister(OrmQ)

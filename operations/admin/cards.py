@@ -38,7 +38,7 @@ class MeetingAdmin(ReadOnly, ModelAdmin):  # type: ignore[misc]  # unfold has no
         "meeting_id",
     )
     readonly_fields = ("shown_status",)
-    change_form_outer_after_template = "operations/tables.html"
+    change_form_outer_after_template = "operations/below.html"
 
     def render_change_form(self, request: HttpRequest, context: dict[str, Any], **kwargs: Any) -> HttpResponse:
         races = kwargs["obj"].races.select_related("meeting", "mark")
@@ -84,7 +84,7 @@ class RaceAdmin(FoundByRace, ReadOnly, ModelAdmin):  # type: ignore[misc]  # unf
     readonly_fields = ("track", "shown_status", "shown_start", "jumped", "last_polled")
     actions = ("poll_now",)
     change_form_outer_before_template = "operations/race_chart.html"
-    change_form_outer_after_template = "operations/tables.html"
+    change_form_outer_after_template = "operations/below.html"
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Race]:
         return Race.objects.select_related(*self.list_select_related)

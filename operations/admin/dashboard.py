@@ -14,6 +14,7 @@ from django_q.models import Failure, Success
 from accounts.models import User
 from meetings.models import Meeting
 from operations.admin.race_page import races_table
+from operations.admin.tasks import failures_in_words
 from raceday.clock import now
 from raceday.models import FeedPayload, PollRun
 from raceday.staff.pieces import nz_time
@@ -49,7 +50,7 @@ def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
         "seconds_since_poll": newest["polled_at"] and (at - newest["polled_at"]).total_seconds(),
         "feed_age_seconds": newest["generated_at"] and (at - newest["generated_at"]).total_seconds(),
         "outcomes": recent.values_list("outcome").annotate(number=Count("pk")).order_by("-number"),
-        "failures": Failure.objects.count(),
+        "failures": failures_in_words(),
         "clock": nz_time(at),
     }
 

@@ -32,11 +32,11 @@ def races_called(words: str) -> QuerySet[Race]:
 
 
 class NamedChangeList(ChangeList):  # type: ignore[misc]  # unfold has no types
-    """A list that asks for the names of all its rows' races at once."""
+    """A list that has all its rows named at once."""
 
     def get_results(self, request: HttpRequest) -> None:
         super().get_results(request)
-        self.result_list: list[Model] = self.model_admin.name_races(self.result_list)
+        self.result_list: list[Model] = self.model_admin.named(self.result_list)
 
 
 class FoundByRace:
@@ -57,21 +57,21 @@ class RacesNamed(FoundByRace):
     def poll_run(self, row: Any) -> Any:
         return row
 
-    def name_races(self, rows: Iterable[Model]) -> list[Model]:
+    def named(self, rows: Iterable[Model]) -> list[Model]:
         """Give each row's poll run the name of its race."""
-        named = list(rows)
-        names = race_names(self.poll_run(row).race_id for row in named)
-        for row in named:
+        found = list(rows)
+        names = race_names(self.poll_run(row).race_id for row in found)
+        for row in found:
             run = self.poll_run(row)
             run.race_name = names.get(run.race_id)
-        return named
+        return found
 
     def get_changelist(self, request: HttpRequest, **_: Any) -> type[NamedChangeList]:
         return NamedChangeList
 
     def get_object(self, *args: Any, **kwargs: Any) -> Any:
         row = super().get_object(*args, **kwargs)  # type: ignore[misc]
-        return row and self.name_races([row])[0]
+        return row and self.named([row])[0]
 
     @admin.display(description="race")
     def race(self, row: Model) -> str | None:

@@ -140,6 +140,25 @@ class StreamBroker(Broker):  # type: ignore[misc]
         except ResponseError:  # no worker has come yet
             return 0
 
+    def taken(self, most: int = 100) -> list[tuple[bytes, int, float]]:
+        """List tasks taken and not acknowledged yet, oldest first.
+
+        Each is (signed task, deliveries, seconds since the last delivery).
+        """
+        try:
+            pending = self.connection.xpending_range(self.stream, GROUP, "-", "+", most)
+        except ResponseError:  # no worker has come yet
+            return []
+        with self.connection.pipeline(transaction=False) as pipeline:
+            for entry in pending:
+                pipeline.xrange(self.stream, entry["message_id"], entry["message_id"])
+            found = pipeline.execute()
+        return [
+            (entries[0][1][FIELD], entry["times_delivered"], entry["time_since_delivered"] / 1000)
+            for entry, entries in zip(pending, found, strict=True)
+            if entries  # else it was acknowledged just now
+        ]
+
     def delete_queue(self) -> None:
         self.connection.delete(self.stream)
 

@@ -53,6 +53,18 @@ def test_an_acknowledged_task_leaves_nothing_behind(queue: StreamBroker) -> None
     assert delivered_again(queue) == []
 
 
+def test_taken_tasks_are_listed_with_their_deliveries(queue: StreamBroker) -> None:
+    assert StreamBroker(list_key="nobody-has-worked-here").taken() == []
+    for name in ("a", "b", "c"):
+        queue.enqueue(name)
+    entries = [entry for entry, _ in queue.dequeue() or []]
+    assert delivered_again(queue) == [b"a", b"b", b"c"]
+    queue.acknowledge(entries[2])
+    taken = queue.taken()
+    assert [(task, deliveries) for task, deliveries, _ in taken] == [(b"a", 2), (b"b", 2)]
+    assert all(seconds >= 0 for _, _, seconds in taken)
+
+
 def test_a_task_nobody_acknowledged_comes_again_once_it_is_overdue(queue: StreamBroker) -> None:
     queue.enqueue("a")
     assert delivered(queue) == [b"a"]

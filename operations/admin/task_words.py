@@ -1,0 +1,72 @@
+"""Tasks and clusters in words: what each is for, and when it runs."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django.conf import settings
+from django_q.models import Task
+
+from operations.admin.names import race_names
+
+
+@dataclass(frozen=True, slots=True)
+class Duty:
+    """A kind of task: its name, what each does, and when."""
+
+    kind: str
+    purpose: str
+    runs: str
+
+
+DAILY = "moneyflow.tasks.daily"
+DUTIES = {
+    DAILY: Duty(
+        "Daily work",
+        "Imports the day's card, creates and detaches partitions, deletes old poll runs.",
+        "at 00:00 and 06:00 NZ, when a poller takes over, and each minute until the card is there",
+    ),
+    "moneyflow.tasks.import_day": Duty(
+        "Import", "Fetches the meetings and races of one racing day.", "when staff ask for it"
+    ),
+    "moneyflow.tasks.poll_now": Duty("Poll", "Fetches and stores one race, out of turn.", "when staff ask for it"),
+    "moneyflow.tasks.publish_after_polls": Duty(
+        "Responses", "Prepares the responses that a poll changed, and informs the streams.", "after such a poll"
+    ),
+    "moneyflow.publishing.warm": Duty(
+        "Warming the response cache", "Prepares today's missing or outdated responses.", "when staff ask for it"
+    ),
+    "raceday.queue.cluster.show_life": Duty(
+        "Sign of life", "Shows that a cluster does its tasks.", "every 3 s on publish and default"
+    ),
+}
+CLUSTERS = {
+    "control": "Polls the feed. Two run: one polls, the other stands by.",
+    "write-0": "Stores the feed's answers, for half of the races.",
+    "write-1": "Stores the feed's answers, for the other half.",
+    "publish": "Prepares the responses that changed, and informs the streams.",
+    "default": "Imports, daily work, and what staff ask for.",
+}
+
+
+def describe(tasks: Iterable[tuple[str, Sequence[Any]]]) -> list[str]:
+    """Say what tasks do, each a (function, arguments): `Poll of R5 Ellerslie 14:35 · Kowhai Stakes`. One query."""
+    known = [(function, str(args[0]).removeprefix("race:") if args else "") for function, args in tasks]
+    names = race_names(about for _, about in known)
+    return [_describe(function, names.get(about, about)) for function, about in known]
+
+
+def _describe(function: str, about: str) -> str:
+    kind = DUTIES[function].kind if function in DUTIES else function
+    return f"{kind} of {about}" if about else kind
+
+
+def describe_tasks(tasks: Iterable[Task]) -> list[str]:
+    return describe((task.func, task.args or ()) for task in tasks)
+
+
+def retry_seconds(cluster: str | None) -> float:
+    """Return how long after a delivery a cluster's unacknowledged task is delivered again."""
+    every: dict[str, Any] = settings.Q_CLUSTER
+    own: dict[str, Any] = every["ALT_CLUSTERS"].get(cluster, {})
+    return float(own.get("retry", every["retry"]))

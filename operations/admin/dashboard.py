@@ -11,7 +11,7 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django_q.models import Failure, Success
 
-from accounts.models import User
+from accounts.models import AccessToken, User
 from meetings.models import Meeting
 from operations.admin.race_page import races_table
 from operations.admin.tasks import failures_in_words
@@ -34,6 +34,7 @@ PAGES: dict[str, tuple[tuple[str, str, type[Model] | str], ...]] = {
     "Staff": (
         ("Users", "person", User),
         ("Groups", "group", Group),
+        ("Access tokens", "key", AccessToken),
         ("Staff actions", "history", LogEntry),
     ),
 }

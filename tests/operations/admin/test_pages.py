@@ -29,7 +29,12 @@ PAGES = [
     "raceday_pollrun_changelist", "raceday_feedpayload_changelist", "queues", "django_q_failure_changelist",
     "django_q_success_changelist",
 ]  # fmt: skip
-STAFF_PAGES = ["accounts_user_changelist", "auth_group_changelist", "admin_logentry_changelist"]
+STAFF_PAGES = [
+    "accounts_user_changelist",
+    "auth_group_changelist",
+    "accounts_accesstoken_changelist",
+    "admin_logentry_changelist",
+]
 
 
 @pytest.mark.parametrize("page", [*PAGES, *STAFF_PAGES, "accounts_user_add"])

@@ -1,5 +1,6 @@
-"""What is kept for readers, as staff see it, with the ways to have it made anew. cache_views does it."""
+"""The response cache as staff see it, with the ways to have responses prepared again. cache.views does it."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from django import forms
@@ -12,20 +13,25 @@ from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
+from operations.admin.tables import Table
 from operations.cache import statistics, views
 from operations.cache.actions import Done, ValkeyAwayError
 from raceday.models import Operations
-from raceday.staff.pieces import nz_time
+from raceday.staff.pieces import nz_time, told
 from raceday.staff.routes import CHANGE, VIEW
 
-NOTES_SHOWN = 10
+ACTIONS_SHOWN = 10
 
 
 class InvalidateForm(forms.Form):
-    """What is to be made anew; the API's own description of it checks it."""
+    """Which stored responses are to be removed; the API's own description of that checks it."""
 
     by = forms.ChoiceField(
-        choices=[("race_id", "a race, by its id"), ("key", "a page, by its address"), ("pattern", "keys, by a glob")],
+        choices=[
+            ("race_id", "a race, by its id"),
+            ("key", "a response, by its address"),
+            ("pattern", "keys, by a glob"),
+        ],
         widget=UnfoldAdminSelectWidget,
     )
     what = forms.CharField(
@@ -43,7 +49,7 @@ class InvalidateForm(forms.Form):
 
 
 def cache_page(request: HttpRequest) -> HttpResponse:
-    """Show what is kept, and on a POST do what one of its buttons says."""
+    """Show the response cache, and on a POST do what one of its buttons says."""
     if not request.user.has_perm(VIEW):
         raise PermissionDenied
     form = InvalidateForm()
@@ -68,38 +74,50 @@ def _carry_out(request: HttpRequest, act: str | None, form: InvalidateForm) -> N
             _tell(request, views.clear(request.user.pk))
         elif act == "warm":
             views.warm(request.user.pk)
-            messages.success(request, "Queued: today's bodies that are missing or outdated are made.")
+            messages.success(request, "Queued: today's missing or outdated responses will be prepared.")
     except ValkeyAwayError as fault:
         messages.error(request, f"{fault}.")
 
 
 def _tell(request: HttpRequest, done: Done) -> None:
-    sentence = f"{done.bodies} bodies in {done.topics} topics dropped."
+    sentence = f"Removed: {done.bodies} stored responses, of {done.topics} races, meetings, cards or users."
     if done.is_complete:
-        messages.success(request, sentence if done.topics else "Nothing of that is kept.")
+        messages.success(request, sentence if done.topics else "No such response is stored.")
     else:
-        messages.warning(request, f"{sentence} There was not time for all: do it again.")
+        messages.warning(request, f"{sentence} The time was too short for all: do it again.")
 
 
 def _context(request: HttpRequest) -> dict[str, Any]:
     context = {
         **admin.site.each_context(request),
-        "title": "Kept bodies",
+        "title": "Response cache",
         "may_change": request.user.has_perm(CHANGE),
-        "notes": _notes(),
+        "tables": [_actions_table()],
     }
     try:
-        return context | {"stats": statistics.collect()}
+        stats = statistics.collect()
     except ValkeyAwayError:
-        messages.error(request, "Valkey cannot be reached, and with it what is kept.")
-    return context
+        messages.error(request, "Valkey cannot be reached, and with it the stored responses.")
+        return context
+    return context | {"stats": stats, "tables": [_routes_table(stats), _actions_table()]}
 
 
-def _notes() -> list[dict[str, Any]]:
-    """What staff did here, newest first. Its time is the machine's."""
+def _routes_table(stats: Mapping[str, Any]) -> Table:
+    """Show how each route was answered; why that is not known, in the title."""
+    title = "Answers since the start" + (f": {stats['routes_unknown']}" if stats["routes_unknown"] else "")
+    rows = [
+        [route["route"], route["hits"], route["stales"], route["misses"], told(route["hit_rate"])]
+        for route in stats["routes"] or []
+    ]
+    return Table(title, ["Route", "Hits", "Stale", "Misses", "Hit rate"], rows)
+
+
+def _actions_table() -> Table:
+    """Show what staff did here, newest first. Its time is the machine's."""
     kind = ContentType.objects.get_for_model(Operations)
     newest = LogEntry.objects.filter(content_type=kind).select_related("user").order_by("-action_time")
-    return [
-        {"at": nz_time(note.action_time), "by": note.user.get_username(), "what": note.change_message}
-        for note in newest[:NOTES_SHOWN]
+    rows = [
+        [told(nz_time(entry.action_time)), entry.user.get_username(), entry.change_message]
+        for entry in newest[:ACTIONS_SHOWN]
     ]
+    return Table("Done by staff", ["When, NZ", "Who", "What"], rows)

@@ -7,7 +7,7 @@ from typing import Any
 from django.conf import settings
 from django_q.models import Task
 
-from operations.admin.names import race_names
+from races.names import race_names
 
 
 @dataclass(frozen=True, slots=True)

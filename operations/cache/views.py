@@ -24,6 +24,7 @@ from raceday.api.queries import read_query
 from raceday.models import Operations
 from raceday.published.resources import ResourceRequest
 from raceday.staff.routes import StaffViewSet, describe_staff
+from races.names import race_names
 
 WARM = "moneyflow.publishing.warm"
 INVALIDATE: Mapping[str, Callable[[Any], Done]] = {
@@ -151,14 +152,16 @@ def invalidate(user_id: Any, payload: Mapping[str, Any]) -> Done:
     """Remove what a checked InvalidatePayload names, for a user; ValkeyAwayError without Valkey."""
     ((by, what),) = payload.items()
     done = INVALIDATE[by](what)
-    note(user_id, f"Invalidated by {by}: {what.key if isinstance(what, ResourceRequest) else what}")
+    named = what.key if isinstance(what, ResourceRequest) else what
+    name = race_names([named]).get(named) if by == "race_id" else None
+    note(user_id, f"Removed by {by}: {named}{f' ({name})' if name else ''}")
     return done
 
 
 def clear(user_id: Any) -> Done:
     """Remove all stored responses for a user; ValkeyAwayError without Valkey."""
     done = actions.clear()
-    note(user_id, f"Cleared: {done.bodies} bodies")
+    note(user_id, f"Removed all: {done.bodies} responses")
     return done
 
 
@@ -168,7 +171,7 @@ def warm(user_id: Any) -> None:
         async_task(WARM, task_name="warm", q_options={"cluster": "default"})
     except RedisError:
         raise ValkeyAwayError from None
-    note(user_id, "Warmed")
+    note(user_id, "Had today's responses prepared")
 
 
 def note(user_id: Any, said: str) -> None:
@@ -176,7 +179,7 @@ def note(user_id: Any, said: str) -> None:
     LogEntry.objects.create(
         user_id=user_id,
         content_type=ContentType.objects.get_for_model(Operations),
-        object_repr="kept bodies",
+        object_repr="response cache",
         action_flag=CHANGE,
         change_message=said,
     )

@@ -9,9 +9,9 @@ from django.test import Client
 from django.urls import reverse
 from pytest_django import DjangoAssertNumQueries
 
-from operations.admin.names import race_names, races_called
 from raceday.models import FeedPayload, PollRun
 from races.models import Race
+from races.names import race_names, races_called
 from tests.support.card import POLLED, START, make_entrant, make_meeting, make_race
 from tests.support.staff import RACES, act
 

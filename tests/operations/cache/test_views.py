@@ -74,6 +74,11 @@ def test_staff_invalidate_and_it_is_noted(
     assert next(iter(payload.values())) in LogEntry.objects.get().change_message
 
 
+def test_the_record_names_the_race(client: Client, staff: dict[str, str]) -> None:
+    client.post("/api/cache/invalidate", {"race_id": "r1"}, "application/json", headers=staff)
+    assert LogEntry.objects.get().change_message == f"Removed by race_id: r1 ({Race.objects.get(pk='r1')})"
+
+
 @pytest.mark.parametrize(
     ("payload", "faults"),
     [
@@ -96,7 +101,7 @@ def test_what_cannot_be_meant_is_a_400(
 
 def test_staff_clear(client: Client, staff: dict[str, str]) -> None:
     assert client.post("/api/cache/clear", headers=staff).json() == {"topics": 2, "bodies": 8, "is_complete": True}
-    assert LogEntry.objects.get().change_message == "Cleared: 8 bodies"
+    assert LogEntry.objects.get().change_message == "Removed all: 8 responses"
 
 
 def test_staff_have_today_warmed_by_a_task(client: Client, staff: dict[str, str]) -> None:
@@ -154,21 +159,21 @@ def test_a_form_of_another_site_is_refused() -> None:
 
 def test_clear_asks_before_it_drops_anything(admin_client: Client) -> None:
     page = admin_client.post(reverse(PAGE), {"act": "clear"})
-    assert b"Yes, drop them" in page.content
+    assert b"Yes, remove all" in page.content
     assert collect()["bodies"] == 8
     done = admin_client.post(reverse(PAGE), {"act": "clear", "sure": "yes"}, follow=True)
-    assert b"8 bodies in 2 topics dropped." in done.content
-    assert b"Cleared: 8 bodies" in done.content
+    assert b"Removed: 8 stored responses, of 2 races, meetings, cards or users." in done.content
+    assert b"Removed all: 8 responses" in done.content
     assert collect()["bodies"] == 0
 
 
 @pytest.mark.parametrize(
     ("by", "what", "said"),
     [
-        ("race_id", "r1", "4 bodies in 1 topics dropped."),
-        ("key", LIVE, "1 bodies in 1 topics dropped."),
-        ("pattern", "*/live?", "2 bodies in 2 topics dropped."),
-        ("race_id", "nobody", "Nothing of that is kept."),
+        ("race_id", "r1", "Removed: 4 stored responses, of 1 races"),
+        ("key", LIVE, "Removed: 1 stored responses, of 1 races"),
+        ("pattern", "*/live?", "Removed: 2 stored responses, of 2 races"),
+        ("race_id", "nobody", "No such response is stored."),
         ("key", "/api/health", "is not the address of a stored response"),
         ("key", "", "This field is required."),
     ],

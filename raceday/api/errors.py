@@ -6,7 +6,6 @@ from typing import Any
 
 from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse, JsonResponse
-from django.views import defaults
 from rest_framework import serializers
 from rest_framework.exceptions import ValidationError
 from rest_framework.views import exception_handler
@@ -51,18 +50,16 @@ def error_response(fault: Exception, context: dict[str, Any]) -> HttpResponse | 
     return answer
 
 
-def error_page(status: int, sentence: str, page: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
-    """Return a handler: Django's `page` in the admin, `{error}` everywhere else."""
+def error_answer(status: int, sentence: str) -> Callable[..., HttpResponse]:
+    """Return a handler that answers `{error}`."""
 
     def answer(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        if request.path.startswith("/admin"):
-            return page(request, *args, **kwargs)
         return JsonResponse({"error": sentence}, status=status)
 
     return answer
 
 
-bad_request = error_page(400, "the request cannot be read", defaults.bad_request)
-permission_denied = error_page(403, "not allowed", defaults.permission_denied)
-page_not_found = error_page(404, "there is nothing at this address", defaults.page_not_found)
-server_error = error_page(500, "something went wrong here; it is in the log", defaults.server_error)
+bad_request = error_answer(400, "the request cannot be read")
+permission_denied = error_answer(403, "not allowed")
+page_not_found = error_answer(404, "there is nothing at this address")
+server_error = error_answer(500, "something went wrong here; it is in the log")

@@ -34,7 +34,7 @@ DUTIES = {
         "Responses", "Prepares the responses that a poll changed, and informs the streams.", "after such a poll"
     ),
     "moneyflow.publishing.warm": Duty(
-        "Warming the response cache", "Prepares today's missing or outdated responses.", "when staff ask for it"
+        "Cache warming", "Prepares today's missing or outdated responses.", "when staff ask for it"
     ),
     "raceday.queue.cluster.show_life": Duty(
         "Sign of life", "Shows that a cluster does its tasks.", "every 3 s on publish and default"

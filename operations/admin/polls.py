@@ -132,6 +132,4 @@ class FeedPayloadAdmin(RacesNamed, ReadOnly, ModelAdmin):  # type: ignore[misc]
 
     @admin.display(description="answer, its first 64 KiB")
     def text(self, payload: FeedPayload) -> SafeString:
-        return format_html(
-            '<pre class="max-w-full overflow-auto text-xs whitespace-pre-wrap">{}</pre>', payload_text(payload)
-        )
+        return format_html('<pre class="text-xs">{}</pre>', payload_text(payload))

@@ -6,15 +6,15 @@ from django.db.models import Model
 from django.http import HttpRequest
 from unfold.admin import ModelAdmin
 
-from raceday.staff.pieces import anchor, nz_time
+from raceday.staff.pieces import anchor, nz_time, told
 
 
 @admin.register(LogEntry)
 class StaffActionAdmin(ModelAdmin):  # type: ignore[misc]  # unfold has no types
     """Nobody edits the record; who may view log entries reads it. Its time is the machine's."""
 
-    list_display = ("at", "by", "content_type", "row", "said")
-    list_display_links = None
+    list_display = ("at", "by", "kind", "row", "said")
+    actions = None
     list_filter = ("action_flag", "content_type")
     list_select_related = ("user", "content_type")
     search_fields = ("object_repr", "change_message", "user__username")
@@ -36,6 +36,10 @@ class StaffActionAdmin(ModelAdmin):  # type: ignore[misc]  # unfold has no types
     @admin.display(description="who", ordering="user")
     def by(self, entry: LogEntry) -> str:
         return entry.user.get_username()
+
+    @admin.display(description="kind", ordering="content_type")
+    def kind(self, entry: LogEntry) -> str:
+        return entry.content_type.name if entry.content_type else told(None)
 
     @admin.display(description="what")
     def row(self, entry: LogEntry) -> str:

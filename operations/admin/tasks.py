@@ -194,7 +194,7 @@ class TaskAdmin(ReadOnly, ModelAdmin):  # type: ignore[misc]  # unfold has no ty
 
     @admin.display(description="result")
     def said(self, task: Task) -> SafeString:
-        return format_html('<pre class="overflow-x-auto whitespace-pre-wrap text-xs">{}</pre>', task.result)
+        return format_html('<pre class="text-xs">{}</pre>', task.result)
 
 
 class FailureAdmin(TaskAdmin):

@@ -154,7 +154,7 @@ def invalidate(user_id: Any, payload: Mapping[str, Any]) -> Done:
     done = INVALIDATE[by](what)
     named = what.key if isinstance(what, ResourceRequest) else what
     name = race_names([named]).get(named) if by == "race_id" else None
-    note(user_id, f"Removed by {by}: {named}{f' ({name})' if name else ''}")
+    note(user_id, f"Removed by {by.replace('_', ' ')}: {named}{f' ({name})' if name else ''}")
     return done
 
 

@@ -76,7 +76,7 @@ def test_staff_invalidate_and_it_is_noted(
 
 def test_the_record_names_the_race(client: Client, staff: dict[str, str]) -> None:
     client.post("/api/cache/invalidate", {"race_id": "r1"}, "application/json", headers=staff)
-    assert LogEntry.objects.get().change_message == f"Removed by race_id: r1 ({Race.objects.get(pk='r1')})"
+    assert LogEntry.objects.get().change_message == f"Removed by race id: r1 ({Race.objects.get(pk='r1')})"
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""What a race's admin page shows around its fields: five queries, however big the race."""
+"""What a race's admin page shows around its fields: four queries, however big the race."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta

@@ -7,7 +7,8 @@ from django_q.models import Failure, OrmQ, Schedule, Success
 
 from operations.admin import cards, entrants, polls, staff_actions
 from operations.admin.cache import cache_page
-from operations.admin.tasks import FailureAdmin, TaskAdmin, queues_page
+from operations.admin.queues import queues_page
+from operations.admin.tasks import FailureAdmin, TaskAdmin
 from raceday.staff.login import LoginForm
 
 __all__ = ["cards", "entrants", "polls", "staff_actions"]

@@ -14,7 +14,7 @@ from django_q.models import Failure, Success
 from accounts.models import AccessToken, User
 from meetings.models import Meeting
 from operations.admin.race_page import races_table
-from operations.admin.tasks import failures_in_words
+from operations.admin.redelivery import failures_in_words
 from raceday.clock import now
 from raceday.models import FeedPayload, PollRun
 from raceday.staff.pieces import nz_time

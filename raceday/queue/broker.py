@@ -140,7 +140,7 @@ class StreamBroker(Broker):  # type: ignore[misc]
         except ResponseError:  # no worker has come yet
             return 0
 
-    def taken(self, most: int = 100) -> list[tuple[bytes, int, float]]:
+    def taken(self, most: int = 10_000) -> list[tuple[bytes, int, float]]:
         """List tasks taken and not acknowledged yet, oldest first.
 
         Each is (signed task, deliveries, seconds since the last delivery).

@@ -14,7 +14,7 @@ from django_q.tasks import async_task
 from pytest_django import Settings
 
 from operations.admin import task_words
-from operations.admin.tasks import MOST_ATTEMPTS, failures_in_words, outlook
+from operations.admin.redelivery import MOST_ATTEMPTS, failures_in_words, outlook
 from raceday.queue.broker import StreamBroker
 from raceday.queue.cluster import CLUSTERS
 from races.models import Race
@@ -79,9 +79,9 @@ def test_a_failure_that_is_delivered_again_says_so_and_is_not_queued_twice(
     page = admin_client.get(reverse(FAILURES)).content.decode()
     assert f"attempt 2 of {MOST_ATTEMPTS}" in page
     assert "failed for good" in page
-    assert failures_in_words() == "2, 1 of them will be tried again"
+    assert failures_in_words() == "2, 1 of them tried again"
     answer = act(admin_client, reverse(FAILURES), "try_again", again.pk)
-    assert b"Left alone: 1, which will be tried again without you." in answer.content
+    assert b"Left alone: 1, tried again without you." in answer.content
     assert Failure.objects.filter(pk=again.pk).exists()
     assert not LogEntry.objects.exists()
 
@@ -93,18 +93,20 @@ def test_a_retry_is_recorded_under_the_tasks_name(admin_client: Client, race: Ra
 
 
 @pytest.mark.parametrize(
-    ("cluster", "taken", "said"),
+    ("cluster", "attempts", "taken", "said"),
     [
-        ("default", {"t": (1, 10.0)}, "will be tried again in 20 s, attempt 2 of 3"),
-        ("publish", {"t": (2, 10.0)}, "will be tried again in 4 s, attempt 3 of 3"),
-        ("default", {"t": (1, 60.0)}, "will be tried again in 0 s, attempt 2 of 3"),
-        ("default", {"t": (3, 10.0)}, "failed for good"),
-        ("default", {"other": (1, 10.0)}, "failed for good"),
-        ("default", None, "not known: Valkey cannot be reached"),
+        ("default", 1, {"t": (1, 10.0)}, "will be tried again in 20 s, attempt 2 of 3"),
+        ("publish", 2, {"t": (2, 10.0)}, "will be tried again in 4 s, attempt 3 of 3"),
+        ("default", 1, {"t": (1, 60.0)}, "will be tried again in 0 s, attempt 2 of 3"),
+        ("default", 1, {"t": (2, 0.5)}, "is being tried again, attempt 2 of 3"),
+        ("default", 2, {"t": (3, 0.5)}, "is being tried again, attempt 3 of 3"),
+        ("default", 3, {"t": (3, 1.0)}, "failed for good"),
+        ("default", 3, {"other": (1, 10.0)}, "failed for good"),
+        ("default", 1, None, "not known: Valkey cannot be reached"),
     ],
 )
-def test_what_comes_of_a_failure(cluster: str, taken: Any, said: str) -> None:
-    assert outlook(Task(id="t", cluster=cluster), taken) == said
+def test_what_comes_of_a_failure(cluster: str, attempts: int, taken: Any, said: str) -> None:
+    assert outlook(Task(id="t", cluster=cluster, attempt_count=attempts), taken) == said
 
 
 def test_the_page_of_queues_names_clusters_and_the_tasks_at_work(reader: Client, race: Race, take: Take) -> None:

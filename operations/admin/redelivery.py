@@ -36,7 +36,7 @@ def taken_by_id() -> Taken | None:
 def is_tried_again(failure: Task, taken: Taken) -> bool:
     """Tell whether a failed task is being tried again, or will be, by itself."""
     deliveries, _ = taken.get(failure.id, (0, 0.0))
-    return 0 < deliveries < MOST_ATTEMPTS or failure.attempt_count < deliveries
+    return bool(0 < deliveries < MOST_ATTEMPTS or failure.attempt_count < deliveries)
 
 
 def outlook(failure: Task, taken: Taken | None) -> str:

@@ -53,8 +53,9 @@ def take_lock(file: IO[str], root: Path) -> None:
 
 
 def holder(root: Path) -> tuple[int, str]:
-    """Return who wrote the lock last: process and command, (0, "") while it is being written."""
-    pid, _, command = (root / "lock").read_text().partition(" ")
+    """Return who wrote the lock last: process and command, (0, "") while it is being written, or if nobody did."""
+    path = root / "lock"
+    pid, _, command = path.read_text().partition(" ") if path.exists() else ("", "", "")
     return int(pid or 0), command
 
 

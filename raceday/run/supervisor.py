@@ -54,7 +54,6 @@ DATE_SENSITIVE = [  # that names a day, or takes its own from the clock, and is 
     "tests/raceday/test_racing_day.py",
     "tests/raceday/published/test_strain.py::test_without_postgresql_published_bodies_still_answer_as_stale_and_the_rest_says_so",
     "tests/moneyflow/polling/test_poller.py::test_the_days_work_is_due_at_midnight_and_at_six_in_new_zealand",
-    "tests/test_admin.py::test_the_list_of_races_opens_on_the_racing_day_it_is",
 ]
 CHECKS = {
     "lint": ["-m", "ruff", "check", "."],

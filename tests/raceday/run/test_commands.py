@@ -9,12 +9,12 @@ from raceday.run import supervisor
 from tests.raceday.run.test_supervisor import said_by, start
 from tests.support.streams import eventually
 
-NEEDS = "import os, time; print('on', os.environ['TMPDIR'], flush=True)\n"
+TELLS_WHERE = "import os, time; print('on', os.environ['TMPDIR'], flush=True)\n"
 
 
 def test_tests_run_on_servers_that_go_with_them(tmp_path: Path) -> None:
     tests = tmp_path / "test_it.py"
-    tests.write_text(f"{NEEDS}def test_it(): assert time.gmtime()[:3] == (2028, 2, 28)\n")
+    tests.write_text(f"{TELLS_WHERE}def test_it(): assert time.gmtime()[:3] == (2028, 2, 28)\n")
     code, said = said_by(tmp_path, "test", "-qs", "--on", "2028-02-29", str(tests))
     assert (code, "1 passed" in said) == (0, True)
     assert not scratch_of(said).exists()
@@ -22,7 +22,7 @@ def test_tests_run_on_servers_that_go_with_them(tmp_path: Path) -> None:
 
 def test_a_signal_ends_the_tests_and_their_servers(tmp_path: Path) -> None:
     tests = tmp_path / "test_it.py"
-    tests.write_text(f"{NEEDS}def test_it(): time.sleep(60)\n")
+    tests.write_text(f"{TELLS_WHERE}def test_it(): time.sleep(60)\n")
     running = start(tmp_path, "test", "-qs", str(tests))
     assert running.stdout
     said = next(line for line in running.stdout if line.startswith("on "))

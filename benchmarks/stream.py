@@ -17,6 +17,7 @@ import psutil  # type: ignore[import-untyped]
 
 from benchmarks.figures import BenchmarkError, Figure, percentile
 from benchmarks.load import free_port
+from moneyflow.live.examples import LIVE
 from raceday import valkey
 from raceday.processes import die_with_parent
 from raceday.published import events, shelf
@@ -132,7 +133,7 @@ def tell(race: int) -> None:
 
 
 def tell_bodies() -> None:
-    body = {**examples.LIVE, "entrants": [examples.ENTRANT] * 14}
+    body = {**LIVE, "entrants": [examples.ENTRANT] * 14}
     for race in range(RACES):
         told = b"v1\n" + zlib.compress(msgspec.json.encode(body))
         valkey.client().hset(shelf.name_of(f"race:bench-{race}"), "told", told)

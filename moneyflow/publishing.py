@@ -10,13 +10,13 @@ import structlog
 from django.conf import settings
 from django.db.models import QuerySet
 
+from moneyflow.live.deltas import deltas
 from raceday import clock
 from raceday.feed.records import ENDED
 from raceday.published import resources, shelf
 from raceday.published.resources import ROUNDS, Body, Resource, ResourceRequest, find_address, request_for, routes
 from raceday.published.shelf import TOPIC_SECONDS, RaceNews, StoredBody, TopicState
 from raceday.racing_day import racing_day
-from races.deltas import deltas
 from races.models import Race
 from races.views import race_mark
 

@@ -1,6 +1,6 @@
 """One race in every response that shows it: the examples of the API docs."""
 
-from meetings.examples import MEETING_DETAIL, MEETING_ID, WRITTEN
+from meetings.examples import MEETING_ID, WRITTEN
 
 START, POLLED = "2026-11-21T15:30:00.000+13:00", "2026-11-21T15:26:00.214+13:00"
 IDS = {"race_id": "fa64781b-d9ff-5d34-8c18-e4a28e9711fb", "meeting_id": MEETING_ID}
@@ -52,13 +52,3 @@ WINDOW = {
 }
 UPCOMING = {"races": [UPCOMING_RACE], "total": 1, "timestamp": POLLED, "window": WINDOW}
 BATCH = {"races": [RACE_DETAIL], "missing": ["no-such-race"]}
-LIVE = {
-    **{"race": RACE_DETAIL, "meeting": MEETING_DETAIL, "entrants": [ENTRANT], "pools": POOLS, "navigation": NAVIGATION},
-    "freshness": {
-        "polled_at": POLLED,
-        "generated_at": "2026-11-21T15:25:55.000+13:00",
-        "feed_age_seconds": 11.4,
-        "refresh_seconds": 15,
-        "is_stale": False,
-    },
-}

@@ -18,7 +18,6 @@ urlpatterns = [
         r"^api/races/next-scheduled/?$", RaceViewSet.as_view({"get": "next_scheduled"}), name="race-next-scheduled"
     ),
     re_path(r"^api/races/batch/?$", RaceViewSet.as_view({"get": "batch"}), name="races-batch"),
-    re_path(rf"{RACE}/live/?$", RaceViewSet.as_view({"get": "live"}), name="race-live"),
     re_path(rf"{RACE}/?$", RaceViewSet.as_view({"get": "retrieve"}), name="race"),
     re_path(r"^api/race-pools/?$", RacePoolViewSet.as_view({"get": "retrieve"}), name="race-pools"),
     re_path(r"^api/race-results/?$", RaceResultViewSet.as_view({"get": "retrieve"}), name="race-results"),

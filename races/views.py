@@ -3,7 +3,6 @@
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.conf import settings
 from django.db.models import Count, F, Q, Window
 from drf_spectacular.utils import OpenApiExample, OpenApiResponse, extend_schema
 from rest_framework.exceptions import NotFound
@@ -15,15 +14,13 @@ from raceday.api.description import describe
 from raceday.feed.records import ENDED
 from raceday.published.resources import CARD_SECONDS, LIVE_SECONDS, Body, mark_of, resource, shown, shown_many
 from raceday.published.shelf import Mark
-from races.cadence import CadenceSeconds, cadence, is_frozen, until_next_tier
 from races.examples import UPCOMING_RACE
 from races.models import Race, RacePool, RaceResult
 from races.neighbours import neighbours, next_scheduled
-from races.rows import read_entrants, read_pool, read_race, read_result, read_whole_race
+from races.rows import read_entrants, read_race, read_whole_race
 from races.serializers import (
     BatchQuery,
     BatchSerializer,
-    LiveSerializer,
     MeetingRacesSerializer,
     MeetingStatusSerializer,
     NavigationSerializer,
@@ -41,8 +38,6 @@ from races.serializers import (
 # Every change of a race or card is published. These times limit what the clock alone makes wrong. A body with the
 # time of day stays for 5 s. A body that only the next start of a race makes wrong stays until then.
 MOVING_SECONDS = 5
-TRIES = 3  # each try means that a poll of the race was written in between
-BESIDE_SECONDS = 30  # what a live body shows about other races and its meeting, which are published on their own
 NEXT_SCHEDULED = OpenApiResponse(
     {"allOf": [{"$ref": "#/components/schemas/UpcomingRace"}], "nullable": True},
     examples=[OpenApiExample("a race", value=UPCOMING_RACE), OpenApiExample("nothing scheduled", value=None)],
@@ -85,7 +80,7 @@ class RaceViewSet(ViewSet):
     def navigation(self, race_id: str) -> Body:
         now = clock.now()
         found = neighbours(read_race(race_id), now)
-        return Body(data=shown(NavigationSerializer, found), keep_seconds=_until_start(found, now))
+        return Body(data=shown(NavigationSerializer, found), keep_seconds=until_start(found, now))
 
     @describe(
         "Races that start soon or have just started, by start time",
@@ -108,15 +103,6 @@ class RaceViewSet(ViewSet):
     @resource("", BatchQuery)
     def batch(self, ids: str) -> Body:
         return _batch(ids.split(","))
-
-    @describe(
-        "Everything about a race in one response",
-        LiveSerializer,
-        missing="no such race",
-    )
-    @resource("race:{race_id}", always=True)
-    def live(self, race_id: str) -> Body:
-        return _live(race_id, clock.now())
 
 
 @extend_schema(tags=["meetings"])
@@ -174,7 +160,8 @@ def _keep_until(start: datetime | None, now: datetime) -> float:
     return min(CARD_SECONDS, (start - now).total_seconds()) if start else CARD_SECONDS
 
 
-def _until_start(found: dict[str, Any], now: datetime) -> float:
+def until_start(found: dict[str, Any], now: datetime) -> float:
+    """Seconds until the neighbours `found` change because a race starts."""
     return _keep_until(found["scheduled"]["start_time"] if found["scheduled"] else None, now)
 
 
@@ -200,40 +187,3 @@ def _batch(asked: list[str]) -> Body:
         "missing": [race_id for race_id in asked if race_id not in found],
     }
     return Body(data=shown(BatchSerializer, body))
-
-
-def _live(race_id: str, now: datetime) -> Body:
-    """Return a race's live body: race, meeting, entrants, pools, result, neighbours; one statement for each."""
-    parts = _parts(race_id)
-    race = parts["race"]
-    found = neighbours(race, now)
-    shape = {**parts, "meeting": race.meeting, "navigation": found, "freshness": _freshness(race, now)}
-    moves_in = min(BESIDE_SECONDS, _until_start(found, now), until_next_tier(race.status, race.start_time - now))
-    return race_body(shown(LiveSerializer, shape), status=race.status, polled_at=race.polled, keep_seconds=moves_in)
-
-
-def _parts(race_id: str) -> dict[str, Any]:
-    """Return the parts of a live body that a poll may change, all as of the same poll."""
-    for _ in range(TRIES):
-        race = read_whole_race(race_id)
-        parts = {"race": race, "entrants": read_entrants(race_id), "pools": read_pool(race_id)}
-        if result := read_result(race_id):
-            result.runners = parts["entrants"]
-            parts["results"] = result
-        if read_race(race_id).changed == race.changed:
-            break
-    return parts
-
-
-def _freshness(race: Any, now: datetime) -> dict[str, Any]:
-    interval = cadence(race.status, race.start_time - now, CadenceSeconds(**settings.CADENCE_SECONDS))
-    refresh = timedelta(seconds=settings.FEED_REFRESH_SECONDS)
-    return {
-        "polled_at": race.polled,
-        "generated_at": race.generated,
-        "feed_age_seconds": race.generated and (now - race.generated).total_seconds(),
-        "refresh_seconds": interval and interval.total_seconds(),
-        "is_stale": interval is not None
-        and race.polled is not None
-        and is_frozen(race.generated, now - interval, refresh),
-    }

@@ -58,6 +58,17 @@ def clock_goes_on_from(monkeypatch: pytest.MonkeyPatch) -> Callable[[datetime], 
 
 
 @pytest.fixture
+def clock_shows(monkeypatch: pytest.MonkeyPatch) -> Callable[[datetime], None]:
+    """Sets Raceday's clock to an instant and all but stops it: one microsecond a second."""
+
+    def show(instant: datetime) -> None:
+        stopped = clock.Clock(real=time.time(), shown=instant.timestamp(), speed=1e-6)
+        monkeypatch.setattr(clock, "CLOCK", stopped)
+
+    return show
+
+
+@pytest.fixture
 def make_partitions(db: None) -> Callable[..., None]:
     """Gives history a place on days that today's runway does not reach: no fixed day lies within it for long."""
 

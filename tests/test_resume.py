@@ -11,8 +11,8 @@ from typing import Any
 
 import httpx
 
+from moneyflow.live.deltas import apply
 from raceday.run.tree import health_status
-from races.deltas import apply
 from tests.raceday.run.test_supervisor import await_ready, descendants, find, folder, listens, start  # noqa: F401  # a fixture
 from tests.support.isolation import free_port
 from tests.support.streams import eventually

@@ -9,7 +9,6 @@ import pytest
 
 from raceday.published.resources import Body, best, find, finish, render
 from raceday.published.shelf import BR, GZIP, IDENTITY
-from tests.races.conftest import clock_shows  # noqa: F401  # a fixture
 
 ENTRANTS = "/api/entrants?history=50&race_id=r1"
 
@@ -61,7 +60,7 @@ def pages_address(key: str) -> tuple[str, str]:
     ],
 )
 def test_today_is_that_of_new_zealand_up_to_its_midnight(
-    clock_shows: Callable[[datetime], None],  # noqa: F811  # pytest's way
+    clock_shows: Callable[[datetime], None],
     at: datetime,
     day: str,
 ) -> None:

@@ -7,11 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from moneyflow.live.deltas import Body, Event, apply, deltas
+from moneyflow.live.examples import LIVE
 from races import examples
-from races.deltas import Body, Event, apply, deltas
 
 STAMPS = ("updated_at", "last_updated")
-BODY: dict[str, Any] = deepcopy(examples.LIVE)
+BODY: dict[str, Any] = deepcopy(LIVE)
 RUNNERS = ["e1", "e2", "e3"]
 prices = st.sampled_from([None, 0.0, 2.4, 3.1])
 

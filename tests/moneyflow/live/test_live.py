@@ -1,4 +1,4 @@
-"""Everything a race page needs in one body, and several races at once."""
+"""Everything a race page needs in one body."""
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -8,14 +8,15 @@ import pytest
 from django.test import Client
 from pytest_django import DjangoAssertNumQueries, Settings
 
-from races import examples, rows, views
+from moneyflow.live import views
+from moneyflow.live.examples import LIVE as EXAMPLE
+from races import rows
 from races.models import PollMark, Race, RacePool, RaceResult
 from tests.support.card import POLLED, START, make_entrant, make_meeting, make_race, own_keys  # noqa: F401  # a fixture
 from tests.support.lane import LaneClient
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("own_keys")]
 LIVE = "/api/races/r1/live"
-BATCH = "/api/races/batch?ids="
 Shows = Callable[[datetime], None]
 
 
@@ -85,7 +86,7 @@ def test_a_race_page_says_of_each_part_what_its_own_address_says(client: Client,
 def test_a_race_not_polled_yet_has_no_pools_no_results_and_an_unknown_freshness(client: Client, race: Race) -> None:
     make_race(race.meeting, race_id="r2", polled_at=None, start_time=START + timedelta(hours=1))
     body = client.get("/api/races/r2/live").json()
-    assert list(body) == list(examples.LIVE)
+    assert list(body) == list(EXAMPLE)
     assert (body["entrants"], body["pools"]) == ([], None)
     unknown = dict.fromkeys(("polled_at", "generated_at", "feed_age_seconds"))
     assert body["freshness"] == {**unknown, "refresh_seconds": 60, "is_stale": False}
@@ -124,33 +125,3 @@ def test_freshness_tells_by_its_own_stamp_that_the_feed_stands_still(
 def test_a_page_of_no_race_is_a_404_and_a_page_takes_no_query(client: Client, race: Race) -> None:
     assert client.get("/api/races/nowhere/live").json() == {"error": "no such race"}
     assert client.get(f"{LIVE}?history=5").json()["details"] == {"history": ["unknown query parameter"]}
-
-
-def test_a_batch_is_one_query_in_the_order_asked_with_each_race_once(
-    client: Client, race: Race, django_assert_num_queries: DjangoAssertNumQueries
-) -> None:
-    make_entrant(make_race(race.meeting, race_id="r2", race_number=2), 1)
-    with django_assert_num_queries(1):
-        body = client.get(f"{BATCH}r2,nowhere,%20r1,r2,,never").json()
-    assert list(body) == list(examples.BATCH)
-    assert ([race["race_id"] for race in body["races"]], body["missing"]) == (["r2", "r1"], ["nowhere", "never"])
-    assert body["races"][0] == client.get("/api/races/r2").json()
-
-
-def test_a_batch_is_never_kept_for_each_of_its_races_would_outdate_it(race: Race) -> None:
-    client = LaneClient()
-    assert client.outcomes(f"{BATCH}r1", f"{BATCH}r1", f"{BATCH}r1,r9") == ["MISS", "MISS", "MISS"]
-    Race.objects.update(status="Closed")
-    assert client.get(f"{BATCH}r1").json()["races"][0]["status"] == "Closed"
-
-
-@pytest.mark.parametrize("ids", ["", ",", "%20,%20", ",".join(map(str, range(51))), "x" * 6000, "r1," + "x" * 101])
-def test_a_batch_of_none_or_of_more_than_fifty_is_refused(client: Client, ids: str) -> None:
-    for address in (f"{BATCH}{ids}", "/api/races/batch"):
-        answer = client.get(address)
-        assert (answer.status_code, list(answer.json()["details"])) == (400, ["ids"])
-
-
-def test_fifty_races_are_a_batch_however_often_each_is_asked(client: Client) -> None:
-    asked = [str(number) for number in range(50)]
-    assert client.get(BATCH + ",".join(asked * 2)).json() == {"races": [], "missing": asked}

@@ -1,0 +1,36 @@
+"""What the API shows of a race in one response."""
+
+from typing import Any
+
+from rest_framework import serializers
+
+from meetings.serializers import MeetingDetailSerializer
+from moneyflow.live.examples import LIVE
+from raceday.api.description import example
+from raceday.api.fields import InstantField
+from races.serializers import (
+    LiveEntrantSerializer,
+    NavigationSerializer,
+    RaceDetailSerializer,
+    RacePoolSerializer,
+    RaceResultSerializer,
+)
+
+
+class FreshnessSerializer(serializers.Serializer[Any]):
+    polled_at = InstantField(allow_null=True, help_text="null before the first poll")
+    generated_at = InstantField(allow_null=True, help_text="the feed's own stamp of what is shown")
+    feed_age_seconds = serializers.FloatField(allow_null=True, help_text="since generated_at when this body was made")
+    refresh_seconds = serializers.IntegerField(allow_null=True, help_text="between polls; null: polled no more")
+    is_stale = serializers.BooleanField(help_text="the feed missed two of its refreshes when this body was made")
+
+
+@example(LIVE)
+class LiveSerializer(serializers.Serializer[Any]):
+    race = RaceDetailSerializer()
+    meeting = MeetingDetailSerializer()
+    entrants = LiveEntrantSerializer(many=True)
+    pools = RacePoolSerializer(allow_null=True)
+    results = RaceResultSerializer(required=False, help_text="left out until there are any")
+    navigation = NavigationSerializer()
+    freshness = FreshnessSerializer()

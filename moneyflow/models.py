@@ -1,7 +1,9 @@
-"""Money and prices over time: two tables partitioned by NZ day, written by moneyflow.store.poll only."""
+"""Money and prices over time, alert settings and late-money alerts; moneyflow.store.poll writes all but settings."""
 
 from django.db import models
 from django.db.models.functions import Now
+
+from races.models import Entrant, Race
 
 
 class MoneyFlowHistory(models.Model):
@@ -75,3 +77,46 @@ class UserAlertConfig(models.Model):
 
     def __str__(self) -> str:
         return self.user_id
+
+
+class LateMoneyAlert(models.Model):
+    """Unusual late money on one runner at one severity, with the evidence for it and how the race ended.
+
+    Percentages are of the Win pool. What comes after `record` is None until the race has ended.
+    """
+
+    race = models.ForeignKey(Race, on_delete=models.CASCADE, related_name="alerts")
+    entrant = models.ForeignKey(Entrant, on_delete=models.CASCADE, related_name="alerts")
+    severity = models.SmallIntegerField(help_text="1, 2, 3: at budgets of 10, 4, 1 alerts a race day")
+    raised_at = models.DateTimeField(help_text="when the answer that raised it was in hand")
+    reading_at = models.DateTimeField(help_text="the feed's own time of the reading that raised it")
+    seconds_since_start = models.IntegerField(help_text="since the advertised start; below 0 before it")
+    window_seconds = models.IntegerField(help_text="in which the money came")
+    seen_cents = models.BigIntegerField(help_text="that came on the runner in the window")
+    expected_cents = models.BigIntegerField(help_text="of the window's money, by the standing prices")
+    win_pool_cents = models.BigIntegerField(help_text="when it was raised")
+    share_before_percentage = models.DecimalField(max_digits=7, decimal_places=4)
+    share_after_percentage = models.DecimalField(max_digits=7, decimal_places=4)
+    tote_odds_before = models.DecimalField(max_digits=10, decimal_places=2, null=True)
+    tote_odds_after = models.DecimalField(max_digits=10, decimal_places=2, null=True)
+    fixed_odds_before = models.DecimalField(max_digits=10, decimal_places=2, null=True)
+    fixed_odds_after = models.DecimalField(max_digits=10, decimal_places=2, null=True)
+    score = models.FloatField(help_text="comparable across races; higher is more unusual")
+    one_in_races = models.FloatField(help_text="one in so many ordinary races looks like this")
+    e_value = models.FloatField(null=True, help_text="second opinion")
+    falls = models.JSONField(help_text="how much the score falls without a group of numbers")
+    artefact = models.TextField(help_text="version of the detector's weights and thresholds")
+    record = models.JSONField(help_text="of earlier alerts of this severity, when it was raised")
+    won = models.BooleanField(null=True)
+    placed = models.BooleanField(null=True)
+    final_dividend = models.DecimalField(max_digits=10, decimal_places=2, null=True, help_text="per $1 to win")
+    final_odds = models.DecimalField(max_digits=10, decimal_places=2, null=True, help_text="of the tote")
+    final_share_percentage = models.DecimalField(max_digits=7, decimal_places=4, null=True)
+    final_pool_cents = models.BigIntegerField(null=True)
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    class Meta:
+        db_table = "late_money_alerts"
+
+    def __str__(self) -> str:
+        return f"late money on {self.entrant_id}, severity {self.severity}"

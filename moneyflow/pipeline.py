@@ -12,9 +12,12 @@ from msgspec.structs import replace
 from psycopg.errors import CheckViolation
 from redis.exceptions import ConnectionError as Unreachable
 
+from moneyflow.late_money.alerts import Judge, silent
+from moneyflow.publishing import announce
 from moneyflow.store.partitions import PAST_DAYS
 from moneyflow.store.poll import Written, read_state, write_poll
 from moneyflow.transform.flow import money_flow, own_field
+from moneyflow.transform.late_money import with_late_money
 from raceday import clock, metrics
 from raceday.feed.client import FeedAnswer, FeedError
 from raceday.feed.parse import parse_event
@@ -26,6 +29,7 @@ from races.cadence import CadenceSeconds, cadence
 
 # Each try means that another poll of the same race was written in between: more than a few is a fault.
 TRIES = 8
+LATE_MONEY = "late-money"  # the topic of alerts and their record
 MISSED_POLLS = 3  # without which a race's bodies are stale
 CANCELLED, CANCELLED_TRIES = "57014", 3  # a server that stood still cancels what it was doing when it goes on
 LONGEST_REASON = 300
@@ -56,7 +60,9 @@ class ContentionError(RuntimeError):
     """A race was written by others each time this poll was about to be."""
 
 
-def process_answer(race_id: str, found: FeedAnswer | FeedError, *, is_again: bool = False) -> PollReport:
+def process_answer(
+    race_id: str, found: FeedAnswer | FeedError, *, is_again: bool = False, judge: Judge = silent
+) -> PollReport:
     """Take one answer of the feed through parse, transform and write, outdate bodies, and leave exactly one PollRun.
 
     It is safe to run twice on the same answer. It raises only faults that `is_outage` knows: then run it again with
@@ -65,7 +71,7 @@ def process_answer(race_id: str, found: FeedAnswer | FeedError, *, is_again: boo
     """
     began = time.perf_counter()
     try:
-        walked = _through_the_rooms(race_id, found, began, is_again=is_again)
+        walked = _through_the_rooms(race_id, found, began, is_again=is_again, judge=judge)
     except Exception as fault:
         if is_outage(fault):
             raise
@@ -74,7 +80,9 @@ def process_answer(race_id: str, found: FeedAnswer | FeedError, *, is_again: boo
     return walked
 
 
-def _through_the_rooms(race_id: str, found: FeedAnswer | FeedError, began: float, *, is_again: bool) -> PollReport:
+def _through_the_rooms(
+    race_id: str, found: FeedAnswer | FeedError, began: float, *, is_again: bool, judge: Judge
+) -> PollReport:
     if isinstance(found, FeedError):
         return _refused(race_id, found)
     snapshot = _parse(race_id, found)
@@ -83,7 +91,7 @@ def _through_the_rooms(race_id: str, found: FeedAnswer | FeedError, began: float
     parse_seconds = time.perf_counter() - began
     for left in reversed(range(CANCELLED_TRIES)):
         try:
-            return _written(snapshot, found, parse_seconds=parse_seconds, is_again=is_again)
+            return _written(snapshot, found, parse_seconds=parse_seconds, is_again=is_again, judge=judge)
         except OperationalError as fault:
             if sqlstate(fault) != CANCELLED or not left:
                 raise
@@ -100,7 +108,9 @@ def _parse(race_id: str, answer: FeedAnswer) -> RaceSnapshot | ParseFault:
     return snapshot
 
 
-def _written(snapshot: RaceSnapshot, answer: FeedAnswer, *, parse_seconds: float, is_again: bool) -> PollReport:
+def _written(
+    snapshot: RaceSnapshot, answer: FeedAnswer, *, parse_seconds: float, is_again: bool, judge: Judge
+) -> PollReport:
     odds_since = answer.polled_at - timedelta(days=PAST_DAYS)
     for _ in range(TRIES):
         began = time.perf_counter()
@@ -108,6 +118,7 @@ def _written(snapshot: RaceSnapshot, answer: FeedAnswer, *, parse_seconds: float
         read = time.perf_counter()
         own = own_field(snapshot, state)
         flow = money_flow(own, state, odds_since=odds_since)
+        flow = with_late_money(flow, own, state, polled_at=answer.polled_at, judge=judge)
         transformed = time.perf_counter()
         transform_ms = _ms(parse_seconds + transformed - read)
         try:
@@ -121,7 +132,10 @@ def _written(snapshot: RaceSnapshot, answer: FeedAnswer, *, parse_seconds: float
         if not written.is_applied:
             continue
         wrote = time.perf_counter()
-        outdated = _outdate(snapshot, answer, written, is_again=is_again)
+        if flow.alerts:
+            announce(snapshot.race_id, answer.polled_at)
+        is_late_money = is_again or bool(flow.alerts or flow.outcomes)
+        outdated = _outdate(snapshot, answer, written, is_again=is_again, is_late_money=is_late_money)
         return PollReport(
             race_id=snapshot.race_id,
             outcome=flow.outcome,
@@ -137,7 +151,9 @@ def _written(snapshot: RaceSnapshot, answer: FeedAnswer, *, parse_seconds: float
     raise ContentionError(f"race {snapshot.race_id} was written by others {TRIES} times in a row")
 
 
-def _outdate(snapshot: RaceSnapshot, answer: FeedAnswer, written: Written, *, is_again: bool) -> tuple[str, ...]:
+def _outdate(
+    snapshot: RaceSnapshot, answer: FeedAnswer, written: Written, *, is_again: bool, is_late_money: bool
+) -> tuple[str, ...]:
     """Outdate the bodies that this poll changed and move the race's mark; return the topics to publish.
 
     The version of a race's topic is the instant of its last change. So an unchanged poll notices if an earlier
@@ -148,6 +164,8 @@ def _outdate(snapshot: RaceSnapshot, answer: FeedAnswer, written: Written, *, is
     versions: dict[str, str | None] = {race: shelf.version_of(written.changed_at)}
     if written.is_race_changed or is_again:
         versions |= {f"meeting:{snapshot.meeting_id}": None, "card": None}
+    if is_late_money:
+        versions[LATE_MONEY] = None
     interval = cadence(
         snapshot.status, snapshot.advertised_start - clock.now(), CadenceSeconds(**settings.CADENCE_SECONDS)
     )

@@ -1,22 +1,35 @@
 """Room 5, PUBLISH: after a commit, make each body that it changed once, and tell the streams."""
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
+from datetime import datetime
 from heapq import nlargest
+from typing import Any
 
 import msgspec
 import structlog
 from django.conf import settings
 from django.db.models import QuerySet
 
-from moneyflow.live.deltas import deltas
+from moneyflow.alerts.serializers import AlertSerializer
+from moneyflow.alerts.store import read_alerts
+from moneyflow.live.deltas import Event, deltas
 from raceday import clock
 from raceday.feed.records import ENDED
 from raceday.published import resources, shelf
-from raceday.published.resources import ROUNDS, Body, Resource, ResourceRequest, find_address, request_for, routes
+from raceday.published.resources import (
+    ROUNDS,
+    Body,
+    Resource,
+    ResourceRequest,
+    find_address,
+    request_for,
+    routes,
+    shown_many,
+)
 from raceday.published.shelf import TOPIC_SECONDS, RaceNews, StoredBody, TopicState
-from raceday.racing_day import racing_day
+from raceday.racing_day import nz_iso, racing_day
 from races.models import Race
 from races.views import race_mark
 
@@ -46,6 +59,25 @@ def publish(topic: str) -> bool:
             is_published = shelf.publish(topic, found, _bodies(topic, found.rounds, {}))
         if is_published:
             log.info("published", topic=topic, ms=round(1000 * (time.perf_counter() - began), 3))
+            return True
+    return False
+
+
+def announce(race_id: str, polled_at: datetime) -> bool:
+    """Tell the streams of the race's new alerts at once, ahead of all bodies; the publication does not repeat them.
+
+    Return False if nothing was told. Then the publication tells them.
+    """
+    topic, alerts = f"race:{race_id}", shown_many(AlertSerializer, read_alerts(race_id))
+    for _ in range(TRIES):
+        if (found := shelf.read_told(topic)) is None:
+            return False
+        version, told = found[0], msgspec.json.decode(found[1])
+        freshness = {**told["freshness"], "polled_at": nz_iso(polled_at)}
+        page = {**told, "alerts": msgspec.json.decode(resources.render(alerts)), "freshness": freshness}
+        if not (events := deltas(told, page)):
+            return False
+        if shelf.announce(topic, version, _news(page, resources.render(page), events)):
             return True
     return False
 
@@ -82,19 +114,17 @@ def _publish_race(race_id: str, found: TopicState) -> bool:
     state = resources.render(body.data)
     page = msgspec.json.decode(state)
     is_ended = page["race"]["status"] in ENDED
-    told = RaceNews(
-        race_id=race_id,
-        meeting_id=page["race"]["meeting_id"],
-        state=state,
-        events=[
-            (kind, msgspec.json.encode(data))
-            for kind, data in deltas(msgspec.json.decode(found.told) if found.told else None, page)
-        ],
-    )
+    told = _news(page, state, deltas(msgspec.json.decode(found.told) if found.told else None, page))
     known = {live.key: replace(body, data=state), **dict(_parts(topic, body))}
     bodies = _bodies(topic, found.rounds, known, is_ended=is_ended)
     keep_seconds = settings.HISTORY_RETENTION_DAYS * DAY_SECONDS if is_ended else TOPIC_SECONDS
     return shelf.publish(topic, found, bodies, keep_seconds=keep_seconds, told=told)
+
+
+def _news(page: dict[str, Any], state: bytes, events: Iterable[Event]) -> RaceNews:
+    race = page["race"]
+    written = [(kind, msgspec.json.encode(data)) for kind, data in events]
+    return RaceNews(race["race_id"], race["meeting_id"], state, written)
 
 
 def _parts(topic: str, body: Body) -> Iterator[tuple[str, Body]]:

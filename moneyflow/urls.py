@@ -1,7 +1,8 @@
-"""Addresses of live races, of entrants with their histories, and of alert settings."""
+"""Addresses of live races, entrants with their histories, late money and alert settings."""
 
 from django.urls import re_path
 
+from moneyflow.alerts.late_money import LateMoneyViewSet
 from moneyflow.alerts.views import AlertConfigViewSet
 from moneyflow.history.views import EntrantViewSet, HistoryViewSet, TimelineViewSet
 from moneyflow.live.views import LiveViewSet
@@ -12,6 +13,8 @@ urlpatterns = [
     re_path(r"^api/entrants/?$", EntrantViewSet.as_view({"get": "list"}), name="entrants"),
     re_path(rf"{RACE}/history/?$", HistoryViewSet.as_view({"get": "retrieve"}), name="race-history"),
     re_path(r"^api/money-flow-timeline/?$", TimelineViewSet.as_view({"get": "retrieve"}), name="money-flow-timeline"),
+    re_path(r"^api/late-money/?$", LateMoneyViewSet.as_view({"get": "list"}), name="late-money"),
+    re_path(r"^api/late-money/record/?$", LateMoneyViewSet.as_view({"get": "record"}), name="late-money-record"),
     re_path(
         r"^api/user-alert-configs/?$",
         AlertConfigViewSet.as_view({"get": "retrieve", "post": "create"}),

@@ -5,6 +5,7 @@ from typing import Any
 from rest_framework import serializers
 
 from meetings.serializers import MeetingDetailSerializer
+from moneyflow.alerts.serializers import AlertSerializer
 from moneyflow.live.examples import LIVE
 from raceday.api.description import example
 from raceday.api.fields import InstantField
@@ -33,4 +34,8 @@ class LiveSerializer(serializers.Serializer[Any]):
     pools = RacePoolSerializer(allow_null=True)
     results = RaceResultSerializer(required=False, help_text="left out until there are any")
     navigation = NavigationSerializer()
+    alerts = AlertSerializer(many=True, help_text="of unusual late money, in the order in which they were raised")
+    silent_because = serializers.CharField(
+        allow_null=True, help_text="why late money cannot be seen now; null: the detector is looking"
+    )
     freshness = FreshnessSerializer()

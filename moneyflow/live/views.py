@@ -7,7 +7,9 @@ from django.conf import settings
 from drf_spectacular.utils import extend_schema
 from rest_framework.viewsets import ViewSet
 
+from moneyflow.alerts.store import read_alerts
 from moneyflow.live.serializers import LiveSerializer
+from moneyflow.live.silence import Silence, silent_because, until_it_matters
 from raceday import clock
 from raceday.api.description import describe
 from raceday.published.resources import Body, resource, shown
@@ -29,12 +31,17 @@ class LiveViewSet(ViewSet):
 
 
 def _live(race_id: str, now: datetime) -> Body:
-    """Return a race's live body: race, meeting, entrants, pools, result, neighbours; one statement for each."""
+    """Return a race's live body: race, meeting, entrants, pools, result, alerts, neighbours; one statement for each."""
     parts = _parts(race_id)
     race = parts["race"]
     found = neighbours(race, now)
-    shape = {**parts, "meeting": race.meeting, "navigation": found, "freshness": _freshness(race, now)}
-    moves_in = min(BESIDE_SECONDS, until_start(found, now), until_next_tier(race.status, race.start_time - now))
+    freshness = _freshness(race, now)
+    shape = {
+        **{**parts, "meeting": race.meeting, "navigation": found, "freshness": freshness},
+        "silent_because": _silence(parts, now, is_stale=freshness["is_stale"]),
+    }
+    tier, silence = until_next_tier(race.status, race.start_time - now), until_it_matters(now, race.start_time)
+    moves_in = min(BESIDE_SECONDS, until_start(found, now), tier, silence)
     return race_body(shown(LiveSerializer, shape), status=race.status, polled_at=race.polled, keep_seconds=moves_in)
 
 
@@ -42,13 +49,27 @@ def _parts(race_id: str) -> dict[str, Any]:
     """Return the parts of a live body that a poll may change, all as of the same poll."""
     for _ in range(TRIES):
         race = read_whole_race(race_id)
-        parts = {"race": race, "entrants": read_entrants(race_id), "pools": read_pool(race_id)}
+        parts = {
+            **{"race": race, "entrants": read_entrants(race_id), "pools": read_pool(race_id)},
+            "alerts": read_alerts(race_id),
+        }
         if result := read_result(race_id):
             result.runners = parts["entrants"]
             parts["results"] = result
         if read_race(race_id).changed == race.changed:
             break
     return parts
+
+
+def _silence(parts: dict[str, Any], now: datetime, *, is_stale: bool) -> Silence | None:
+    race, pools = parts["race"], parts["pools"]
+    return silent_because(
+        status=race.status,
+        to_start=race.start_time - now,
+        pool_dollars=pools.win_pool_total if pools else None,
+        dividends=[entrant.pool_win_odds for entrant in parts["entrants"] if not entrant.is_scratched],
+        is_stale=is_stale,
+    )
 
 
 def _freshness(race: Any, now: datetime) -> dict[str, Any]:

@@ -14,14 +14,9 @@ import psycopg
 from django.db import connection
 from msgspec import Struct
 
-from moneyflow.store.statements import (
-    MARK_UNCHANGED,
-    OF_OTHER_RACES,
-    READ_STATE,
-    WRITE_LATE_POLL,
-    WRITE_POLL,
-    WRITE_POLL_AND_GONE,
-)
+from moneyflow.late_money.alerts import WINDOW, RaisedAlert, WindowReading, matters
+from moneyflow.store import statements
+from moneyflow.store.statements import MARK_UNCHANGED, OF_OTHER_RACES, READ_STATE, SELDOM
 from moneyflow.transform.records import UNRECORDED, Basis, MoneyFlow, Outcome, RaceState, Reading, RecordedOdds
 from raceday.feed.client import FeedAnswer
 from raceday.feed.records import MOST_AHEAD, Dividend, PoolTotals, RaceSnapshot
@@ -53,6 +48,8 @@ class _StoredRace(Struct):
     dividends: tuple[Dividend, ...] | None
     entrants: _StoredEntrants
     readings: list[_StoredReading] | None
+    window: tuple[WindowReading, ...] | None
+    alerts: tuple[RaisedAlert, ...] | None
 
 
 _stored_race = msgspec.json.Decoder(_StoredRace)
@@ -62,7 +59,8 @@ _json = msgspec.json.Encoder(decimal_format="number")
 def read_state(snapshot: RaceSnapshot, polled_at: datetime) -> RaceState:
     """Read what a poll is to be compared with: what is stamped ahead of our clock at the newest poll of all is not."""
     asked = {"race_id": snapshot.race_id, "generated_at": snapshot.generated_at, "polled_at": polled_at}
-    row = _execute(READ_STATE, {**asked, "most_ahead": MOST_AHEAD})
+    window_from = snapshot.generated_at - WINDOW if matters(snapshot) else None
+    row = _execute(READ_STATE, {**asked, "most_ahead": MOST_AHEAD, "window_from": window_from})
     if row is None:
         return RaceState(elsewhere=_of_other_races(snapshot, known=()))
     stored = _stored_race.decode(row[0])
@@ -93,6 +91,8 @@ def read_state(snapshot: RaceSnapshot, polled_at: datetime) -> RaceState:
         dividends=stored.dividends or (),
         result_status=None if is_ahead else stored.result_status,
         result_time=stored.result_time,
+        window=stored.window or (),
+        alerts=stored.alerts or (),
     )
 
 
@@ -137,10 +137,8 @@ def write_poll(
         row = _execute(MARK_UNCHANGED, {**mark, **measured})
     else:
         poll = _json.encode({**_poll(snapshot, flow), **measured, "version": version}).decode()
-        if flow.corrections:
-            row = _execute(WRITE_LATE_POLL, {"poll": poll, "corrected_at": flow.corrections[0].event_timestamp})
-        else:
-            row = _execute(WRITE_POLL_AND_GONE if flow.gone else WRITE_POLL, {"poll": poll})
+        at = {"corrected_at": flow.corrections[0].event_timestamp} if flow.corrections else {}
+        row = _execute(statements.write_poll(*(name for name in SELDOM if getattr(flow, name))), {"poll": poll, **at})
     return Written(False) if row is None else Written(True, is_race_changed=row[0], changed_at=row[1])
 
 
@@ -192,6 +190,8 @@ def _poll(snapshot: RaceSnapshot, flow: MoneyFlow) -> dict[str, Any]:
         "newest_at": flow.newest_at,
         "last_reading_at": flow.last_reading_at,
         "gone": flow.gone,
+        "alerts": flow.alerts,
+        "outcomes": flow.outcomes,
     }
 
 

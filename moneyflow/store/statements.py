@@ -1,4 +1,6 @@
-"""The SQL of room 4. WRITE_POLL is the one statement a changed poll takes: one JSON parameter, every table."""
+"""The SQL of room 4. `write_poll` is the one statement a changed poll takes: one JSON parameter, every table."""
+
+from functools import cache
 
 from raceday.upsert import on_conflict
 
@@ -16,6 +18,18 @@ POOL = (
     "first4_pool_total, total_race_pool, data_quality_score"
 )
 RESULT = "results, dividends, result_status, result_time"
+ALERT = (
+    "entrant_id, severity, window_seconds, seen_cents, expected_cents, win_pool_cents, share_before_percentage, "
+    "share_after_percentage, tote_odds_before, tote_odds_after, fixed_odds_before, fixed_odds_after, score, "
+    "one_in_races, e_value, falls, artefact"
+)
+OUTCOME = "won, placed, final_dividend, final_odds, final_share_percentage, final_pool_cents"
+
+# How often alerts were right. A share of the Win pool is a chance to win, with the takeout gone.
+RECORD = """
+SELECT count(*) AS settled, count(*) FILTER (WHERE won) AS won, sum(final_share_percentage) / 100 AS expected,
+    sum(share_after_percentage) / 100 AS expected_when_raised
+FROM late_money_alerts WHERE won IS NOT NULL AND final_share_percentage IS NOT NULL"""
 
 READ_STATE = """
 SELECT json_build_object(
@@ -45,7 +59,17 @@ SELECT json_build_object(
         WHERE reading.race_id = mark.race_id
           AND reading.event_timestamp >= base.reading_at
           AND reading.event_timestamp <= least(mark.last_reading_at,
-              greatest(mark.polled_at, %(polled_at)s) + %(most_ahead)s)))::text
+              greatest(mark.polled_at, %(polled_at)s) + %(most_ahead)s)),
+    'window', (
+        SELECT json_agg(reading) FROM (
+            SELECT min(polling_timestamp) AS polled_at, sum(win_pool_amount)::bigint AS win_pool_cents,
+                json_agg(json_build_array(entrant_id, pool_win_odds, fixed_win_odds)) AS runners
+            FROM money_flow_history
+            WHERE race_id = mark.race_id AND event_timestamp >= %(window_from)s AND event_timestamp < %(generated_at)s
+            GROUP BY event_timestamp ORDER BY event_timestamp) AS reading),
+    'alerts', (
+        SELECT json_agg(json_build_object('entrant_id', entrant_id, 'severity', severity))
+        FROM late_money_alerts WHERE race_id = mark.race_id))::text
 FROM poll_marks AS mark
 LEFT JOIN race_pools AS pool USING (race_id)
 LEFT JOIN race_results AS result USING (race_id)
@@ -94,7 +118,8 @@ WITH poll AS MATERIALIZED (
         track_condition text, polled_at timestamptz, generated_at timestamptz, digest text, pools json, race_end json,
         body_bytes integer, fetch_ms float8, transform_ms float8, seconds_to_start integer, time_to_start integer,
         time_interval numeric, interval_type text, entrants json, points json, odds json, corrections json,
-        newest_at timestamptz, last_reading_at timestamptz, gone json, left_out integer, reason text)
+        newest_at timestamptz, last_reading_at timestamptz, gone json, alerts json, outcomes json, left_out integer,
+        reason text)
 ), mark AS (
     INSERT INTO poll_marks AS mark (race_id, version, polled_at, generated_at, last_reading_at, digest)
     SELECT race_id, 1, polled_at, newest_at, last_reading_at, digest FROM poll
@@ -180,7 +205,42 @@ WITH poll AS MATERIALIZED (
 )
 SELECT EXISTS (SELECT FROM race), changed_at FROM mark
 """
-for place, text in {
+# What few polls have, and only they name: an update of readings, for one, would look at every partition.
+SELDOM = {
+    # All corrections are of one instant, the next reading's, which leaves one partition to look at.
+    "corrections": """
+    UPDATE money_flow_history AS reading SET
+        incremental_amount = row.incremental_win_amount,
+        incremental_win_amount = row.incremental_win_amount,
+        incremental_place_amount = row.incremental_place_amount
+    FROM poll JOIN mark USING (race_id), json_to_recordset(poll.corrections) AS row (
+        entrant_id text, incremental_win_amount bigint, incremental_place_amount bigint)
+    WHERE reading.entrant_id = row.entrant_id AND reading.event_timestamp = %(corrected_at)s""",
+    "gone": """
+    UPDATE entrants AS entrant SET gone_at = newest.generated_at
+    FROM newest, json_array_elements_text(newest.gone) AS who
+    WHERE entrant.entrant_id = who AND entrant.race_id = newest.race_id""",
+    # `record`: how often earlier alerts of this severity were right. Whoever won is known once the race has ended.
+    "alerts": """
+    INSERT INTO late_money_alerts (race_id, raised_at, reading_at, seconds_since_start, {alert}, record)
+    SELECT newest.race_id, newest.polled_at, newest.generated_at,
+        round(extract(epoch FROM newest.polled_at - newest.start_time)), {row_alert},
+        to_jsonb(record)
+    FROM newest, json_to_recordset(newest.alerts) AS row (
+        entrant_id text, severity smallint, window_seconds integer, seen_cents bigint, expected_cents bigint,
+        win_pool_cents bigint, share_before_percentage numeric, share_after_percentage numeric,
+        tote_odds_before numeric, tote_odds_after numeric, fixed_odds_before numeric, fixed_odds_after numeric,
+        score float8, one_in_races float8, e_value float8, falls jsonb, artefact text)
+    CROSS JOIN LATERAL ({record} AND late_money_alerts.severity = row.severity) AS record
+    ON CONFLICT DO NOTHING""",
+    "outcomes": """
+    UPDATE late_money_alerts AS alert SET ({outcome}) = ({row_outcome})
+    FROM newest, json_to_recordset(newest.outcomes) AS row (
+        entrant_id text, won boolean, placed boolean, final_dividend numeric(10,2), final_odds numeric(10,2),
+        final_share_percentage numeric(7,4), final_pool_cents bigint)
+    WHERE alert.race_id = newest.race_id AND alert.entrant_id = row.entrant_id""",
+}
+PLACES = {
     "race": RACE,
     "entrant": ENTRANT,
     "pool": POOL,
@@ -193,30 +253,22 @@ for place, text in {
     "changed_pool": on_conflict("race_id", "pool", POOL, silent="last_updated"),
     "changed_result": on_conflict("race_id", "result", RESULT),
     "told_again": TOLD_AGAIN,
-}.items():
-    WRITE_POLL = WRITE_POLL.replace(f"{{{place}}}", text)
+    "alert": ALERT,
+    "row_alert": ", ".join(f"row.{column}" for column in ALERT.split(", ")),
+    "outcome": OUTCOME,
+    "row_outcome": ", ".join(f"row.{column}" for column in OUTCOME.split(", ")),
+    "record": RECORD,
+}
 
-# Only a late poll corrects: named in every write, this update would have each of them look at every partition.
-# All its corrections are of one instant, the next reading's, which leaves one partition to look at.
-WRITE_LATE_POLL = WRITE_POLL.replace(
-    "), run AS (",
-    """), correction AS (
-    UPDATE money_flow_history AS reading SET
-        incremental_amount = row.incremental_win_amount,
-        incremental_win_amount = row.incremental_win_amount,
-        incremental_place_amount = row.incremental_place_amount
-    FROM poll JOIN mark USING (race_id), json_to_recordset(poll.corrections) AS row (
-        entrant_id text, incremental_win_amount bigint, incremental_place_amount bigint)
-    WHERE reading.entrant_id = row.entrant_id AND reading.event_timestamp = %(corrected_at)s
-), run AS (""",
-)
 
-# Seldom does an entrant leave its field, and only such a poll looks.
-WRITE_POLL_AND_GONE = WRITE_POLL.replace(
-    "), run AS (",
-    """), gone AS (
-    UPDATE entrants AS entrant SET gone_at = newest.generated_at
-    FROM newest, json_array_elements_text(newest.gone) AS who
-    WHERE entrant.entrant_id = who AND entrant.race_id = newest.race_id
-), run AS (""",
-)
+def _filled(statement: str) -> str:
+    for place, text in PLACES.items():
+        statement = statement.replace(f"{{{place}}}", text)
+    return statement
+
+
+@cache
+def write_poll(*seldom: str) -> str:
+    """Return the statement that writes a changed poll, with these parts of SELDOM in it."""
+    parts = "".join(f"), {name} AS ({SELDOM[name]}\n" for name in seldom)
+    return _filled(WRITE_POLL.replace("), run AS (", f"{parts}), run AS ("))

@@ -6,6 +6,7 @@ from enum import StrEnum
 
 from msgspec import Struct
 
+from moneyflow.late_money.alerts import Alert, AlertOutcome, RaisedAlert, WindowReading
 from raceday.feed.records import Dividend, Result
 
 
@@ -48,6 +49,8 @@ class RaceState(Struct, frozen=True, kw_only=True):
     dividends: tuple[Dividend, ...] = ()
     result_status: str | None = None
     result_time: datetime | None = None
+    window: tuple[WindowReading, ...] = ()  # readings before the poll, oldest first; none unless late money matters
+    alerts: tuple[RaisedAlert, ...] = ()
 
 
 class MoneyFlowPoint(Struct, frozen=True, kw_only=True):
@@ -119,3 +122,5 @@ class MoneyFlow(Struct, frozen=True, kw_only=True):
     newest_at: datetime  # of the feed's answers about the race, and of its readings
     last_reading_at: datetime | None
     gone: tuple[str, ...]  # entrants that the answer names no more
+    alerts: tuple[Alert, ...] = ()
+    outcomes: tuple[AlertOutcome, ...] = ()

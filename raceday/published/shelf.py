@@ -18,9 +18,9 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from raceday import valkey
-from raceday.published import events
+from raceday.published.events import LOG, MOST_EVENTS
 
-NAME = "published:2:"  # the number is the fields' format: what another Raceday left is not read
+NAME = "published:3:"  # the number is the fields' format: what another Raceday left is not read
 TOPIC_SECONDS = 2 * 86_400
 UNKNOWN_SECONDS = 60  # that is remembered of a topic somebody asked for, until it turns out to be one
 MOST_FIELDS = 600  # of a topic; queries of endless variety must not fill Valkey
@@ -37,28 +37,37 @@ redis.call('EXPIRE', KEYS[1], ARGV[4], 'NX')
 redis.call('EXPIRE', KEYS[1], ARGV[4], 'GT')
 return is_new and 1 or 0
 """
-# Nothing is stored unless version and told are those the bodies were made from; else the caller renders again.
-PUBLISH = """
+# Nothing is done unless the streams were last told what the caller knows; else it looks again.
+IS_TOLD = """
 local told = redis.call('HGET', KEYS[1], 'told')
-if redis.call('HGET', KEYS[1], 'version') ~= ARGV[1] then return 0 end
-if (told and string.match(told, '^[^\\n]*') or '') ~= ARGV[2] then return 0 end
-local mark = redis.call('HGET', KEYS[1], 'mark')
-redis.call('DEL', KEYS[1])
-redis.call('HSET', KEYS[1], 'version', ARGV[1])
-if mark then redis.call('HSET', KEYS[1], 'mark', mark) end
-redis.call('EXPIRE', KEYS[1], ARGV[3])
-local at = 8
-for _ = 1, tonumber(ARGV[4]) do
-    redis.call('HSET', KEYS[1], ARGV[at], ARGV[at + 1])
-    at = at + 2
-end
+if (told and string.match(told, '^[^\\n]*') or '') ~= ARGV[1] then return 0 end
+"""
+TELL = """
 while ARGV[at] do
-    redis.call('XADD', KEYS[2], 'MAXLEN', '~', ARGV[5], '*', 'race', ARGV[6], 'meeting', ARGV[7],
+    redis.call('XADD', KEYS[2], 'MAXLEN', '~', ARGV[2], '*', 'race', ARGV[3], 'meeting', ARGV[4],
         'kind', ARGV[at], 'data', ARGV[at + 1])
     at = at + 2
 end
 return 1
 """
+# Bodies made under another version are not stored; the caller renders again.
+PUBLISH = f"""{IS_TOLD}
+if redis.call('HGET', KEYS[1], 'version') ~= ARGV[5] then return 0 end
+local mark = redis.call('HGET', KEYS[1], 'mark')
+redis.call('DEL', KEYS[1])
+redis.call('HSET', KEYS[1], 'version', ARGV[5])
+if mark then redis.call('HSET', KEYS[1], 'mark', mark) end
+redis.call('EXPIRE', KEYS[1], ARGV[6])
+local at = 8
+for _ = 1, tonumber(ARGV[7]) do
+    redis.call('HSET', KEYS[1], ARGV[at], ARGV[at + 1])
+    at = at + 2
+end
+{TELL}"""
+ANNOUNCE = f"""{IS_TOLD}
+redis.call('HSET', KEYS[1], 'told', ARGV[5])
+local at = 6
+{TELL}"""
 
 
 class Mark(NamedTuple):
@@ -244,12 +253,16 @@ def topic_state(topic: str) -> TopicState | None:
 
 
 class RaceNews(NamedTuple):
-    """What the streams know once these events are in the log."""
+    """What the streams know once these events are in the log, which holds about `most_events`."""
 
     race_id: str
     meeting_id: str
     state: bytes
     events: Sequence[tuple[str, bytes]]
+    most_events: int = MOST_EVENTS
+
+
+NO_NEWS = RaceNews("", "", b"", ())
 
 
 def publish(
@@ -258,8 +271,7 @@ def publish(
     bodies: Iterable[tuple[str, StoredBody, int]],
     *,
     keep_seconds: int = TOPIC_SECONDS,
-    told: RaceNews | None = None,
-    log: tuple[str, int] = (events.LOG, events.MOST_EVENTS),
+    told: RaceNews = NO_NEWS,
 ) -> bool:
     """Store (key, body, rounds) in place of the topic's old bodies and log the events, in one step.
 
@@ -268,14 +280,39 @@ def publish(
     fields: dict[str, str | bytes] = {}
     for key, finished, rounds in bodies:
         fields |= _fields(key, finished, found.version, rounds, found.mark)
-    if told:
-        fields["told"] = found.version.encode() + b"\n" + zlib.compress(told.state, 1)
-    whose = (told.race_id, told.meeting_id) if told else ("", "")
-    arguments: list[str | bytes | int] = [found.version, found.told_version, keep_seconds, len(fields), log[1], *whose]
-    for pair in [*fields.items(), *(told.events if told else ())]:
-        arguments += pair
-    keys = [name_of(topic), valkey.key(log[0])]
-    return bool(valkey.tell(lambda client: client.eval(PUBLISH, 2, *keys, *arguments)))
+    if told is not NO_NEWS:
+        fields["told"] = _told(found.version, told.state)
+    stored = [part for field in fields.items() for part in field]
+    return _tell(PUBLISH, topic, found.told_version, told, found.version, keep_seconds, len(fields), *stored)
+
+
+def read_told(topic: str) -> tuple[str, bytes] | None:
+    """Return the version of what the streams were last told of a race, and the body; None if they know nothing."""
+    told = valkey.tell(lambda client: client.hget(name_of(topic), "told"))
+    if not told:
+        return None
+    version, _, state = told.partition(b"\n")
+    return version.decode(), zlib.decompress(state)
+
+
+def announce(topic: str, told_version: str, told: RaceNews) -> bool:
+    """Log events ahead of the bodies that will contain their news; return False if the streams were told otherwise.
+
+    The publication that follows finds the news told. One that is under way has to look again.
+    """
+    # No topic has such a version, so the bodies are still to be made.
+    return _tell(ANNOUNCE, topic, told_version, told, _told(f"{told_version}+", told.state))
+
+
+def _tell(script: str, topic: str, told_version: str, told: RaceNews, *own: str | bytes | int) -> bool:
+    logged = [part for event in told.events for part in event]
+    arguments = [told_version, told.most_events, told.race_id, told.meeting_id, *own, *logged]
+    keys = [name_of(topic), valkey.key(LOG)]
+    return bool(valkey.tell(lambda client: client.eval(script, 2, *keys, *arguments)))
+
+
+def _told(version: str, state: bytes) -> bytes:
+    return version.encode() + b"\n" + zlib.compress(state, 1)
 
 
 def write_mark(mark: Mark) -> str:

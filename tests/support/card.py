@@ -12,12 +12,15 @@ from django.db import connection
 from pytest_django import Settings
 
 from meetings.models import Meeting
+from moneyflow.models import LateMoneyAlert
 from raceday.published import lane
 from raceday.racing_day import racing_day
 from races.models import Entrant, PollMark, Race
 
 START = datetime(2026, 11, 21, 2, 30, tzinfo=UTC)  # 15:30 in New Zealand, with a 13 h offset
 POLLED = datetime(2026, 11, 21, 2, 29, tzinfo=UTC)
+
+NO_RECORD = {"settled": 0, "won": 0, "expected": None, "expected_when_raised": None}
 
 
 @pytest.fixture
@@ -64,3 +67,13 @@ def add_odds(entrant: Entrant, at: datetime, odds: str, kind: str = "fixed_win")
             "INSERT INTO odds_history (entrant_id, odds, type, event_timestamp) VALUES (%s, %s, %s, %s)",
             [entrant.entrant_id, Decimal(odds), kind, at],
         )
+
+
+def make_alert(entrant: Entrant, **columns: Any) -> LateMoneyAlert:
+    default: dict[str, Any] = {
+        **{"severity": 1, "raised_at": POLLED, "reading_at": POLLED, "seconds_since_start": -60, "window_seconds": 30},
+        **{"seen_cents": 64_200, "expected_cents": 18_150, "win_pool_cents": 3_000_000, "score": 3.4},
+        **{"share_before_percentage": Decimal("16.5"), "share_after_percentage": Decimal(20), "one_in_races": 24.0},
+        **{"falls": {}, "artefact": "a test's", "record": NO_RECORD},
+    }
+    return LateMoneyAlert.objects.create(race=entrant.race, entrant=entrant, **{**default, **columns})

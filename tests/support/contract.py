@@ -191,6 +191,28 @@ FRESHNESS = body(
         "is_stale": yes_no,
     }
 )
+RECORD = body({**fields("settled won", whole), **fields("expected expected_when_raised", maybe(number))})
+OUTCOME = body(
+    {
+        "won": yes_no,
+        "placed": maybe(yes_no),
+        **fields("final_dividend final_odds final_share_percentage", maybe(number)),
+        **fields("final_pool_cents pool_moved_cents", maybe(whole)),
+    }
+)
+LATE_MONEY = body(
+    {
+        **fields("entrant_id name artefact", text),
+        **fields("runner_number severity seconds_since_start window_seconds", whole),
+        **fields("raised_at reading_at", instant),
+        **fields("seen_cents expected_cents win_pool_cents", whole),
+        **fields("share_before_percentage share_after_percentage score one_in_races", number),
+        **fields("tote_odds_before tote_odds_after fixed_odds_before fixed_odds_after e_value", maybe(number)),
+        "falls": body({}, is_open=True),
+        "record": RECORD,
+        "outcome": maybe(OUTCOME),
+    }
+)
 LIVE = body(
     {
         "race": RACE,
@@ -198,6 +220,8 @@ LIVE = body(
         "entrants": rows(body(RUNNER_FIELDS)),
         "pools": maybe(POOLS),
         "navigation": NAVIGATION,
+        "alerts": rows(LATE_MONEY),
+        "silent_because": maybe(text),
         "freshness": FRESHNESS,
     },
     optional={"results": RESULTS},

@@ -8,7 +8,7 @@ from typing import Any
 from django.urls import URLPattern, URLResolver, get_resolver
 
 from races.models import Race, RacePool, RaceResult
-from tests.support.card import POLLED, add_money, add_odds, make_entrant, make_meeting, make_race
+from tests.support.card import POLLED, add_money, add_odds, make_alert, make_entrant, make_meeting, make_race
 
 ADDRESSES = {
     "meetings": "/api/meetings?date=2026-11-21",
@@ -27,6 +27,8 @@ ADDRESSES = {
     "entrants": "/api/entrants?race_id=r1",
     "race-history": "/api/races/r1/history",
     "money-flow-timeline": "/api/money-flow-timeline?race_id=r1&entrants=r1-e1",
+    "late-money": "/api/late-money?date=2026-11-21",
+    "late-money-record": "/api/late-money/record",
     "user-alert-configs": "/api/user-alert-configs?user_id=u1",
 }
 NEVER_KEPT = {"races-batch"}
@@ -48,6 +50,7 @@ def make_whole_card(*, status: str = "Open", runners: int = 12, **race: Any) -> 
         for minutes in range(5):
             add_money(entrant, POLLED - timedelta(minutes=minutes), 1000 * number, "10")
             add_odds(entrant, POLLED - timedelta(minutes=minutes), "3.10")
+    make_alert(entrant)
     return made
 
 

@@ -7,12 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from moneyflow.alerts.examples import ALERT, OUTCOME
 from moneyflow.live.deltas import Body, Event, apply, deltas
 from moneyflow.live.examples import LIVE
 from races import examples
 
 STAMPS = ("updated_at", "last_updated")
 BODY: dict[str, Any] = deepcopy(LIVE)
+ESCALATED, SETTLED = {**ALERT, "severity": 3}, {**ALERT, "outcome": OUTCOME}
 RUNNERS = ["e1", "e2", "e3"]
 prices = st.sampled_from([None, 0.0, 2.4, 3.1])
 
@@ -52,6 +54,9 @@ def live_bodies(draw: st.DrawFn) -> dict[str, Any]:
     pools = {**examples.POOLS, "win_pool_total": draw(st.integers(0, 2)), "last_updated": draw(st.sampled_from("abc"))}
     body["pools"] = draw(st.sampled_from([None, pools]))
     body["navigation"] = draw(st.sampled_from([examples.NAVIGATION, {**examples.NAVIGATION, "nextRace": None}]))
+    outcomes = [draw(st.sampled_from([None, OUTCOME])) for _ in range(draw(st.integers(0, 3)))]
+    body["alerts"] = [{**ALERT, "severity": place, "outcome": each} for place, each in enumerate(outcomes, 1)]
+    body["silent_because"] = draw(st.sampled_from([None, "the race is not open"]))
     if draw(st.booleans()):
         body["results"] = {**examples.RESULT, "result_status": draw(st.sampled_from(["interim", "final"]))}
     return body
@@ -76,6 +81,9 @@ def test_nothing_is_told_twice(before: dict[str, Any], after: dict[str, Any]) ->
         (changed(race={"status": "Closed"}), "status", {"race": {"status": "Closed"}}),
         (changed(meeting={"weather": "Rain"}), "status", {"meeting": {"weather": "Rain"}}),
         (changed(results=examples.RESULT), "status", {"results": examples.RESULT}),
+        ({**BODY, "silent_because": "the race is not open"}, "status", {"silent_because": "the race is not open"}),
+        ({**BODY, "alerts": [*BODY["alerts"], ESCALATED]}, "alert", {"alert": ESCALATED}),
+        ({**BODY, "alerts": [SETTLED]}, "alert", {"alert": SETTLED}),
         (changed(pools=None), "pool", {"pools": None}),
         (changed(entrant={"hold_percentage": 9.5}), "pool", {"entrants": [{"hold_percentage": 9.5}]}),
         (changed(entrant={"is_scratched": True}), "odds", {"entrants": [{"is_scratched": True}]}),
@@ -104,11 +112,16 @@ def test_a_stamp_alone_is_no_news(part: str) -> None:
     assert deltas(BODY, changed(**{part: {name: stamps[name] for name in stamps if name in BODY[part]}})) == []
 
 
-def test_nothing_known_before_or_another_entrant_is_a_whole_body() -> None:
+def test_alerts_leave_before_what_else_a_poll_changed() -> None:
+    after = {**changed(race={"status": "Closed"}, pools=None), "alerts": [SETTLED, ESCALATED]}
+    told = deltas(BODY, after)
+    assert [kind for kind, _ in told] == ["alert", "alert", "status", "pool"]
+    assert arrive(BODY, told)["alerts"] == [SETTLED, ESCALATED]
+
+
+def test_nothing_known_before_another_entrant_or_an_alert_that_is_gone_is_a_whole_body() -> None:
     more = {**BODY, "entrants": [*BODY["entrants"], {**examples.ENTRANT, "entrant_id": "late"}]}
     assert deltas(None, BODY) == [("snapshot", BODY)]
     assert deltas(BODY, more) == [("snapshot", more)]
-
-
-def test_an_alert_changes_nothing_of_the_body() -> None:
-    assert apply(BODY, "alert", {"race_id": "r1", "score": 80}) == BODY
+    fewer = {**BODY, "alerts": []}
+    assert deltas(BODY, fewer) == [("snapshot", fewer)]

@@ -32,14 +32,14 @@ def make_pool_and_result(race: Race) -> None:
 
 
 @pytest.mark.parametrize("runners", [1, 16])
-def test_a_race_page_costs_seven_queries_whatever_the_field_and_none_when_kept(
+def test_a_race_page_costs_eight_queries_whatever_the_field_and_none_when_kept(
     race: Race, django_assert_num_queries: DjangoAssertNumQueries, runners: int
 ) -> None:
     client = LaneClient()
     make_pool_and_result(race)
     for number in range(runners):
         make_entrant(race, number)
-    with django_assert_num_queries(7):
+    with django_assert_num_queries(8):
         fresh = client.get(LIVE)
     with django_assert_num_queries(0):
         kept = client.get(f"{LIVE}/")

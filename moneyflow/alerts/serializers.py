@@ -77,7 +77,7 @@ class AlertSerializer(BodySerializer):
     class Meta:
         model = LateMoneyAlert
         fields: ClassVar = [
-            *["entrant_id", "runner_number", "name", "severity", "raised_at", "reading_at", "seconds_since_start"],
+            *["entrant_id", "name", "runner_number", "severity", "raised_at", "reading_at", "seconds_since_start"],
             *["window_seconds", "seen_cents", "expected_cents", "win_pool_cents", "share_before_percentage"],
             *["share_after_percentage", "tote_odds_before", "tote_odds_after", "fixed_odds_before", "fixed_odds_after"],
             *["score", "one_in_races", "e_value", "falls", "artefact", "record", "outcome"],

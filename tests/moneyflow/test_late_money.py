@@ -14,6 +14,7 @@ from moneyflow import pipeline
 from moneyflow.late_money.alerts import Alert, Judge, WindowReading
 from moneyflow.models import LateMoneyAlert
 from moneyflow.publishing import publish
+from moneyflow.store.poll import write_poll
 from raceday import valkey
 from raceday.published import events, shelf
 from tests.moneyflow.test_pipeline import statements_run
@@ -86,7 +87,6 @@ def test_an_alert_is_part_of_its_polls_one_statement() -> None:
 
 
 def test_a_poll_that_is_not_written_raises_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    write_poll = pipeline.write_poll
     came: list[Judge] = []
 
     def write_after_another(*given: Any, **options: Any) -> Any:
@@ -200,8 +200,8 @@ def test_an_alert_gets_its_outcome_with_the_poll_that_has_the_result() -> None:
     poll(1000, after=5, judge=finds(FOUND, OTHER))
     outdated = poll(1250, after=60, status="Interim", **ENDED).outdated
     first, second = LateMoneyAlert.objects.order_by("entrant_id")
-    assert (first.won, first.placed, first.final_dividend, first.final_odds) == (True, True, Decimal("2.10"), 2)
-    assert (second.won, second.placed, second.final_dividend) == (False, False, None)
+    assert (first.won, first.placed, second.won, second.placed) == (True, True, False, False)
+    assert (first.final_dividend, first.final_odds, second.final_dividend) == (Decimal("2.1"), Decimal(2), None)
     assert first.final_pool_cents == 125_000
     assert float(first.final_share_percentage or 0) == pytest.approx(60.57, abs=0.01)
     assert "late-money" in outdated

@@ -11,10 +11,23 @@ from tests.support.snapshots import answer, event, runner
 
 START = nz_instant(racing_day(clock.now())) + timedelta(hours=12)
 FOUND = Alert(
-    **{"entrant_id": "e1", "severity": 1, "window_seconds": 30, "seen_cents": 64_200, "expected_cents": 18_150},
-    **{"win_pool_cents": 100_000, "share_before_percentage": 25.0, "share_after_percentage": 40.0},
-    **{"tote_odds_before": 3.0, "tote_odds_after": 2.0, "fixed_odds_before": None, "fixed_odds_after": 2.5},
-    **{"score": 3.4, "one_in_races": 24.0, "e_value": 18.7, "falls": {"last 30 s": 1.5}, "artefact": "a test's"},
+    entrant_id="e1",
+    severity=1,
+    window_seconds=30,
+    seen_cents=64_200,
+    expected_cents=18_150,
+    win_pool_cents=100_000,
+    share_before_percentage=25.0,
+    share_after_percentage=40.0,
+    tote_odds_before=3.0,
+    tote_odds_after=2.0,
+    fixed_odds_before=None,
+    fixed_odds_after=2.5,
+    score=3.4,
+    one_in_races=24.0,
+    e_value=18.7,
+    falls={"last 30 s": 1.5},
+    artefact="a test's",
 )
 WINNER = [{"runner_number": 1, "position": 1}]
 ENDED: dict[str, Any] = {

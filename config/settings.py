@@ -88,6 +88,8 @@ WEB_PORT: int = env.int("WEB_PORT", 8000, validate=Range(1, 65535))  # `./run` s
 STREAM_PORT: int = env.int("STREAM_PORT", 8001, validate=Range(1, 65535))
 STREAMS_PER_CLIENT: int = env.int("STREAMS_PER_CLIENT", 20, validate=Range(0, 100_000))  # 0: no limit
 STREAMS_MAX: int = env.int("STREAMS_MAX", 10_000, validate=Range(1, 100_000))
+# Alerts go to https addresses on the public internet only, unless this is set.
+WEBHOOKS_PRIVATE: bool = env.bool("WEBHOOKS_PRIVATE", False)
 CSRF_TRUSTED_ORIGINS: list[str] = env.list("CSRF_TRUSTED_ORIGINS", [])
 HTTPS: bool = env.bool("HTTPS", False)
 SECRET_KEY: str = env.str("SECRET_KEY", "", validate=is_secret)

@@ -1,9 +1,16 @@
 """Money and prices over time, alert settings and late-money alerts; moneyflow.store.poll writes all but settings."""
 
+from typing import ClassVar
+
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
+from django.db.models import Q
 from django.db.models.functions import Now
 
+from raceday.feed.records import RaceType
 from races.models import Entrant, Race
+
+RACE_TYPES = [(kind.value, kind.value) for kind in RaceType]
 
 
 class MoneyFlowHistory(models.Model):
@@ -120,3 +127,64 @@ class LateMoneyAlert(models.Model):
 
     def __str__(self) -> str:
         return f"late money on {self.entrant_id}, severity {self.severity}"
+
+
+class AlertTarget(models.Model):
+    """A user's webhook, and which alerts are sent there. Of an empty list, all; quiet hours are New Zealand's."""
+
+    class Severity(models.IntegerChoices):
+        TEN_A_DAY = 1, "about 10 alerts a race day"
+        FOUR_A_DAY = 2, "about 4 alerts a race day"
+        ONE_A_DAY = 3, "about 1 alert a race day"
+
+    user_id = models.TextField(help_text="as in the alert settings")
+    url = models.TextField()
+    secret = models.TextField(editable=False)
+    previous_secret = models.TextField(null=True, editable=False)
+    rotated_at = models.DateTimeField(null=True, editable=False)
+    min_severity = models.SmallIntegerField("budget", choices=Severity, default=Severity.FOUR_A_DAY)
+    race_types = ArrayField(models.TextField(choices=RACE_TYPES), default=list, blank=True)
+    countries = ArrayField(models.TextField(), default=list, blank=True, help_text="NZ, AUS, …")
+    quiet_from = models.TimeField(null=True, blank=True)
+    quiet_until = models.TimeField(null=True, blank=True)
+    is_enabled = models.BooleanField(default=True)
+    disabled_because = models.TextField(null=True, editable=False)
+    failures = models.IntegerField(default=0, editable=False, help_text="in a row")
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    class Meta:
+        db_table = "alert_targets"
+        constraints: ClassVar = [
+            models.CheckConstraint(
+                condition=Q(quiet_from=None, quiet_until=None) | Q(quiet_from__isnull=False, quiet_until__isnull=False),
+                name="alert_targets_quiet_hours",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.user_id}: {self.url}"
+
+
+class AlertDelivery(models.Model):
+    """An alert on its way to a target. Without `sent_at` and `next_try_at` it was given up."""
+
+    alert = models.ForeignKey(LateMoneyAlert, on_delete=models.CASCADE, related_name="deliveries")
+    target = models.ForeignKey(AlertTarget, on_delete=models.CASCADE, related_name="deliveries")
+    tries = models.IntegerField(db_default=0)
+    next_try_at = models.DateTimeField(null=True, db_default=Now())
+    sent_at = models.DateTimeField(null=True)
+    last_status = models.IntegerField(null=True, help_text="HTTP status of the last try")
+    last_fault = models.TextField(null=True, help_text="why the last try failed")
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    class Meta:
+        db_table = "alert_deliveries"
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["alert", "target"], name="alert_deliveries_once"),
+        ]
+        indexes: ClassVar = [
+            models.Index(fields=["next_try_at"], name="alert_deliveries_due", condition=Q(next_try_at__isnull=False)),
+        ]
+
+    def __str__(self) -> str:
+        return f"alert {self.alert_id} to {self.target_id}"

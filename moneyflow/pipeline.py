@@ -50,6 +50,7 @@ class PollReport(Struct, frozen=True, kw_only=True):
     outdated: tuple[str, ...] = ()
     points: int = 0
     odds: int = 0
+    alerts: int = 0
     fetch_ms: float
     transform_ms: float | None = None
     write_ms: float | None = None
@@ -143,6 +144,7 @@ def _written(
             outdated=outdated,
             points=len(flow.points),
             odds=len(flow.odds),
+            alerts=len(flow.alerts),
             fetch_ms=answer.fetch_ms,
             transform_ms=transform_ms,
             write_ms=_ms(read - began + wrote - transformed),
@@ -241,6 +243,7 @@ def _tell(walked: PollReport, seconds: float) -> None:
         money_tracker=walked.snapshot.has_money_tracker if walked.snapshot else None,
         left_out=len(walked.snapshot.left_out) if walked.snapshot else 0,
         points=walked.points,
+        alerts=walked.alerts,
         fetch_ms=walked.fetch_ms,
         transform_ms=walked.transform_ms,
         write_ms=walked.write_ms,

@@ -11,6 +11,7 @@ from django_q.tasks import async_task
 from redis.exceptions import RedisError
 
 from moneyflow import answers, publishing
+from moneyflow.alerts import delivery
 from moneyflow.pipeline import PollReport, process_answer
 from moneyflow.store import partitions
 from raceday import clock
@@ -21,6 +22,8 @@ from raceday.racing_day import racing_day
 from races.day_card import DayCard, fetch_day_card, note_import, record_faults, write_day_card
 
 PUBLISH = "moneyflow.tasks.publish_after_polls"
+SEND = "moneyflow.tasks.send_alerts"
+SENDING_SECONDS = 5.0  # after which a task sends no more; the last send takes up to 10 s, and a task may take 20
 POLLS_FIRST_SECONDS = 0.2
 LOOK_SECONDS = 0.002
 OUTAGE_SECONDS = 6.0  # that a task waits for a server; it is delivered again after that
@@ -57,6 +60,18 @@ def _has_waiting_answers() -> bool:
         return False
 
 
+def ask_to_send() -> None:
+    """Have the cluster `default` send new alerts at once; the poller asks for those that are due later."""
+    async_task(SEND, q_options={"cluster": "default", "save": False})
+
+
+def send_alerts() -> None:
+    """Send the alerts that are due to their targets."""
+    give_up = time.monotonic() + SENDING_SECONDS
+    while delivery.send_due() and time.monotonic() < give_up:
+        pass
+
+
 def poll_now(race_id: str) -> str:
     """Poll one race from fetch to publish, out of turn; returns its outcome."""
     return poll_race(race_id).outcome
@@ -73,6 +88,8 @@ def poll_race(race_id: str) -> PollReport:
     walked = outlast(partial(process_answer, race_id, found), is_over=lambda: time.monotonic() > give_up)
     for topic in walked.outdated:
         publishing.publish(topic)
+    if walked.alerts:
+        ask_to_send()
     return walked
 
 

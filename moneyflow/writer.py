@@ -12,7 +12,7 @@ from msgspec import DecodeError
 
 from moneyflow.answers import Entry, FeedResult, Shard
 from moneyflow.pipeline import crashed, process_answer
-from moneyflow.tasks import ask_to_publish
+from moneyflow.tasks import ask_to_publish, ask_to_send
 from raceday import clock
 from raceday.feed.client import FeedError
 from raceday.outage import outlast
@@ -67,6 +67,8 @@ def write_patiently(shard: Shard, entry: Entry, *, is_suspect: bool) -> None:
         else:
             walked = process_answer(entry.race_id, found, is_again=next(tries) > 0)
         ask_to_publish(walked.outdated)
+        if walked.alerts:
+            ask_to_send()
         shard.done(entry)
 
     outlast(write, is_over=cluster.is_stopping)

@@ -24,6 +24,11 @@ def day_bounds(day: date) -> tuple[datetime, datetime]:
     return nz_instant(day), nz_instant(day + timedelta(days=1))
 
 
+def nz_time(instant: datetime) -> time:
+    """Return the time of day that the NZ clock shows at an instant."""
+    return instant.astimezone(NZ).time()
+
+
 def nz_iso(instant: datetime) -> str:
     """Write an instant as the client reads it: `2026-11-21T15:30:00.000+13:00`."""
     return instant.astimezone(NZ).isoformat(timespec="milliseconds")

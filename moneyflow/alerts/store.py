@@ -1,5 +1,6 @@
 """Late-money alerts as they are stored: of one race, of a day, and how often they were right."""
 
+from collections.abc import Iterable
 from datetime import date, datetime
 from typing import Any
 
@@ -41,8 +42,16 @@ def find_alerts(
     """Return the newest alerts, at most a thousand, newest first, with the names that RaceAlertSerializer shows."""
     asked = {"race_id": race_id, "race__race_date_nz": date, "raised_at__gt": since}
     known = {name: value for name, value in asked.items() if value is not None}
-    alerts = LateMoneyAlert.objects.filter(severity__gte=min_severity, **known).annotate(**BESIDE)
-    return alerts.order_by("-raised_at", "-id")[:MOST_ALERTS]
+    return _named(severity__gte=min_severity, **known).order_by("-raised_at", "-id")[:MOST_ALERTS]
+
+
+def alerts_by_id(ids: Iterable[int]) -> QuerySet[LateMoneyAlert]:
+    """Return alerts with the names that RaceAlertSerializer shows."""
+    return _named(pk__in=list(ids))
+
+
+def _named(**asked: Any) -> QuerySet[LateMoneyAlert]:
+    return LateMoneyAlert.objects.filter(**asked).annotate(**BESIDE)
 
 
 def read_record() -> list[dict[str, Any]]:

@@ -20,6 +20,7 @@ from moneyflow.store.statements import MARK_UNCHANGED, OF_OTHER_RACES, READ_STAT
 from moneyflow.transform.records import UNRECORDED, Basis, MoneyFlow, Outcome, RaceState, Reading, RecordedOdds
 from raceday.feed.client import FeedAnswer
 from raceday.feed.records import MOST_AHEAD, Dividend, PoolTotals, RaceSnapshot
+from raceday.racing_day import nz_time
 
 
 class _StoredReading(Struct):
@@ -136,7 +137,8 @@ def write_poll(
         mark = {"race_id": snapshot.race_id, "generated_at": snapshot.generated_at, "version": version}
         row = _execute(MARK_UNCHANGED, {**mark, **measured})
     else:
-        poll = _json.encode({**_poll(snapshot, flow), **measured, "version": version}).decode()
+        own = {"version": version, "nz_time": nz_time(answer.polled_at)}
+        poll = _json.encode({**_poll(snapshot, flow), **measured, **own}).decode()
         at = {"corrected_at": flow.corrections[0].event_timestamp} if flow.corrections else {}
         row = _execute(statements.write_poll(*(name for name in SELDOM if getattr(flow, name))), {"poll": poll, **at})
     return Written(False) if row is None else Written(True, is_race_changed=row[0], changed_at=row[1])

@@ -118,8 +118,8 @@ WITH poll AS MATERIALIZED (
         track_condition text, polled_at timestamptz, generated_at timestamptz, digest text, pools json, race_end json,
         body_bytes integer, fetch_ms float8, transform_ms float8, seconds_to_start integer, time_to_start integer,
         time_interval numeric, interval_type text, entrants json, points json, odds json, corrections json,
-        newest_at timestamptz, last_reading_at timestamptz, gone json, alerts json, outcomes json, left_out integer,
-        reason text)
+        newest_at timestamptz, last_reading_at timestamptz, gone json, alerts json, outcomes json, nz_time time,
+        left_out integer, reason text)
 ), mark AS (
     INSERT INTO poll_marks AS mark (race_id, version, polled_at, generated_at, last_reading_at, digest)
     SELECT race_id, 1, polled_at, newest_at, last_reading_at, digest FROM poll
@@ -232,7 +232,18 @@ SELDOM = {
         tote_odds_before numeric, tote_odds_after numeric, fixed_odds_before numeric, fixed_odds_after numeric,
         score float8, one_in_races float8, e_value float8, falls jsonb, artefact text)
     CROSS JOIN LATERAL ({record} AND late_money_alerts.severity = row.severity) AS record
-    ON CONFLICT DO NOTHING""",
+    ON CONFLICT DO NOTHING
+    RETURNING id, severity
+), deliveries AS (
+    INSERT INTO alert_deliveries (alert_id, target_id)
+    SELECT alerts.id, target.id
+    FROM alerts, newest, alert_targets AS target
+    WHERE target.is_enabled AND alerts.severity >= target.min_severity
+        AND (cardinality(target.race_types) = 0 OR newest.race_type = ANY(target.race_types))
+        AND (cardinality(target.countries) = 0 OR newest.country = ANY(target.countries))
+        AND NOT coalesce(CASE WHEN target.quiet_from <= target.quiet_until
+            THEN newest.nz_time >= target.quiet_from AND newest.nz_time < target.quiet_until
+            ELSE newest.nz_time >= target.quiet_from OR newest.nz_time < target.quiet_until END, false)""",
     "outcomes": """
     UPDATE late_money_alerts AS alert SET ({outcome}) = ({row_outcome})
     FROM newest, json_to_recordset(newest.outcomes) AS row (

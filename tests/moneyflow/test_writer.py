@@ -127,7 +127,7 @@ def test_what_was_committed_while_valkey_went_away_is_told_to_readers_afterwards
         process_answer(RACE, poll)
     assert outcomes() == ["changed"]
     settings.CACHES = {"default": home}
-    assert process_answer(RACE, poll, is_again=True).outdated == ("race:r1", "meeting:m1", "card")
+    assert process_answer(RACE, poll, is_again=True).outdated == ("race:r1", "meeting:m1", "card", "late-money")
     assert outcomes() == ["changed"]
 
 

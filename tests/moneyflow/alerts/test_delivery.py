@@ -116,7 +116,7 @@ def test_a_failed_delivery_is_tried_again_with_growing_pauses_and_then_given_up(
         assert send_due() == 1
         assert send_due() == 0
         row = AlertDelivery.objects.annotate(now=Now()).get()
-        pauses.append(row.next_try_at and round((row.next_try_at - row.now).total_seconds()))  # type: ignore[attr-defined]
+        pauses.append(row.next_try_at and round((row.next_try_at - row.now).total_seconds()))
         let_time_pass()
     assert pauses == pytest.approx([*PAUSES_SECONDS, None], abs=1)
     assert (row.sent_at, row.last_status, row.last_fault) == (None, 500, "HTTP 500")

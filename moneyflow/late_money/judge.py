@@ -1,0 +1,111 @@
+"""The door of the detector: from a race's readings to a verdict on the newest one. PURE."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from moneyflow.late_money.artefact import Artefact
+from moneyflow.late_money.calibration import SCAN, Calibration, severity
+from moneyflow.late_money.evidence import evidence_of, widest_excess
+from moneyflow.late_money.numbers import Increments, numbers
+from moneyflow.late_money.records import Floats, Reading, RunnerVerdict, Silence, Verdict
+from moneyflow.late_money.score import falls, net_scores, scan_scores, standardised
+from moneyflow.late_money.tape import MEMORY_SECONDS, Tape, are_complete, tape_of
+
+OPEN = "Open"
+EARLIEST_SECONDS = -180.0  # since the advertised start
+SMALLEST_POOL_CENTS = 50_000
+FEWEST_READINGS = 4
+STALE_SECONDS = 60.0
+FALLBACK = "scan"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Scored:
+    """The newest reading's scores, (runners,), and what they come from."""
+
+    tape: Tape
+    money: Increments
+    inputs: Floats | None  # of the net; None: the scan statistic is the score
+    scores: Floats
+
+
+def judge(readings: Sequence[Reading], artefact: Artefact | None, calibration: Calibration | None = None) -> Verdict:
+    """Judge the newest of a race's readings, oldest first, by those of the MEMORY_SECONDS before it.
+
+    Without an artefact the scan statistic is the score. `calibration` replaces the artefact's own, for the same score.
+    """
+    detector = artefact.name if artefact else FALLBACK
+    found = scored(readings, artefact)
+    if isinstance(found, Silence):
+        return Verdict(silent_because=found, detector=detector)
+    p_values = (calibration or (artefact.calibration if artefact else SCAN)).p_values(found.scores)
+    windows = widest_excess(found.money)
+    runners = tuple(
+        _runner_verdict(found, artefact, column, (p_value, window))
+        for column, (p_value, window) in enumerate(zip(p_values.tolist(), windows.tolist(), strict=True))
+    )
+    return Verdict(runners=runners, detector=detector)
+
+
+def scored(readings: Sequence[Reading], artefact: Artefact | None) -> Scored | Silence:
+    """Return the scores of the newest reading, or why it has none."""
+    newest = readings[-1]
+    if reason := silence(newest):
+        return reason
+    since = newest.seconds_since_start - MEMORY_SECONDS
+    tape = tape_of([each for each in readings if each.seconds_since_start >= since])
+    row = len(tape) - 1
+    if reason := silence_of(tape, newest.seconds_since_start):
+        return reason
+    tape = tape.of_live(row)
+    found, money = numbers(tape, row)
+    if artefact is None:
+        return Scored(tape=tape, money=money, inputs=None, scores=scan_scores(money))
+    inputs = standardised(found, artefact)
+    return Scored(tape=tape, money=money, inputs=inputs, scores=net_scores(inputs, artefact))
+
+
+def silence(newest: Reading) -> Silence | None:
+    """Say why a poll alone cannot be judged."""
+    if newest.status != OPEN:
+        return Silence.NOT_OPEN
+    if newest.seconds_since_start < EARLIEST_SECONDS:
+        return Silence.TOO_EARLY
+    if newest.win_pool_cents is None:
+        return Silence.POOL_UNKNOWN
+    if newest.win_pool_cents < SMALLEST_POOL_CENTS:
+        return Silence.POOL_TOO_SMALL
+    if not are_complete(np.where(newest.is_scratched, np.nan, newest.dividends)):
+        return Silence.DIVIDENDS_INCOMPLETE
+    return None
+
+
+def silence_of(tape: Tape, now: float) -> Silence | None:
+    """Say why a race's distinct readings cannot be judged at `now`, seconds since the advertised start."""
+    if len(tape) < FEWEST_READINGS:
+        return Silence.TOO_FEW_READINGS
+    return Silence.STALE if tape.at[-1] < now - STALE_SECONDS else None
+
+
+def _runner_verdict(
+    found: Scored, artefact: Artefact | None, column: int, ranked: tuple[float, int]
+) -> RunnerVerdict:
+    p_value, window = ranked
+    at, start = found.tape.at, found.money.starts[window]
+    alert = severity(p_value)
+    evidence = None
+    if alert:
+        explained = falls(found.inputs[column], artefact) if artefact and found.inputs is not None else {}
+        evidence = evidence_of(found.tape, found.money, column, explained)
+    return RunnerVerdict(
+        entrant_id=found.tape.entrant_ids[column],
+        score=float(found.scores[column]),
+        p_value=p_value,
+        severity=alert,
+        window_seconds=float(at[-1] - at[start]),
+        dollars_seen=float(found.money.dollars[window, column]),
+        dollars_expected=float(found.money.expected[window, column]),
+        evidence=evidence,
+    )

@@ -1,0 +1,116 @@
+"""A race's readings laid side by side: what the pool held of each runner, when. PURE, numpy."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from moneyflow.late_money.prices import HIGHEST_SUM, LOWEST_SUM, inverse, pool_shares, rounding_variance, shin_chances
+from moneyflow.late_money.records import Flags, Floats, Reading
+
+MEMORY_SECONDS = 210.0  # what the numbers look back on
+BY_RUNNER = ("dollars", "variance", "dividends", "fixed_odds", "chances", "is_live")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Tape:
+    """The distinct, complete readings of a race, oldest first: (readings,) or (readings, runners)."""
+
+    entrant_ids: tuple[str, ...]
+    at: Floats  # seconds since the advertised start
+    pool: Floats  # dollars
+    dollars: Floats
+    variance: Floats  # of the dollars, from cut dividends
+    dividends: Floats
+    fixed_odds: Floats
+    chances: Floats  # by the fixed odds, without margin
+    is_live: Flags  # not scratched, with a dividend
+    indexes: tuple[int, ...]  # which of the readings each row is
+
+    def __len__(self) -> int:
+        return len(self.at)
+
+    def of_live(self, row: int) -> "Tape":
+        """Return the tape without the runners that are not live in a reading."""
+        live = self.is_live[row]
+        if live.all():
+            return self
+        parts = {name: getattr(self, name)[:, live] for name in BY_RUNNER}
+        ids = tuple(entrant_id for entrant_id, kept in zip(self.entrant_ids, live, strict=True) if kept)
+        return replace(self, entrant_ids=ids, **parts)
+
+
+def tape_of(readings: Sequence[Reading]) -> Tape:
+    """Lay readings, oldest first, side by side in the newest one's order of entrants.
+
+    A reading without a pool, with incomplete dividends, or with the dividends and pool of the one before it is
+    left out: the source had not renewed its data.
+    """
+    ids, size = readings[-1].entrant_ids, (len(readings), len(readings[-1].entrant_ids))
+    aligned = [each if each.entrant_ids == ids else realigned(each, ids) for each in readings]
+    scratched = np.concatenate([each.is_scratched for each in aligned]).reshape(size)
+    dividends = np.concatenate([each.dividends for each in aligned]).reshape(size)
+    fixed_odds = np.concatenate([each.fixed_odds for each in aligned]).reshape(size)
+    dividends[scratched] = fixed_odds[scratched] = np.nan
+    pool = np.array([each.win_pool_cents or 0 for each in aligned]) / 100
+    rows = np.flatnonzero(are_complete(dividends) & (pool > 0))
+    rows = rows[are_new(pool[rows], dividends[rows])]
+    dividends = filled(dividends[rows], scratched[rows])
+    pool = pool[rows]
+    shares = pool_shares(dividends)
+    dollars = shares * pool[:, None]
+    fixed_odds = fixed_odds[rows]
+    return Tape(
+        entrant_ids=ids,
+        at=np.array([each.seconds_since_start for each in aligned])[rows],
+        pool=pool,
+        dollars=dollars,
+        variance=rounding_variance(dollars, dividends),
+        dividends=dividends,
+        fixed_odds=fixed_odds,
+        chances=shin_chances(fixed_odds, shares),
+        is_live=dividends > 0,
+        indexes=tuple(rows.tolist()),
+    )
+
+
+def realigned(reading: Reading, ids: tuple[str, ...]) -> Reading:
+    """Return a reading in another order of entrants. One that it does not name is unknown and not scratched."""
+    places = {entrant_id: place for place, entrant_id in enumerate(reading.entrant_ids)}
+    order = [places.get(entrant_id, -1) for entrant_id in ids]
+    return Reading(
+        polled_at=reading.polled_at,
+        seconds_since_start=reading.seconds_since_start,
+        status=reading.status,
+        win_pool_cents=reading.win_pool_cents,
+        entrant_ids=ids,
+        dividends=np.append(reading.dividends, np.nan)[order],
+        fixed_odds=np.append(reading.fixed_odds, np.nan)[order],
+        is_scratched=np.append(reading.is_scratched, False)[order],
+    )
+
+
+def are_complete(dividends: Floats) -> Flags:
+    """Say of each reading whether its dividends fit one pool: Σ 1/d is 1/(1 − takeout), about 1.17–1.22."""
+    total = inverse(dividends).sum(-1)
+    return (total >= LOWEST_SUM) & (total <= HIGHEST_SUM)
+
+
+def are_new(pool: Floats, dividends: Floats) -> Flags:
+    """Say of each reading whether it shows something else than the one before it."""
+    shown = np.nan_to_num(dividends)
+    changed = (pool[1:] != pool[:-1]) | (shown[1:] != shown[:-1]).any(-1)
+    return np.concatenate(([True], changed))[: len(pool)]
+
+
+def filled(dividends: Floats, scratched: Flags) -> Floats:
+    """Give a live runner without a dividend its last known one, else its first: no money seems to have come."""
+    missing = ~(dividends > 0) & ~scratched
+    if not missing.any():
+        return dividends
+    result = dividends.copy()
+    for row in range(1, len(result)):
+        result[row] = np.where(missing[row], result[row - 1], result[row])
+    for row in range(len(result) - 2, -1, -1):
+        result[row] = np.where(~(result[row] > 0) & ~scratched[row], result[row + 1], result[row])
+    return result

@@ -1,0 +1,243 @@
+"""One simulated race of a world: who bets what and when, and what a tote and a bookmaker show of it. PURE, seeded."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+
+from moneyflow.late_money.records import Floats, Reading
+from raceday.simulator.fixed_odds import LADDER, OVERROUND
+from raceday.simulator.world import CLOSE_DELAY
+
+Dice = np.random.Generator
+EPOCH = datetime(2026, 1, 1, tzinfo=UTC)  # simulated races have no date of their own
+SLOT_SECONDS = 30.0  # the crowd's preferences drift in steps
+SLOTS = 24
+ARBITRAGE_STEPS = 20
+INFORMED_CHANCE = (0.03, 0.25)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class World:
+    """What a race is drawn from. Shares are 0–1, money is dollars; seconds before the close."""
+
+    pareto: float | None = None  # tail of the stakes; None: lognormal
+    bet_median: float = 6.3
+    bet_sigma: float = 1.6
+    bet_cap: float = 2_500.0
+    pool_median: float = 15_000.0
+    pool_sigma: float = 0.7
+    takeout: float = 0.163
+    inflow_seconds: float = 170.0
+    drift: float = 0.05  # of log preference, per root minute
+    arbitrage: float = 0.25  # share of the bets of the last seconds that go where the tote overpays
+    arbitrage_seconds: float = 60.0
+    arbitrage_view: str = "book"  # book, pool or truth
+    fixed_noise: float = 0.12
+    follow: float = 0.0  # how far the bookmaker follows the tote, with a lag
+    follow_seconds: float = 30.0
+    refresh_seconds: float = 15.0
+    jitter: float = 0.0  # of a refresh, in shares of it
+    missed: float = 0.0  # share of polls
+    tipster: float | None = None  # factor by which a crowd likes one runner more for a while, minutes before
+    lump: float | None = None  # share of the pool that a host sends at once
+    scratches: bool = False
+    delay_shift: float = 0.0  # seconds
+    informed_seconds: tuple[float, float] = (0.0, 45.0)
+    most_informed_bets: int = 6
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Race:
+    """A simulated race, and the truth about it. Seconds since the advertised start."""
+
+    readings: tuple[Reading, ...]  # until the one that holds the close
+    closes_at: float
+    informed_runner: int | None = None
+    informed_share: float = 0.0  # of the Win pool at the close
+    first_informed_at: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Bets:
+    """Bets in order of time: seconds before the close, runner, dollars."""
+
+    before: Floats
+    runner: np.ndarray
+    dollars: Floats
+
+    def joined(self, other: "Bets") -> "Bets":
+        before = np.concatenate((self.before, other.before))
+        order = np.argsort(-before, kind="stable")
+        return Bets(
+            before=before[order],
+            runner=np.concatenate((self.runner, other.runner))[order],
+            dollars=np.concatenate((self.dollars, other.dollars))[order],
+        )
+
+
+def play(world: World, dice: Dice, informed_share: float = 0.0) -> Race:
+    """Play one race of a world. An informed bettor's stakes are `informed_share` of the pool at the close."""
+    count = int(dice.integers(7, 17))
+    chances = dice.dirichlet(np.full(count, 1.2))
+    chances = np.maximum(chances, 0.002) / np.maximum(chances, 0.002).sum()
+    liked = chances**0.92 * np.exp(dice.normal(0, 0.3, count))
+    view = chances * np.exp(dice.normal(0, world.fixed_noise, count))
+    pool = world.pool_median * np.exp(dice.normal(0, world.pool_sigma)) * (1 - informed_share)
+    bets = crowd(world, dice, liked / liked.sum(), pool)
+    bets = with_arbitrage(world, dice, bets, chances, view / view.sum())
+    bets = with_lump(world, dice, bets, count)
+    worth = np.flatnonzero((chances > INFORMED_CHANCE[0]) & (chances < INFORMED_CHANCE[1]))
+    closes_at = close_delay(world, dice)
+    if not informed_share or not len(worth):
+        return Race(readings=watch(world, dice, bets, view, closes_at), closes_at=closes_at)
+    runner = int(dice.choice(worth))
+    quiet = informed(world, dice, runner, bets.dollars.sum() * informed_share / (1 - informed_share))
+    return Race(
+        readings=watch(world, dice, bets.joined(quiet), view, closes_at, keep=runner),
+        closes_at=closes_at,
+        informed_runner=runner,
+        informed_share=informed_share,
+        first_informed_at=closes_at - float(quiet.before[0]),
+    )
+
+
+def close_delay(world: World, dice: Dice) -> float:
+    shares, seconds = np.array(CLOSE_DELAY).T
+    return float(np.interp(dice.random(), shares, seconds)) + world.delay_shift
+
+
+def stakes(world: World, dice: Dice, count: int) -> Floats:
+    """Draw stakes in dollars, heavy-tailed and cut at the cap."""
+    if world.pareto is None:
+        drawn = world.bet_median * np.exp(dice.normal(0, world.bet_sigma, count))
+    else:
+        drawn = world.bet_median / 2 * (1 + dice.pareto(world.pareto, count))
+    return np.minimum(drawn, world.bet_cap)
+
+
+def crowd(world: World, dice: Dice, liked: Floats, pool: float) -> Bets:
+    """Draw the crowd's bets of a whole pool: first 1 % spread over all runners, then bet by bet."""
+    count = max(20, int(dice.poisson(pool / stakes(world, dice, 2000).mean())))
+    before = np.sort(dice.exponential(world.inflow_seconds, count))[::-1]
+    slot = np.minimum((before / SLOT_SECONDS).astype(int), SLOTS - 1)
+    steps = dice.normal(0, world.drift * np.sqrt(SLOT_SECONDS / 60), (SLOTS, len(liked)))
+    walk = np.log(liked) + np.cumsum(steps, 0)[::-1]
+    if world.tipster:
+        first = int(dice.integers(2, 12))
+        walk[first : first + int(dice.integers(1, 4)), int(dice.integers(len(liked)))] += np.log(world.tipster)
+    drawn = Bets(before=before, runner=drawn_by(dice, np.exp(walk), slot), dollars=stakes(world, dice, count))
+    first_bets = Bets(
+        before=np.full(len(liked), 3_000.0), runner=np.arange(len(liked)), dollars=np.maximum(5, pool * liked / 100)
+    )
+    return first_bets.joined(drawn)
+
+
+def drawn_by(dice: Dice, weights: Floats, slot: np.ndarray) -> np.ndarray:
+    """Draw a runner for each bet by the weights, (slots, runners), of the bet's slot."""
+    sums = np.cumsum(weights, -1)
+    sums /= sums[:, -1:]
+    return np.minimum((dice.random(len(slot))[:, None] > sums[slot]).sum(-1), weights.shape[1] - 1)
+
+
+def with_arbitrage(world: World, dice: Dice, bets: Bets, chances: Floats, view: Floats) -> Bets:
+    """Move some of the last bets to where the tote pays more than the view of the arbitrageurs says."""
+    late = (bets.before < world.arbitrage_seconds) & (dice.random(len(bets.before)) < world.arbitrage)
+    if not late.any():
+        return bets
+    runner = bets.runner.copy()
+    count = len(chances)
+    step = np.minimum((1 - bets.before / world.arbitrage_seconds) * ARBITRAGE_STEPS, ARBITRAGE_STEPS - 1)
+    step = np.where(bets.before < world.arbitrage_seconds, step.astype(int), -1)
+    held = np.bincount(runner[step < 0], bets.dollars[step < 0], count)
+    target = {"book": view, "truth": chances, "pool": held / held.sum()}[world.arbitrage_view]
+    for number in range(ARBITRAGE_STEPS):
+        now = step == number
+        moved = now & late
+        if moved.any():
+            gaps = np.maximum(target - held / held.sum(), 1e-6)
+            runner[moved] = dice.choice(count, int(moved.sum()), p=gaps / gaps.sum())
+        held += np.bincount(runner[now], bets.dollars[now], count)
+    return Bets(before=bets.before, runner=runner, dollars=bets.dollars)
+
+
+def with_lump(world: World, dice: Dice, bets: Bets, count: int) -> Bets:
+    """Add money that a host sends at once, spread roughly as the pool is."""
+    if not world.lump:
+        return bets
+    at = float(dice.uniform(5, 150))
+    held = np.bincount(bets.runner[bets.before > at], bets.dollars[bets.before > at], count)
+    sent = held * world.lump * np.exp(dice.normal(0, 0.15, count))
+    return bets.joined(Bets(before=np.full(count, at), runner=np.arange(count), dollars=sent))
+
+
+def informed(world: World, dice: Dice, runner: int, dollars: float) -> Bets:
+    """Split an informed bettor's stake into bets near the close."""
+    count = int(dice.integers(1, world.most_informed_bets + 1))
+    parts = dice.uniform(0.5, 1.5, count)
+    low, high = world.informed_seconds
+    before = np.sort(dice.uniform(max(low, 0.2), high, count))[::-1]
+    return Bets(before=before, runner=np.full(count, runner), dollars=dollars * parts / parts.sum())
+
+
+def watch(
+    world: World, dice: Dice, bets: Bets, view: Floats, closes_at: float, keep: int | None = None
+) -> tuple[Reading, ...]:
+    """Return what polls of the race show, from about five minutes before the advertised start to the close."""
+    count = len(view)
+    times = beat(world, dice, closes_at)
+    out, out_at = -1, 0.0
+    if world.scratches:
+        out = int(dice.choice([each for each in range(count) if each != keep]))
+        out_at = closes_at - float(dice.uniform(10, 240))
+    before = closes_at - times
+    row = np.searchsorted(-before, -bets.before, side="left")  # the first reading that shows a bet
+    held = np.zeros((len(times) + 1, count))
+    np.add.at(held, (np.minimum(row, len(times)), bets.runner), bets.dollars)
+    held = np.cumsum(held, 0)[: len(times)]
+    scratched = np.zeros((len(times), count), bool)
+    if out >= 0:
+        scratched[times >= out_at, out] = True
+    held[scratched] = 0
+    pool = held.sum(-1)
+    with np.errstate(divide="ignore"):
+        paid = np.maximum(np.floor(10 * (1 - world.takeout) * pool[:, None] / held) / 10, 1.0)
+    dividends = np.where(held > 0, paid, np.nan)
+    fixed = bookmaker(world, times, held / pool[:, None], view)
+    fixed[scratched] = np.nan
+    ids = tuple(str(number) for number in range(1, count + 1))
+    return tuple(
+        Reading(
+            polled_at=EPOCH + timedelta(seconds=float(at)),
+            seconds_since_start=float(at),
+            status="Open" if at < closes_at else "Closed",
+            win_pool_cents=round(100 * float(pool[place])),
+            entrant_ids=ids,
+            dividends=dividends[place],
+            fixed_odds=fixed[place],
+            is_scratched=scratched[place],
+        )
+        for place, at in enumerate(times.tolist())
+    )
+
+
+def beat(world: World, dice: Dice, closes_at: float) -> Floats:
+    """Return when polls see the source's refreshes, and last a poll at the close."""
+    first = -300.0 - float(dice.uniform(0, 60))
+    count = int((closes_at - first) / world.refresh_seconds) + 1
+    times = first + world.refresh_seconds * (np.arange(count) + dice.random())
+    times += dice.uniform(0, 1, count) * world.jitter * world.refresh_seconds
+    kept = times[(times < closes_at) & (dice.random(count) >= world.missed)]
+    return np.append(np.sort(kept), closes_at + float(dice.uniform(0, 5)))
+
+
+def bookmaker(world: World, times: Floats, shares: Floats, view: Floats) -> Floats:
+    """Return fixed odds, (readings, runners), on a bookmaker's steps."""
+    chances = np.tile(view / view.sum(), (len(times), 1))
+    if world.follow:
+        lagged = np.searchsorted(times, times - world.follow_seconds)
+        chances = chances ** (1 - world.follow) * np.maximum(shares[lagged], 1e-4) ** world.follow
+        chances /= chances.sum(-1, keepdims=True)
+    ladder = np.array(LADDER)
+    return ladder[np.maximum(np.searchsorted(ladder, 1 / (chances * OVERROUND), side="right") - 1, 0)]

@@ -3,6 +3,7 @@
 import hashlib
 import json
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from moneyflow.late_money.numbers import NAMES
 from moneyflow.late_money.records import Floats
 
 FORMAT = "late-money/1"
+ARTEFACT_PATH = Path(__file__).with_name("artefact.json")
 
 
 class ArtefactFault(ValueError):

@@ -30,6 +30,10 @@ class Calibration:
         return float(np.quantile(self.maxima, 1 - budget / RACES_A_DAY))
 
 
+# What ordinary races of the training's world reach with the scan statistic: the ranking while no artefact fits.
+SCAN = Calibration(maxima=np.array([1.0, 2.0]))
+
+
 def rolling(newest_maxima: Sequence[float], until_then: Calibration) -> Calibration:
     """Calibrate on the newest 200 to 2,000 archived races, oldest first; with fewer, on what the training saw."""
     known = np.sort(np.array(newest_maxima[-MOST_RACES:], float))

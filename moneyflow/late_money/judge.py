@@ -6,11 +6,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from moneyflow.late_money.artefact import Artefact
+from moneyflow.late_money.baselines import scan_score
 from moneyflow.late_money.calibration import SCAN, Calibration, severity
 from moneyflow.late_money.evidence import evidence_of, widest_excess
 from moneyflow.late_money.numbers import Increments, numbers
 from moneyflow.late_money.records import Floats, Reading, RunnerVerdict, Silence, Verdict
-from moneyflow.late_money.score import falls, net_scores, scan_scores, standardised
+from moneyflow.late_money.score import falls, net_scores, standardised
 from moneyflow.late_money.tape import MEMORY_SECONDS, Tape, are_complete, tape_of
 
 OPEN = "Open"
@@ -22,13 +23,12 @@ FALLBACK = "scan"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Scored:
-    """The newest reading's scores, (runners,), and what they come from."""
+class Measured:
+    """What the newest of a race's readings shows of the runners that are live in it."""
 
     tape: Tape
     money: Increments
-    inputs: Floats | None  # of the net; None: the scan statistic is the score
-    scores: Floats
+    numbers: Floats  # (runners, 30)
 
 
 def judge(readings: Sequence[Reading], artefact: Artefact | None, calibration: Calibration | None = None) -> Verdict:
@@ -37,34 +37,36 @@ def judge(readings: Sequence[Reading], artefact: Artefact | None, calibration: C
     Without an artefact the scan statistic is the score. `calibration` replaces the artefact's own, for the same score.
     """
     detector = artefact.name if artefact else FALLBACK
-    found = scored(readings, artefact)
+    found = measure(readings)
     if isinstance(found, Silence):
         return Verdict(silent_because=found, detector=detector)
-    p_values = (calibration or (artefact.calibration if artefact else SCAN)).p_values(found.scores)
-    windows = widest_excess(found.money)
-    runners = tuple(
-        _runner_verdict(found, artefact, column, (p_value, window))
-        for column, (p_value, window) in enumerate(zip(p_values.tolist(), windows.tolist(), strict=True))
-    )
+    scores = scores_of(found, artefact)
+    p_values = (calibration or (artefact.calibration if artefact else SCAN)).p_values(scores)
+    ranked = zip(scores.tolist(), p_values.tolist(), widest_excess(found.money).tolist(), strict=True)
+    runners = [_runner_verdict(found, artefact, column, rank) for column, rank in enumerate(ranked)]
     return Verdict(runners=runners, detector=detector)
 
 
-def scored(readings: Sequence[Reading], artefact: Artefact | None) -> Scored | Silence:
-    """Return the scores of the newest reading, or why it has none."""
+def measure(readings: Sequence[Reading]) -> Measured | Silence:
+    """Return the numbers of the newest reading, or why there are none."""
     newest = readings[-1]
     if reason := silence(newest):
         return reason
     since = newest.seconds_since_start - MEMORY_SECONDS
     tape = tape_of([each for each in readings if each.seconds_since_start >= since])
-    row = len(tape) - 1
     if reason := silence_of(tape, newest.seconds_since_start):
         return reason
+    row = len(tape) - 1
     tape = tape.of_live(row)
     found, money = numbers(tape, row)
+    return Measured(tape=tape, money=money, numbers=found)
+
+
+def scores_of(found: Measured, artefact: Artefact | None) -> Floats:
+    """Return the runners' scores by the net, or by the scan statistic."""
     if artefact is None:
-        return Scored(tape=tape, money=money, inputs=None, scores=scan_scores(money))
-    inputs = standardised(found, artefact)
-    return Scored(tape=tape, money=money, inputs=inputs, scores=net_scores(inputs, artefact))
+        return scan_score(found.money)
+    return net_scores(standardised(found.numbers, artefact), artefact)
 
 
 def silence(newest: Reading) -> Silence | None:
@@ -90,21 +92,19 @@ def silence_of(tape: Tape, now: float) -> Silence | None:
 
 
 def _runner_verdict(
-    found: Scored, artefact: Artefact | None, column: int, ranked: tuple[float, int]
+    found: Measured, artefact: Artefact | None, column: int, ranked: tuple[float, float, int]
 ) -> RunnerVerdict:
-    p_value, window = ranked
-    at, start = found.tape.at, found.money.starts[window]
-    alert = severity(p_value)
-    evidence = None
+    score, p_value, window = ranked
+    alert, evidence = severity(p_value), None
     if alert:
-        explained = falls(found.inputs[column], artefact) if artefact and found.inputs is not None else {}
+        explained = falls(standardised(found.numbers[column], artefact), artefact) if artefact else {}
         evidence = evidence_of(found.tape, found.money, column, explained)
     return RunnerVerdict(
         entrant_id=found.tape.entrant_ids[column],
-        score=float(found.scores[column]),
+        score=score,
         p_value=p_value,
         severity=alert,
-        window_seconds=float(at[-1] - at[start]),
+        window_seconds=float(found.tape.at[-1] - found.tape.at[found.money.starts[window]]),
         dollars_seen=float(found.money.dollars[window, column]),
         dollars_expected=float(found.money.expected[window, column]),
         evidence=evidence,

@@ -1,9 +1,9 @@
-"""The score of a runner: the trained net over the numbers, or the scan statistic where no artefact fits. PURE, numpy."""
+"""The score of a runner by the trained net, and what it rests on. PURE, numpy."""
 
 import numpy as np
 
 from moneyflow.late_money.artefact import Artefact
-from moneyflow.late_money.numbers import GROUPS, NAMES, Increments, scan
+from moneyflow.late_money.numbers import GROUPS, NAMES
 from moneyflow.late_money.records import Floats
 
 LOWEST, HIGHEST = -6.0, 10.0  # standardised numbers are cut to these
@@ -21,11 +21,6 @@ def net_scores(inputs: Floats, artefact: Artefact) -> Floats:
     for hidden_weights, hidden_biases in hidden:
         inputs = np.maximum(inputs @ hidden_weights + hidden_biases, 0)
     return (inputs @ weights + biases)[:, 0]  # type: ignore[no-any-return]
-
-
-def scan_scores(money: Increments) -> Floats:
-    """Return each runner's largest scan statistic over 15, 30 and 60 s."""
-    return scan(money)[[0, 1, 3]].max(0)  # type: ignore[no-any-return]
 
 
 def falls(inputs: Floats, artefact: Artefact) -> dict[str, float]:

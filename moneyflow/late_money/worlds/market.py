@@ -1,8 +1,8 @@
 """One simulated race of a world: who bets what and when, and what a tote and a bookmaker show of it. PURE, seeded."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 
 import numpy as np
 
@@ -54,7 +54,7 @@ class Race:
 
     readings: tuple[Reading, ...]  # until the one that holds the close
     closes_at: float
-    informed_runner: int | None = None
+    informed_id: str | None = None
     informed_share: float = 0.0  # of the Win pool at the close
     first_informed_at: float | None = None
 
@@ -97,7 +97,7 @@ def play(world: World, dice: Dice, informed_share: float = 0.0) -> Race:
     return Race(
         readings=watch(world, dice, bets.joined(quiet), view, closes_at, keep=runner),
         closes_at=closes_at,
-        informed_runner=runner,
+        informed_id=str(runner + 1),
         informed_share=informed_share,
         first_informed_at=closes_at - float(quiet.before[0]),
     )
@@ -143,22 +143,18 @@ def drawn_by(dice: Dice, weights: Floats, slot: np.ndarray) -> np.ndarray:
 
 def with_arbitrage(world: World, dice: Dice, bets: Bets, chances: Floats, view: Floats) -> Bets:
     """Move some of the last bets to where the tote pays more than the view of the arbitrageurs says."""
-    late = (bets.before < world.arbitrage_seconds) & (dice.random(len(bets.before)) < world.arbitrage)
-    if not late.any():
-        return bets
-    runner = bets.runner.copy()
-    count = len(chances)
-    step = np.minimum((1 - bets.before / world.arbitrage_seconds) * ARBITRAGE_STEPS, ARBITRAGE_STEPS - 1)
-    step = np.where(bets.before < world.arbitrage_seconds, step.astype(int), -1)
-    held = np.bincount(runner[step < 0], bets.dollars[step < 0], count)
+    runner, count = bets.runner.copy(), len(chances)
+    moves = dice.random(len(runner)) < world.arbitrage
+    steps = np.linspace(world.arbitrage_seconds, 0, ARBITRAGE_STEPS + 1)
+    edges = np.searchsorted(-bets.before, -steps).tolist()
+    held = np.bincount(runner[: edges[0]], bets.dollars[: edges[0]], count)
     target = {"book": view, "truth": chances, "pool": held / held.sum()}[world.arbitrage_view]
-    for number in range(ARBITRAGE_STEPS):
-        now = step == number
-        moved = now & late
-        if moved.any():
-            gaps = np.maximum(target - held / held.sum(), 1e-6)
-            runner[moved] = dice.choice(count, int(moved.sum()), p=gaps / gaps.sum())
-        held += np.bincount(runner[now], bets.dollars[now], count)
+    for first, last in pairwise(edges):
+        moved = first + np.flatnonzero(moves[first:last])
+        if len(moved):
+            sums = np.cumsum(np.maximum(target - held / held.sum(), 1e-6))
+            runner[moved] = np.searchsorted(sums[:-1], dice.random(len(moved)) * sums[-1])
+        held += np.bincount(runner[first:last], bets.dollars[first:last], count)
     return Bets(before=bets.before, runner=runner, dollars=bets.dollars)
 
 

@@ -15,8 +15,8 @@ from moneyflow.late_money.worlds.market import (
     watch,
 )
 
-NOTES = np.array([1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000], float)  # dollars people bet
-NOTE_ODDS = np.array([8, 10, 22, 22, 18, 11, 6, 2.2, 1.0, 0.4, 0.15])
+NOTES = np.array([1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000], float)  # dollars people bet
+NOTE_ODDS = np.array([8, 10, 22, 22, 18, 11, 6, 2.2, 1.0, 0.4])
 SHOWN = {
     "followers": World(takeout=0.15, refresh_seconds=10, jitter=0.3, missed=0.03),
     "hosts": World(takeout=0.175, refresh_seconds=15, follow=0.3, follow_seconds=20, missed=0.02),
@@ -30,7 +30,7 @@ def play_followers(dice: Dice, informed_share: float = 0.0) -> Race:
     """
     chances = dice.dirichlet(np.full(int(dice.integers(6, 15)), 1.5)) + 0.004
     chances /= chances.sum()
-    pool = 12_000 * np.exp(dice.normal(0, 0.8)) * (1 - informed_share)
+    pool = 20_000 * np.exp(dice.normal(0, 0.8)) * (1 - informed_share)
     parents = int(dice.poisson(pool / float(NOTES @ NOTE_ODDS / NOTE_ODDS.sum()) / 1.5)) + 20
     before = 60 * (dice.random(parents) ** (-1 / 0.9) - 1)
     casual = chances**0.8 * np.exp(dice.normal(0, 0.35, len(chances)))
@@ -60,13 +60,13 @@ def play_hosts(dice: Dice, informed_share: float = 0.0) -> Race:
     count = int(dice.integers(8, 17))
     chances = dice.dirichlet(np.full(count, 0.9)) + 0.004
     chances /= chances.sum()
-    pool = 11_000 * np.exp(dice.normal(0, 0.6)) * (1 - informed_share)
+    pool = 20_000 * np.exp(dice.normal(0, 0.6)) * (1 - informed_share)
     liked = chances**0.95 * np.exp(dice.normal(0, 0.25, count))
     view = chances * np.exp(dice.normal(0, 0.15, count))
     bets = int(dice.poisson(pool / 62)) + 20
     is_regular = dice.random(bets) < 0.12
     median, sigma = np.where(is_regular, 150.0, 16.0), np.where(is_regular, 0.9, 1.0)
-    dollars = np.minimum(median * np.exp(dice.normal(0, 1, bets) * sigma), 4_000)
+    dollars = np.minimum(median * np.exp(dice.normal(0, 1, bets) * sigma), 2_500)
     before = dice.gamma(1.3, 110, bets)
     walk = np.log(liked) + np.cumsum(dice.standard_t(4, (24, count)) * 0.03, 0)[::-1]
     runner = drawn_by(dice, np.exp(walk), np.minimum((before / 30).astype(int), 23))
@@ -110,7 +110,7 @@ def finished(world: World, dice: Dice, crowd: Bets, beliefs: tuple[Floats, Float
     return Race(
         readings=watch(world, dice, crowd.joined(quiet), view, closes_at),
         closes_at=closes_at,
-        informed_runner=runner,
+        informed_id=str(runner + 1),
         informed_share=informed_share,
         first_informed_at=closes_at - float(quiet.before[0]),
     )

@@ -1,0 +1,57 @@
+"""What the detector and the baselines make of simulated races, poll by poll before the close. PURE, seeded."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from moneyflow.late_money.artefact import Artefact
+from moneyflow.late_money.baselines import baselines
+from moneyflow.late_money.judge import measure, scores_of
+from moneyflow.late_money.records import Floats, Silence
+from moneyflow.late_money.worlds.market import Race
+
+OURS = "late money"
+DETECTORS = (OURS, "scan S", "naive G", "increment share", "hold rise", "odds drop")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Outcome:
+    """A race as it was scored: (polls, detectors), the highest score of any runner, or of the informed one alone.
+
+    In an informed race only the informed runner's scores after its first bet count. Not scored: −inf.
+    """
+
+    scores: Floats
+    seconds_left: Floats  # (polls,), until the close
+    informed_share: float
+
+    @property
+    def maxima(self) -> Floats:
+        """Return each detector's highest score before the close."""
+        return self.scores.max(0, initial=-np.inf)  # type: ignore[no-any-return]
+
+
+def outcome_of(race: Race, artefact: Artefact | None) -> Outcome:
+    """Score a race as live polls would."""
+    places = [place for place, each in enumerate(race.readings) if each.seconds_since_start < race.closes_at]
+    rows = [_scores_at(race, place, artefact) for place in places]
+    return Outcome(
+        scores=np.array(rows).reshape(-1, len(DETECTORS)),
+        seconds_left=race.closes_at - np.array([race.readings[place].seconds_since_start for place in places]),
+        informed_share=race.informed_share,
+    )
+
+
+def _scores_at(race: Race, place: int, artefact: Artefact | None) -> Sequence[float]:
+    nothing = [-np.inf] * len(DETECTORS)
+    if race.first_informed_at is not None and race.readings[place].seconds_since_start < race.first_informed_at:
+        return nothing
+    found = measure(race.readings[: place + 1])
+    if isinstance(found, Silence):
+        return nothing
+    scores = {OURS: scores_of(found, artefact)} | baselines(found.tape, found.money)
+    counted = np.ones(len(found.numbers), bool)
+    if race.informed_id is not None:
+        counted = np.array(found.tape.entrant_ids) == race.informed_id
+    return [float(scores[name][counted].max(initial=-np.inf)) for name in DETECTORS]

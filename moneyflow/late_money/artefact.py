@@ -3,6 +3,7 @@
 import hashlib
 import json
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ FORMAT = "late-money/1"
 ARTEFACT_PATH = Path(__file__).with_name("artefact.json")
 
 
-class ArtefactFault(ValueError):
+class ArtefactError(ValueError):
     """Say why a file is no artefact that this code can use."""
 
 
@@ -49,15 +50,15 @@ def packed(artefact: Artefact) -> str:
 
 
 def unpacked(text: str) -> Artefact:
-    """Read an artefact back. Raises ArtefactFault where it is damaged or made for other numbers."""
+    """Read an artefact back. Raises ArtefactError where it is damaged or made for other numbers."""
     try:
         content = json.loads(text)
         if content.get("format") != FORMAT:
-            raise ArtefactFault(f"the format is {content.get('format')!r}, not {FORMAT!r}")
+            raise ArtefactError(f"the format is {content.get('format')!r}, not {FORMAT!r}")
         if content.pop("checksum", None) != checksum(content):
-            raise ArtefactFault("the checksum does not match the content")
+            raise ArtefactError("the checksum does not match the content")
         if tuple(content["numbers"]) != NAMES:
-            raise ArtefactFault("it was trained on other numbers than this code calculates")
+            raise ArtefactError("it was trained on other numbers than this code calculates")
         artefact = Artefact(
             name=content["name"],
             provenance=content["provenance"],
@@ -67,9 +68,18 @@ def unpacked(text: str) -> Artefact:
             calibration=Calibration(maxima=np.array(content["ordinary_maxima"])),
         )
     except (AttributeError, KeyError, TypeError, json.JSONDecodeError) as fault:
-        raise ArtefactFault(f"it cannot be read: {fault!r}") from fault
+        raise ArtefactError(f"it cannot be read: {fault!r}") from fault
     _check_shapes(artefact)
     return artefact
+
+
+@cache
+def shipped() -> Artefact | None:
+    """Return the artefact beside this code; None where it is missing, damaged or made for other numbers."""
+    try:
+        return unpacked(ARTEFACT_PATH.read_text())
+    except (OSError, ArtefactError):
+        return None
 
 
 def checksum(content: dict[str, Any]) -> str:
@@ -84,7 +94,7 @@ def _check_shapes(artefact: Artefact) -> None:
         fits = fits and weights.ndim == 2 and weights.shape == (width, len(biases))
         width = len(biases)
     if not fits or width != 1:
-        raise ArtefactFault("the shapes of its layers do not fit together")
+        raise ArtefactError("the shapes of its layers do not fit together")
 
 
 def _listed(values: Floats) -> list[Any]:

@@ -1,9 +1,9 @@
 """The door of the detector: from a race's readings to a verdict on the newest one. PURE."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
+from msgspec import Struct
 
 from moneyflow.late_money.artefact import Artefact
 from moneyflow.late_money.baselines import scan_score
@@ -22,8 +22,7 @@ STALE_SECONDS = 60.0
 FALLBACK = "scan"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Measured:
+class Measured(Struct, frozen=True, kw_only=True, eq=False):
     """What the newest of a race's readings shows of the runners that are live in it."""
 
     tape: Tape
@@ -56,9 +55,8 @@ def measure(readings: Sequence[Reading]) -> Measured | Silence:
     tape = tape_of([each for each in readings if each.seconds_since_start >= since])
     if reason := silence_of(tape, newest.seconds_since_start):
         return reason
-    row = len(tape) - 1
-    tape = tape.of_live(row)
-    found, money = numbers(tape, row)
+    tape = tape.of_live()
+    found, money = numbers(tape)
     return Measured(tape=tape, money=money, numbers=found)
 
 

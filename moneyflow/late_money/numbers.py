@@ -5,13 +5,12 @@ fixed odds when the window began; v the variance of d from cut dividends; λ the
 P the pool now.
 """
 
-from dataclasses import dataclass
-
 import numpy as np
+from msgspec import Struct
 
 from moneyflow.late_money.prices import normalised
 from moneyflow.late_money.records import Floats, Indexes
-from moneyflow.late_money.tape import MEMORY_SECONDS, Tape
+from moneyflow.late_money.tape import Tape
 
 WINDOWS = (15.0, 30.0, 45.0, 60.0, 90.0)  # seconds
 POOL_WEIGHT = 0.3  # ω: standing prices are ω · s + (1 − ω) · f
@@ -23,7 +22,8 @@ SETTLED_SECONDS = 60.0  # single increments that ended so long ago measure the c
 FLOW_SECONDS, FLOW_DOLLARS = 120.0, 400.0
 NAMES = (
     "t", "ln_s", "ln_f", "m_hat", "rise", "cu", "q1", "q2", "ds60", "do60", "z30", "z60", "zs90",
-    "e15", "e45", "e60", "r30", "r45", "r60", "r90", "u15", "u30", "u45", "u60", "u90", "g15", "g45", "h15", "h30", "h60",
+    "e15", "e45", "e60", "r30", "r45", "r60", "r90", "u15", "u30", "u45", "u60", "u90",
+    "g15", "g45", "h15", "h30", "h60",
 )  # fmt: skip
 GROUPS = {  # what a number looks at, for explanations
     "time and price": ("t", "ln_s", "ln_f"),
@@ -38,8 +38,7 @@ GROUPS = {  # what a number looks at, for explanations
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Increments:
+class Increments(Struct, frozen=True, kw_only=True, eq=False):
     """Money between pairs of readings, (pairs, runners): first WINDOWS, then single increments, oldest first."""
 
     starts: Indexes
@@ -51,9 +50,9 @@ class Increments:
     expected: Floats  # λ
 
 
-def window_starts(at: Floats, row: int) -> Indexes:
+def window_starts(at: Floats) -> Indexes:
     """Return where each of WINDOWS begins: the first reading not older than w + 1 s, at the latest the one before."""
-    return np.minimum(at[:row].searchsorted(at[row] - 1 - np.array(WINDOWS)), row - 1)
+    return np.minimum(at.searchsorted(at[-1] - 1 - np.array(WINDOWS)), len(at) - 2)
 
 
 def increments(tape: Tape, starts: Indexes, ends: Indexes) -> Increments:
@@ -80,48 +79,49 @@ def surprise(dollars: Floats, expected: Floats) -> Floats:
 
 
 def scan(money: Increments) -> Floats:
-    """Return the scan statistic of WINDOWS, (windows, runners): the surprise in bets of m_i = m0 + v/λ + τ²λ dollars."""
+    """Return the scan statistic of WINDOWS, (windows, runners): the surprise in bets of m0 + v/λ + τ²λ dollars."""
     windows = len(WINDOWS)
     expected = money.expected[:windows]
     bet = BET_DOLLARS + money.variance[:windows] / expected + SPREAD * expected
     return surprise(money.dollars[:windows], expected) / bet
 
 
-def numbers(tape: Tape, row: int) -> tuple[Floats, Increments]:
-    """Return the numbers of NAMES, (runners, 30), for the runners live in reading `row` ≥ 1, and the money behind them.
+def numbers(tape: Tape) -> tuple[Floats, Increments]:
+    """Return the numbers of NAMES, (runners, 30), of a tape's newest reading, and the money behind them.
 
-    `tape` holds no other runners; see `Tape.of_live`.
+    The tape has two readings or more, and only runners that are live in all of them: see `Tape.of_live`.
     """
-    oldest = min(int(tape.at[:row].searchsorted(tape.at[row] - MEMORY_SECONDS)), row - 1)
-    starts, singles = window_starts(tape.at, row), np.arange(oldest, row)
+    row = len(tape) - 1
+    starts, singles = window_starts(tape.at), np.arange(row)
     ends = np.concatenate((np.full(len(starts), row), singles + 1))
     money = increments(tape, np.concatenate((starts, singles)), ends)
     result = np.empty((len(NAMES), tape.dollars.shape[1]))
-    result[0] = tape.at[row]
-    _fill_prices(result, tape, row, int(starts[3]), money)
-    _fill_crowd(result, tape, singles, row, money)
+    result[0] = tape.at[-1]
+    _fill_prices(result, tape, int(starts[3]), money)
+    _fill_crowd(result, tape, money)
     _fill_windows(result, money)
-    result[20:25] = (money.dollars[:5] - flow_expected(tape, starts, money, oldest)) / tape.pool[row]
+    result[20:25] = (money.dollars[:5] - flow_expected(tape, starts, money)) / tape.pool[-1]
     return result.T, money
 
 
-def _fill_prices(result: Floats, tape: Tape, row: int, minute_ago: int, money: Increments) -> None:
-    shares = normalised(tape.dollars[row])
+def _fill_prices(result: Floats, tape: Tape, minute_ago: int, money: Increments) -> None:
+    shares = normalised(tape.dollars[-1])
     result[1] = np.log(shares + 1e-6)
     result[2] = np.log(money.chances[-1] + 1e-6)
     result[8] = shares - money.shares[3]
-    result[9] = np.log(tape.dividends[minute_ago] / tape.dividends[row])
+    result[9] = np.log(tape.dividends[minute_ago] / tape.dividends[-1])
 
 
-def _fill_crowd(result: Floats, tape: Tape, singles: Indexes, row: int, money: Increments) -> None:
+def _fill_crowd(result: Floats, tape: Tape, money: Increments) -> None:
     windows = len(WINDOWS)
-    now, begins = tape.at[row], tape.at[singles]
+    begins, ends, now = tape.at[:-1], tape.at[1:], tape.at[-1]
     excess = money.dollars[windows:] - money.expected[windows:]
     last = excess[-2:] / deviation(money.expected[-2:], money.variance[-2:])
     quarter, minute = np.maximum(money.total[[0, 3], 0], 0).tolist()
-    result[3] = crowd_bet(money, windows, windows + int(tape.at[singles + 1].searchsorted(now - SETTLED_SECONDS, "right")))
+    settled = int(ends.searchsorted(now - SETTLED_SECONDS, "right"))
+    result[3] = crowd_bet(money, windows, windows + settled)
     result[4] = np.log(max(quarter, 1.0)) - np.log1p(max(minute - quarter, 0.0))
-    result[5] = np.maximum(excess[begins.searchsorted(now - CARRIED_SECONDS - 1) :], 0).sum(0) / tape.pool[row]
+    result[5] = np.maximum(excess[begins.searchsorted(now - CARRIED_SECONDS - 1) :], 0).sum(0) / tape.pool[-1]
     result[6] = last[-1]
     result[7] = last[0] if len(last) > 1 else 0
 
@@ -143,10 +143,10 @@ def deviation(expected: Floats, variance: Floats) -> Floats:
     return np.sqrt((BET_DOLLARS + SPREAD * expected) * expected + variance)  # type: ignore[no-any-return]
 
 
-def flow_expected(tape: Tape, starts: Indexes, money: Increments, oldest: int) -> Floats:
+def flow_expected(tape: Tape, starts: Indexes, money: Increments) -> Floats:
     """Return λ' for windows: like λ, with the shares h of the money of the 120 s before the window in it."""
     windows = len(starts)
-    before = np.maximum(tape.at.searchsorted(tape.at[starts] - FLOW_SECONDS), oldest)
+    before = tape.at.searchsorted(tape.at[starts] - FLOW_SECONDS)
     s, f = money.shares[:windows], money.chances[:windows]
     flow = np.maximum(tape.dollars.take(starts, 0) - tape.dollars.take(before, 0), 0)
     h = normalised(flow + FLOW_DOLLARS / 2 * (s + f))

@@ -7,7 +7,6 @@ from moneyflow.late_money.records import Floats
 MIDPOINT = 0.05  # a dividend is cut down to 10 c: on average the pool would have paid 5 c more
 STEP = 0.1
 LOWEST_SUM, HIGHEST_SUM = 1.10, 1.35  # of 1/dividend over a field whose dividends fit one pool
-SHIN_ROUNDS = 4  # the fixed point moves by less than 1e-4 after these
 
 
 def normalised(weights: Floats) -> Floats:
@@ -26,7 +25,7 @@ def pool_shares(dividends: Floats) -> Floats:
 
     Two runners at 2.0 and 4.0: 0.664 and 0.336.
     """
-    return normalised(inverse(dividends + MIDPOINT))
+    return normalised(inverse(dividends + MIDPOINT) * (dividends > 0))
 
 
 def rounding_variance(dollars: Floats, dividends: Floats) -> Floats:
@@ -35,20 +34,26 @@ def rounding_variance(dollars: Floats, dividends: Floats) -> Floats:
 
 
 def shin_chances(odds: Floats, otherwise: Floats) -> Floats:
-    """Return chances, (…, runners), from fixed odds without the bookmaker's margin, by Shin's method.
+    """Return chances, (readings, runners), from fixed odds without the bookmaker's margin, by Shin's method.
 
     p_i = [√(z² + 4(1−z)π_i²/Π) − z] / [2(1−z)] with π = 1/odds, Π = Σπ, and z, the share of insiders that the
-    margin is meant for, by fixed point (Shin 1993; Jullien and Salanié 1994). A runner without odds takes its
-    chance of `otherwise`.
+    margin is meant for, by fixed point (Shin 1993; Jullien and Salanié 1994), here by one of Steffensen's steps.
+    A runner without odds takes its chance of `otherwise`.
     """
-    price = inverse(odds)
-    total = price.sum(-1, keepdims=True)
+    price = np.ascontiguousarray(inverse(odds).T)  # sums over the first axis are the fast ones
+    is_known = price > 0
+    known, total = is_known.sum(0), price.sum(0)
+    unknown, spare = len(price) - known, np.maximum(known - 2, 1)
     squares = 4 * price * price / np.maximum(total, 1e-12)
-    known = (price > 0).sum(-1, keepdims=True)
-    unknown = price.shape[-1] - known
-    z = np.zeros_like(total)
-    for _ in range(SHIN_ROUNDS):
-        roots = np.sqrt(z * z + (1 - z) * squares).sum(-1, keepdims=True) - unknown * z
-        z = np.minimum(np.maximum((roots - 2) / np.maximum(known - 2, 1), 0), 0.3)
+
+    def improved(z: Floats) -> Floats:
+        return (np.sqrt(z * z + (1 - z) * squares).sum(0) - unknown * z - 2) / spare
+
+    start = (total - 1) / (spare + 1)
+    first = improved(start)
+    step = first - start
+    bend = improved(first) - first - step
+    z = start - step * step / np.where(bend == 0, 1, bend)
+    z = np.minimum(np.maximum(z, 0), 0.3)  # odds without a margin have no z
     chances = (np.sqrt(z * z + (1 - z) * squares) - z) / (2 * (1 - z))
-    return normalised(np.where(price > 0, chances, otherwise))
+    return normalised(np.where(is_known, chances, otherwise.T).T)

@@ -1,11 +1,11 @@
 """What the detector is handed and what it answers: frozen records. Odds are decimal per $1, nan where unknown."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from enum import IntEnum, StrEnum
 
 import numpy as np
+from msgspec import Struct
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
@@ -13,8 +13,7 @@ Flags = NDArray[np.bool_]
 Indexes = NDArray[np.intp]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Reading:
+class Reading(Struct, frozen=True, kw_only=True, eq=False):
     """One poll of a race. The arrays have one value for each entrant, in the order of `entrant_ids`."""
 
     polled_at: datetime
@@ -47,8 +46,7 @@ class Severity(IntEnum):
     NOTABLE = 10
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Evidence:
+class Evidence(Struct, frozen=True, kw_only=True):
     """What an alert says beside its dollars: before the window with the largest excess, and after. Shares are 0–1."""
 
     share_before: float
@@ -61,8 +59,7 @@ class Evidence:
     falls: dict[str, float]  # group of numbers: how much the score falls when it says nothing
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunnerVerdict:
+class RunnerVerdict(Struct, frozen=True, kw_only=True):
     """How unusual the money on one runner is. A higher score is more unusual, in any race."""
 
     entrant_id: str
@@ -80,8 +77,7 @@ class RunnerVerdict:
         return round(1 / self.p_value)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Verdict:
+class Verdict(Struct, frozen=True, kw_only=True):
     """What one poll shows: each runner's verdict, or why there is none."""
 
     runners: Sequence[RunnerVerdict] = ()

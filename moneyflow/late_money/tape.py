@@ -1,9 +1,9 @@
 """A race's readings laid side by side: what the pool held of each runner, when. PURE, numpy."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 
 import numpy as np
+from msgspec import Struct, structs
 
 from moneyflow.late_money.prices import HIGHEST_SUM, LOWEST_SUM, inverse, pool_shares, rounding_variance, shin_chances
 from moneyflow.late_money.records import Flags, Floats, Reading
@@ -12,8 +12,7 @@ MEMORY_SECONDS = 210.0  # what the numbers look back on
 BY_RUNNER = ("dollars", "variance", "dividends", "fixed_odds", "chances", "is_live")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Tape:
+class Tape(Struct, frozen=True, kw_only=True, eq=False):
     """The distinct, complete readings of a race, oldest first: (readings,) or (readings, runners)."""
 
     entrant_ids: tuple[str, ...]
@@ -25,19 +24,18 @@ class Tape:
     fixed_odds: Floats
     chances: Floats  # by the fixed odds, without margin
     is_live: Flags  # not scratched, with a dividend
-    indexes: tuple[int, ...]  # which of the readings each row is
 
     def __len__(self) -> int:
         return len(self.at)
 
-    def of_live(self, row: int) -> "Tape":
-        """Return the tape without the runners that are not live in a reading."""
-        live = self.is_live[row]
+    def of_live(self) -> "Tape":
+        """Return the tape without runners that are scratched in any of its readings, or have no dividend."""
+        live = self.is_live.all(0)
         if live.all():
             return self
         parts = {name: getattr(self, name)[:, live] for name in BY_RUNNER}
         ids = tuple(entrant_id for entrant_id, kept in zip(self.entrant_ids, live, strict=True) if kept)
-        return replace(self, entrant_ids=ids, **parts)
+        return structs.replace(self, entrant_ids=ids, **parts)
 
 
 def tape_of(readings: Sequence[Reading]) -> Tape:
@@ -70,7 +68,6 @@ def tape_of(readings: Sequence[Reading]) -> Tape:
         fixed_odds=fixed_odds,
         chances=shin_chances(fixed_odds, shares),
         is_live=dividends > 0,
-        indexes=tuple(rows.tolist()),
     )
 
 
@@ -93,14 +90,15 @@ def realigned(reading: Reading, ids: tuple[str, ...]) -> Reading:
 def are_complete(dividends: Floats) -> Flags:
     """Say of each reading whether its dividends fit one pool: Σ 1/d is 1/(1 − takeout), about 1.17–1.22."""
     total = inverse(dividends).sum(-1)
-    return (total >= LOWEST_SUM) & (total <= HIGHEST_SUM)
+    return (total >= LOWEST_SUM) & (total <= HIGHEST_SUM)  # type: ignore[no-any-return]
 
 
 def are_new(pool: Floats, dividends: Floats) -> Flags:
     """Say of each reading whether it shows something else than the one before it."""
-    shown = np.nan_to_num(dividends)
-    changed = (pool[1:] != pool[:-1]) | (shown[1:] != shown[:-1]).any(-1)
-    return np.concatenate(([True], changed))[: len(pool)]
+    new = np.ones(len(pool), bool)
+    same = (dividends[1:] == dividends[:-1]) | ((dividends[1:] != dividends[1:]) & (dividends[:-1] != dividends[:-1]))
+    new[1:] = (pool[1:] != pool[:-1]) | ~same.all(-1)
+    return new
 
 
 def filled(dividends: Floats, scratched: Flags) -> Floats:

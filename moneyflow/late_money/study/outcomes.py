@@ -24,22 +24,27 @@ class Outcome:
 
     scores: Floats
     seconds_left: Floats  # (polls,), until the close
-    informed_share: float
+    stake: float  # of the pool, as asked for; 0 in an ordinary race
 
     @property
     def maxima(self) -> Floats:
         """Return each detector's highest score before the close."""
         return self.scores.max(0, initial=-np.inf)  # type: ignore[no-any-return]
 
+    def seconds_left_at(self, detector: int, threshold: float) -> float | None:
+        """Return how long before the close a detector first reached a threshold; None: it did not."""
+        reached = np.flatnonzero(self.scores[:, detector] >= threshold)
+        return float(self.seconds_left[reached[0]]) if len(reached) else None
 
-def outcome_of(race: Race, artefact: Artefact | None) -> Outcome:
-    """Score a race as live polls would."""
+
+def outcome_of(race: Race, artefact: Artefact | None, stake: float = 0.0) -> Outcome:
+    """Score a race as live polls would, poll by poll until the close."""
     places = [place for place, each in enumerate(race.readings) if each.seconds_since_start < race.closes_at]
     rows = [_scores_at(race, place, artefact) for place in places]
     return Outcome(
         scores=np.array(rows).reshape(-1, len(DETECTORS)),
         seconds_left=race.closes_at - np.array([race.readings[place].seconds_since_start for place in places]),
-        informed_share=race.informed_share,
+        stake=stake,
     )
 
 

@@ -11,7 +11,9 @@ Result = TypeVar("Result")
 ONE_THREAD = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
 
 
-def in_parallel(work: Callable[[Task], Result], tasks: Iterable[Task], processes: int | None = None) -> Iterator[Result]:
+def in_parallel(
+    work: Callable[[Task], Result], tasks: Iterable[Task], processes: int | None = None
+) -> Iterator[Result]:
     """Yield what `work` makes of each task, in the order of the tasks. `work` is a module's own function."""
     with _single_threaded(), multiprocessing.get_context("spawn").Pool(processes) as pool:
         yield from pool.imap(work, tasks, chunksize=20)

@@ -1,16 +1,18 @@
 """One simulated race of a world: who bets what and when, and what a tote and a bookmaker show of it. PURE, seeded."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
 import numpy as np
 
-from moneyflow.late_money.records import Floats, Reading
+from moneyflow.late_money.records import Flags, Floats, Indexes, Reading
 from raceday.simulator.fixed_odds import LADDER, OVERROUND
 from raceday.simulator.world import CLOSE_DELAY
 
 Dice = np.random.Generator
+Book = Callable[[Floats], Floats]  # from seconds before the close to chances, (readings, runners)
 EPOCH = datetime(2026, 1, 1, tzinfo=UTC)  # simulated races have no date of their own
 SLOT_SECONDS = 30.0  # the crowd's preferences drift in steps
 SLOTS = 24
@@ -55,7 +57,6 @@ class Race:
     readings: tuple[Reading, ...]  # until the one that holds the close
     closes_at: float
     informed_id: str | None = None
-    informed_share: float = 0.0  # of the Win pool at the close
     first_informed_at: float | None = None
 
 
@@ -64,7 +65,7 @@ class Bets:
     """Bets in order of time: seconds before the close, runner, dollars."""
 
     before: Floats
-    runner: np.ndarray
+    runner: Indexes
     dollars: Floats
 
     def joined(self, other: "Bets") -> "Bets":
@@ -80,27 +81,48 @@ class Bets:
 def play(world: World, dice: Dice, informed_share: float = 0.0) -> Race:
     """Play one race of a world. An informed bettor's stakes are `informed_share` of the pool at the close."""
     count = int(dice.integers(7, 17))
-    chances = dice.dirichlet(np.full(count, 1.2))
-    chances = np.maximum(chances, 0.002) / np.maximum(chances, 0.002).sum()
+    chances = np.maximum(dice.dirichlet(np.full(count, 1.2)), 0.002)
+    chances /= chances.sum()
     liked = chances**0.92 * np.exp(dice.normal(0, 0.3, count))
     view = chances * np.exp(dice.normal(0, world.fixed_noise, count))
+    view /= view.sum()
     pool = world.pool_median * np.exp(dice.normal(0, world.pool_sigma)) * (1 - informed_share)
-    bets = crowd(world, dice, liked / liked.sum(), pool)
-    bets = with_arbitrage(world, dice, bets, chances, view / view.sum())
-    bets = with_lump(world, dice, bets, count)
-    worth = np.flatnonzero((chances > INFORMED_CHANCE[0]) & (chances < INFORMED_CHANCE[1]))
+    bets = with_arbitrage(world, dice, crowd(world, dice, liked / liked.sum(), pool), (chances, view))
+    return watched(world, dice, with_lump(world, dice, bets, count), (chances, steady(view)), informed_share)
+
+
+def watched(world: World, dice: Dice, bets: Bets, beliefs: tuple[Floats, Book], informed_share: float) -> Race:
+    """Add the informed bettor, if any, to a crowd's bets, and return what polls of the race show.
+
+    `beliefs` are the runners' true chances and the bookmaker's view of them.
+    """
+    chances, book = beliefs
     closes_at = close_delay(world, dice)
-    if not informed_share or not len(worth):
-        return Race(readings=watch(world, dice, bets, view, closes_at), closes_at=closes_at)
-    runner = int(dice.choice(worth))
-    quiet = informed(world, dice, runner, bets.dollars.sum() * informed_share / (1 - informed_share))
+    runner, first_at = None, None
+    if informed_share:
+        runner = backed(dice, chances)
+        quiet = informed(world, dice, runner, bets.dollars.sum() * informed_share / (1 - informed_share))
+        bets, first_at = bets.joined(quiet), closes_at - float(quiet.before[0])
+    times = beat(world, dice, closes_at)
+    scratched = scratchings(world, dice, closes_at - times, len(chances), runner)
     return Race(
-        readings=watch(world, dice, bets.joined(quiet), view, closes_at, keep=runner),
+        readings=shown(world, bets, book, (times, scratched), closes_at),
         closes_at=closes_at,
-        informed_id=str(runner + 1),
-        informed_share=informed_share,
-        first_informed_at=closes_at - float(quiet.before[0]),
+        informed_id=None if runner is None else str(runner + 1),
+        first_informed_at=first_at,
     )
+
+
+def steady(view: Floats) -> Book:
+    """Return a bookmaker whose view never changes."""
+    return lambda before: np.tile(view, (len(before), 1))
+
+
+def backed(dice: Dice, chances: Floats) -> int:
+    """Choose the runner of an informed bettor: neither a favourite nor without a chance, if there is such a one."""
+    low, high = INFORMED_CHANCE
+    worth = np.flatnonzero((chances > low) & (chances < high))
+    return int(dice.choice(worth)) if len(worth) else int(np.abs(chances - 0.1).argmin())
 
 
 def close_delay(world: World, dice: Dice) -> float:
@@ -134,15 +156,16 @@ def crowd(world: World, dice: Dice, liked: Floats, pool: float) -> Bets:
     return first_bets.joined(drawn)
 
 
-def drawn_by(dice: Dice, weights: Floats, slot: np.ndarray) -> np.ndarray:
+def drawn_by(dice: Dice, weights: Floats, slot: Indexes) -> Indexes:
     """Draw a runner for each bet by the weights, (slots, runners), of the bet's slot."""
     sums = np.cumsum(weights, -1)
     sums /= sums[:, -1:]
     return np.minimum((dice.random(len(slot))[:, None] > sums[slot]).sum(-1), weights.shape[1] - 1)
 
 
-def with_arbitrage(world: World, dice: Dice, bets: Bets, chances: Floats, view: Floats) -> Bets:
+def with_arbitrage(world: World, dice: Dice, bets: Bets, beliefs: tuple[Floats, Floats]) -> Bets:
     """Move some of the last bets to where the tote pays more than the view of the arbitrageurs says."""
+    chances, view = beliefs
     runner, count = bets.runner.copy(), len(chances)
     moves = dice.random(len(runner)) < world.arbitrage
     steps = np.linspace(world.arbitrage_seconds, 0, ARBITRAGE_STEPS + 1)
@@ -177,36 +200,33 @@ def informed(world: World, dice: Dice, runner: int, dollars: float) -> Bets:
     return Bets(before=before, runner=np.full(count, runner), dollars=dollars * parts / parts.sum())
 
 
-def watch(
-    world: World, dice: Dice, bets: Bets, view: Floats, closes_at: float, keep: int | None = None
-) -> tuple[Reading, ...]:
-    """Return what polls of the race show, from about five minutes before the advertised start to the close."""
-    count = len(view)
-    times = beat(world, dice, closes_at)
-    out, out_at = -1, 0.0
+def scratchings(world: World, dice: Dice, before: Floats, count: int, keep: int | None) -> Flags:
+    """Return who is scratched in which reading, (readings, runners); never the runner to keep."""
+    scratched = np.zeros((len(before), count), bool)
     if world.scratches:
         out = int(dice.choice([each for each in range(count) if each != keep]))
-        out_at = closes_at - float(dice.uniform(10, 240))
-    before = closes_at - times
-    row = np.searchsorted(-before, -bets.before, side="left")  # the first reading that shows a bet
-    held = np.zeros((len(times) + 1, count))
-    np.add.at(held, (np.minimum(row, len(times)), bets.runner), bets.dollars)
-    held = np.cumsum(held, 0)[: len(times)]
-    scratched = np.zeros((len(times), count), bool)
-    if out >= 0:
-        scratched[times >= out_at, out] = True
+        scratched[before <= float(dice.uniform(10, 240)), out] = True
+    return scratched
+
+
+def shown(world: World, bets: Bets, book: Book, polls: tuple[Floats, Flags], closes_at: float) -> tuple[Reading, ...]:
+    """Return what polls show: `polls` are their seconds since the advertised start and who is scratched in each."""
+    times, scratched = polls
+    size = scratched.shape
+    row = np.searchsorted(times, closes_at - bets.before)  # the first reading that shows a bet
+    held = np.bincount(row * size[1] + bets.runner, bets.dollars, (size[0] + 1) * size[1])
+    held = np.cumsum(held.reshape(-1, size[1]), 0)[: size[0]]
     held[scratched] = 0
     pool = held.sum(-1)
-    with np.errstate(divide="ignore"):
-        paid = np.maximum(np.floor(10 * (1 - world.takeout) * pool[:, None] / held) / 10, 1.0)
-    dividends = np.where(held > 0, paid, np.nan)
-    fixed = bookmaker(world, times, held / pool[:, None], view)
+    paid = np.floor(10 * (1 - world.takeout) * pool[:, None] / np.maximum(held, 0.01)) / 10
+    dividends = np.where(held > 0, np.maximum(paid, 1.0), np.nan)
+    fixed = prices(world, times, held / pool[:, None], book(closes_at - times))
     fixed[scratched] = np.nan
-    ids = tuple(str(number) for number in range(1, count + 1))
+    ids = tuple(str(number) for number in range(1, size[1] + 1))
     return tuple(
         Reading(
-            polled_at=EPOCH + timedelta(seconds=float(at)),
-            seconds_since_start=float(at),
+            polled_at=EPOCH + timedelta(seconds=at),
+            seconds_since_start=at,
             status="Open" if at < closes_at else "Closed",
             win_pool_cents=round(100 * float(pool[place])),
             entrant_ids=ids,
@@ -228,12 +248,11 @@ def beat(world: World, dice: Dice, closes_at: float) -> Floats:
     return np.append(np.sort(kept), closes_at + float(dice.uniform(0, 5)))
 
 
-def bookmaker(world: World, times: Floats, shares: Floats, view: Floats) -> Floats:
-    """Return fixed odds, (readings, runners), on a bookmaker's steps."""
-    chances = np.tile(view / view.sum(), (len(times), 1))
+def prices(world: World, times: Floats, shares: Floats, chances: Floats) -> Floats:
+    """Return fixed odds, (readings, runners), on a bookmaker's steps, from his view and what he follows of the tote."""
     if world.follow:
         lagged = np.searchsorted(times, times - world.follow_seconds)
         chances = chances ** (1 - world.follow) * np.maximum(shares[lagged], 1e-4) ** world.follow
         chances /= chances.sum(-1, keepdims=True)
-    ladder = np.array(LADDER)
-    return ladder[np.maximum(np.searchsorted(ladder, 1 / (chances * OVERROUND), side="right") - 1, 0)]
+    steps = np.array(LADDER)
+    return steps[np.maximum(np.searchsorted(steps, 1 / (chances * OVERROUND), side="right") - 1, 0)]

@@ -4,15 +4,13 @@ import numpy as np
 
 from moneyflow.late_money.records import Floats
 from moneyflow.late_money.worlds.market import (
-    INFORMED_CHANCE,
     Bets,
     Dice,
     Race,
     World,
-    close_delay,
     drawn_by,
-    informed,
-    watch,
+    steady,
+    watched,
 )
 
 NOTES = np.array([1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000], float)  # dollars people bet
@@ -49,7 +47,7 @@ def play_followers(dice: Dice, informed_share: float = 0.0) -> Race:
     dollars = dice.choice(NOTES, int(kept.sum()), p=NOTE_ODDS / NOTE_ODDS.sum())
     crowd = seeded(Bets(before=before[kept], runner=runner[kept], dollars=dollars), casual, pool)
     view = chances * np.exp(dice.normal(0, 0.15, len(chances)))
-    return finished(SHOWN["followers"], dice, crowd, (chances, view), informed_share)
+    return watched(SHOWN["followers"], dice, crowd, (chances, steady(view / view.sum())), informed_share)
 
 
 def play_hosts(dice: Dice, informed_share: float = 0.0) -> Race:
@@ -75,7 +73,8 @@ def play_hosts(dice: Dice, informed_share: float = 0.0) -> Race:
     arrives = np.where(host == 0, before, (np.floor(before / period - phase) + phase) * period)
     kept = arrives > 0
     crowd = seeded(Bets(before=arrives[kept], runner=runner[kept], dollars=dollars[kept]), liked, pool)
-    return finished(SHOWN["hosts"], dice, computers(dice, crowd, view / view.sum()), (chances, view), informed_share)
+    view /= view.sum()
+    return watched(SHOWN["hosts"], dice, computers(dice, crowd, view), (chances, steady(view)), informed_share)
 
 
 def computers(dice: Dice, bets: Bets, view: Floats) -> Bets:
@@ -96,21 +95,3 @@ def seeded(bets: Bets, liked: Floats, pool: float) -> Bets:
     count = len(liked)
     first = np.maximum(5, pool * liked / liked.sum() / 100)
     return Bets(before=np.full(count, 3_000.0), runner=np.arange(count), dollars=first).joined(bets)
-
-
-def finished(world: World, dice: Dice, crowd: Bets, beliefs: tuple[Floats, Floats], informed_share: float) -> Race:
-    """Add the informed bettor, if any, and watch the race."""
-    chances, view = beliefs
-    closes_at = close_delay(world, dice)
-    worth = np.flatnonzero((chances > INFORMED_CHANCE[0]) & (chances < INFORMED_CHANCE[1]))
-    if not informed_share or not len(worth):
-        return Race(readings=watch(world, dice, crowd, view, closes_at), closes_at=closes_at)
-    runner = int(dice.choice(worth))
-    quiet = informed(world, dice, runner, crowd.dollars.sum() * informed_share / (1 - informed_share))
-    return Race(
-        readings=watch(world, dice, crowd.joined(quiet), view, closes_at),
-        closes_at=closes_at,
-        informed_id=str(runner + 1),
-        informed_share=informed_share,
-        first_informed_at=closes_at - float(quiet.before[0]),
-    )

@@ -69,7 +69,7 @@ def _detector(ordinary: Floats, informed: dict[float, Sequence[Outcome]], column
     calibration = Calibration(maxima=np.sort(ordinary))
     return {
         f"{stake:.0%}": {
-            "auc": auc(ordinary, np.array([race.maxima[column] for race in races])),
+            "auc": auc(ordinary, np.array([race.field[column] for race in races])),
             "found": {str(budget): _found(races, column, calibration.threshold(budget)) for budget in BUDGETS},
         }
         for stake, races in informed.items()

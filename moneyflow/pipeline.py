@@ -12,12 +12,11 @@ from msgspec.structs import replace
 from psycopg.errors import CheckViolation
 from redis.exceptions import ConnectionError as Unreachable
 
-from moneyflow.late_money.alerts import Judge, silent
 from moneyflow.publishing import announce
 from moneyflow.store.partitions import PAST_DAYS
 from moneyflow.store.poll import Written, read_state, write_poll
 from moneyflow.transform.flow import money_flow, own_field
-from moneyflow.transform.late_money import with_late_money
+from moneyflow.transform.late_money import Judge, judge_live, with_late_money
 from raceday import clock, metrics
 from raceday.feed.client import FeedAnswer, FeedError
 from raceday.feed.parse import parse_event
@@ -62,7 +61,7 @@ class ContentionError(RuntimeError):
 
 
 def process_answer(
-    race_id: str, found: FeedAnswer | FeedError, *, is_again: bool = False, judge: Judge = silent
+    race_id: str, found: FeedAnswer | FeedError, *, is_again: bool = False, judge: Judge = judge_live
 ) -> PollReport:
     """Take one answer of the feed through parse, transform and write, outdate bodies, and leave exactly one PollRun.
 

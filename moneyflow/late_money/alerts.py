@@ -1,14 +1,15 @@
 """When late money is looked for, on what, and what an alert says. PURE: frozen records and no I/O."""
 
-from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from msgspec import Struct
 
+from moneyflow.late_money.judge import EARLIEST_SECONDS
+from moneyflow.late_money.tape import MEMORY_SECONDS
 from raceday.feed.records import RaceSnapshot, RaceStatus
 
-WINDOW = timedelta(seconds=210)  # of readings: a window of 90 s, and 120 s before it
-BEFORE_START = timedelta(seconds=180)  # from here on, until the race is no longer Open
+WINDOW = timedelta(seconds=MEMORY_SECONDS)  # of readings
+BEFORE_START = -timedelta(seconds=EARLIEST_SECONDS)  # from here on, until the race is no longer Open
 
 
 def matters(snapshot: RaceSnapshot) -> bool:
@@ -76,12 +77,3 @@ class AlertOutcome(Struct, frozen=True, kw_only=True):
     final_odds: float | None
     final_share_percentage: float | None
     final_pool_cents: int | None
-
-
-# Judges a race by its readings, the newest last: (readings, advertised start) → alerts, one for each unusual runner.
-Judge = Callable[[tuple[WindowReading, ...], datetime], tuple[Alert, ...]]
-
-
-def silent(_readings: tuple[WindowReading, ...], _start: datetime) -> tuple[Alert, ...]:
-    """Find nothing unusual: there is no detector yet."""
-    return ()

@@ -9,11 +9,12 @@ from rest_framework.viewsets import ViewSet
 
 from moneyflow.alerts.store import read_alerts
 from moneyflow.live.serializers import LiveSerializer
-from moneyflow.live.silence import Silence, silent_because, until_it_matters
+from moneyflow.live.silence import silent_because, until_it_matters
 from raceday import clock
 from raceday.api.description import describe
 from raceday.published.resources import Body, resource, shown
 from races.cadence import CadenceSeconds, cadence, is_frozen, until_next_tier
+from races.models import RacePool
 from races.neighbours import neighbours
 from races.rows import read_entrants, read_pool, read_race, read_result, read_whole_race
 from races.views import race_body, until_start
@@ -38,7 +39,9 @@ def _live(race_id: str, now: datetime) -> Body:
     freshness = _freshness(race, now)
     shape = {
         **{**parts, "meeting": race.meeting, "navigation": found, "freshness": freshness},
-        "silent_because": _silence(parts, now, is_stale=freshness["is_stale"]),
+        "silent_because": silent_because(
+            race, parts["entrants"], pool_cents=_win_pool_cents(parts["pools"]), now=now, is_stale=freshness["is_stale"]
+        ),
     }
     tier, silence = until_next_tier(race.status, race.start_time - now), until_it_matters(now, race.start_time)
     moves_in = min(BESIDE_SECONDS, until_start(found, now), tier, silence)
@@ -61,15 +64,8 @@ def _parts(race_id: str) -> dict[str, Any]:
     return parts
 
 
-def _silence(parts: dict[str, Any], now: datetime, *, is_stale: bool) -> Silence | None:
-    race, pools = parts["race"], parts["pools"]
-    return silent_because(
-        status=race.status,
-        to_start=race.start_time - now,
-        pool_dollars=pools.win_pool_total if pools else None,
-        dividends=[entrant.pool_win_odds for entrant in parts["entrants"] if not entrant.is_scratched],
-        is_stale=is_stale,
-    )
+def _win_pool_cents(pools: RacePool | None) -> int | None:
+    return None if pools is None or pools.win_pool_total is None else int(100 * pools.win_pool_total)
 
 
 def _freshness(race: Any, now: datetime) -> dict[str, Any]:

@@ -1,20 +1,22 @@
 """Late money from an answer in hand to the streams: stored once, told first and once, settled when the race ends."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 import msgspec
+import numpy as np
 import pytest
 from django.test import Client
 from msgspec.structs import replace
 
 from moneyflow import pipeline
-from moneyflow.late_money.alerts import Alert, Judge, WindowReading
+from moneyflow.late_money.records import Reading, Severity, Verdict
 from moneyflow.models import LateMoneyAlert
 from moneyflow.publishing import publish
 from moneyflow.store.poll import write_poll
+from moneyflow.transform.late_money import Judge
 from raceday import valkey
 from raceday.published import events, shelf
 from tests.moneyflow.test_pipeline import statements_run
@@ -58,8 +60,13 @@ def alerts_told() -> list[tuple[str, int, bool]]:
 def test_an_alert_is_stored_with_its_evidence_and_the_reading_that_raised_it() -> None:
     poll(1000, after=12, judge=finds(FOUND))
     alert = LateMoneyAlert.objects.get()
-    evidence = msgspec.structs.asdict(FOUND)
-    assert {name: getattr(alert, name) for name in evidence} == evidence
+    assert (alert.entrant_id, alert.severity, alert.score, alert.artefact) == ("e1", 1, 3.4, "a test's")
+    assert (alert.window_seconds, alert.seen_cents, alert.expected_cents) == (30, 64_200, 18_150)
+    assert alert.win_pool_cents == 100_000
+    assert (alert.share_before_percentage, alert.share_after_percentage) == (Decimal(25), Decimal(40))
+    assert (alert.tote_odds_before, alert.tote_odds_after) == (Decimal(3), Decimal(2))
+    assert (alert.fixed_odds_before, alert.fixed_odds_after) == (None, Decimal("2.5"))
+    assert (alert.one_in_races, alert.e_value, alert.falls) == (25, 18.7, {"last 30 s": 1.5})
     assert (alert.race_id, alert.raised_at, alert.reading_at) == ("r1", *[START + timedelta(seconds=12)] * 2)
     assert alert.seconds_since_start == 12
     assert (alert.won, alert.placed, alert.final_dividend, alert.final_pool_cents) == (None,) * 4
@@ -73,7 +80,8 @@ def test_an_alert_is_stored_once_however_often_its_poll_comes() -> None:
 
 
 def test_only_what_is_above_what_was_raised_before_is_another_alert() -> None:
-    for after, found in enumerate([2, 1, 2, 3, 1]):
+    unusual, notable, rare = Severity.UNUSUAL, Severity.NOTABLE, Severity.RARE
+    for after, found in enumerate([unusual, notable, unusual, rare, notable, None]):
         poll(1000 + after, after=after, judge=finds(replace(FOUND, severity=found), OTHER))
     assert severities() == [("e1", 2), ("e2", 1), ("e1", 3)]
 
@@ -105,24 +113,27 @@ class Listens:
     """A judge that remembers what it was given."""
 
     def __init__(self) -> None:
-        self.readings: list[tuple[WindowReading, ...]] = []
+        self.readings: list[Sequence[Reading]] = []
 
-    def __call__(self, readings: tuple[WindowReading, ...], start: datetime) -> tuple[Alert, ...]:
-        assert start == START
+    def __call__(self, readings: Sequence[Reading]) -> Verdict:
         self.readings.append(readings)
-        return ()
+        return Verdict()
 
 
 def test_the_judge_gets_the_readings_of_the_window_and_the_new_one_last() -> None:
     poll(700, after=-300)  # a late poll, outside of the window
     poll(950, after=-30)
     heard = Listens()
-    poll(1000, after=5, judge=heard)
-    ((*before, last),) = heard.readings
-    assert [reading.polled_at - START for reading in before] == [timedelta(seconds=-60), timedelta(seconds=-30)]
-    assert [reading.win_pool_cents for reading in (*before, last)] == [90_000, 95_000, 100_000]
-    for reading in (before[0], last):
-        assert [(one.pool_win_odds, one.fixed_win_odds) for one in reading.runners] == [(2.0, 2.5), (3.1, 3.0)]
+    runners = [runner(1, pool_win=2.0, fixed_win=2.5), {**runner(2), "is_scratched": True}]
+    poll(1000, after=5, judge=heard, runners=runners)
+    (readings,) = heard.readings
+    assert [reading.seconds_since_start for reading in readings] == [-60, -30, 5]
+    assert [reading.win_pool_cents for reading in readings] == [90_000, 95_000, 100_000]
+    assert {reading.entrant_ids for reading in readings} == {("e1", "e2")}
+    assert [reading.dividends.tolist() for reading in readings[:2]] == [[2.0, 3.1]] * 2
+    assert [reading.fixed_odds.tolist() for reading in readings[:2]] == [[2.5, 3.0]] * 2
+    assert np.isnan(readings[-1].dividends).tolist() == [False, True]
+    assert [reading.is_scratched.tolist() for reading in readings] == [[False, False]] * 2 + [[False, True]]
 
 
 @pytest.mark.parametrize(
@@ -216,7 +227,7 @@ def test_an_alert_says_how_often_those_before_it_were_right() -> None:
     poll(1000, after=5, judge=finds(FOUND))
     assert LateMoneyAlert.objects.get().record == NO_RECORD
     poll(1250, after=60, status="Final", **ENDED)
-    poll(1300, after=90, judge=finds(replace(FOUND, severity=2), OTHER))  # the race is Open again
+    poll(1300, after=90, judge=finds(replace(FOUND, severity=Severity.UNUSUAL), OTHER))  # the race is Open again
     assert LateMoneyAlert.objects.get(severity=2).record == NO_RECORD
     record = LateMoneyAlert.objects.get(entrant_id="e2").record
     assert record == {"settled": 1, "won": 1, "expected": 0.605769, "expected_when_raised": 0.4}

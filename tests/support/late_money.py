@@ -3,31 +3,33 @@
 from datetime import timedelta
 from typing import Any
 
-from moneyflow.late_money.alerts import Alert, Judge
+from moneyflow.late_money.records import Evidence, RunnerVerdict, Severity, Verdict
 from moneyflow.pipeline import PollReport, process_answer
+from moneyflow.transform.late_money import Judge
 from raceday import clock
 from raceday.racing_day import nz_instant, racing_day
 from tests.support.snapshots import answer, event, runner
 
 START = nz_instant(racing_day(clock.now())) + timedelta(hours=12)
-FOUND = Alert(
-    entrant_id="e1",
-    severity=1,
-    window_seconds=30,
-    seen_cents=64_200,
-    expected_cents=18_150,
-    win_pool_cents=100_000,
-    share_before_percentage=25.0,
-    share_after_percentage=40.0,
-    tote_odds_before=3.0,
-    tote_odds_after=2.0,
-    fixed_odds_before=None,
-    fixed_odds_after=2.5,
-    score=3.4,
-    one_in_races=24.0,
+EVIDENCE = Evidence(
+    share_before=0.25,
+    share_after=0.4,
+    tote_before=3.0,
+    tote_after=2.0,
+    fixed_before=None,
+    fixed_after=2.5,
     e_value=18.7,
     falls={"last 30 s": 1.5},
-    artefact="a test's",
+)
+FOUND = RunnerVerdict(
+    entrant_id="e1",
+    score=3.4,
+    p_value=0.04,
+    severity=Severity.NOTABLE,
+    window_seconds=30.2,
+    dollars_seen=642.004,
+    dollars_expected=181.5,
+    evidence=EVIDENCE,
 )
 WINNER = [{"runner_number": 1, "position": 1}]
 ENDED: dict[str, Any] = {
@@ -54,6 +56,6 @@ def poll(dollars: float, *, after: float, status: str = "Open", **options: Any) 
     return process_answer("r1", answer(body, polled_at=at), **handed)
 
 
-def finds(*alerts: Alert) -> Judge:
-    """Return a judge that finds these alerts in any readings."""
-    return lambda readings, start: alerts
+def finds(*runners: RunnerVerdict) -> Judge:
+    """Return a judge that finds these runners in any readings."""
+    return lambda readings: Verdict(runners=runners, detector="a test's")

@@ -15,6 +15,7 @@ from moneyflow.alerts import delivery
 from moneyflow.alerts.delivery import MOST_FAILURES, PAUSES_SECONDS, rotate_secret, send_due
 from moneyflow.alerts.examples import RACE_ALERT
 from moneyflow.alerts.signatures import new_secret, signature
+from moneyflow.late_money.records import Severity
 from moneyflow.models import AlertDelivery, AlertTarget
 from moneyflow.tasks import send_alerts
 from raceday import clock
@@ -42,7 +43,7 @@ def make_target(url: str = "https://hook.example/", **columns: Any) -> AlertTarg
     return AlertTarget.objects.create(user_id="u1", url=url, secret=new_secret(), **{"min_severity": 1, **columns})
 
 
-def raise_alert(severity: int = 2, *, after: int = 5) -> None:
+def raise_alert(severity: Severity = Severity.UNUSUAL, *, after: int = 5) -> None:
     poll(1000 + after, after=after, judge=finds(replace(FOUND, severity=severity)))
 
 
@@ -70,7 +71,7 @@ def let_time_pass() -> None:
 )
 def test_a_user_gets_what_the_budget_and_wishes_let_through(wish: dict[str, Any], is_sent: bool) -> None:
     make_target(**wish)
-    raise_alert(severity=2)
+    raise_alert()
     assert AlertDelivery.objects.exists() is is_sent
 
 
@@ -150,7 +151,7 @@ def test_a_target_that_is_gone_or_fails_too_often_gets_nothing_more(
     target.refresh_from_db()
     assert (target.is_enabled, target.disabled_because) == (False, because)
     assert AlertDelivery.objects.get().next_try_at is None
-    raise_alert(severity=3, after=10)
+    raise_alert(Severity.RARE, after=10)
     let_time_pass()
     assert (send_due(), len(receiver.came)) == (0, 1)
 
@@ -174,7 +175,7 @@ def test_while_a_secret_is_rotated_messages_are_signed_with_both(receiver: Recei
     raise_alert()
     send_due()
     rotate_secret(target, clock.now() - timedelta(days=2))
-    raise_alert(severity=3, after=10)
+    raise_alert(Severity.RARE, after=10)
     send_due()
     both, one = receiver.came
     for came, keys in ((both, [new, old]), (one, [target.secret])):

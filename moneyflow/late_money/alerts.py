@@ -11,26 +11,20 @@ from raceday.feed.records import RaceSnapshot, RaceStatus
 WINDOW = timedelta(seconds=MEMORY_SECONDS)  # of readings
 BEFORE_START = -timedelta(seconds=EARLIEST_SECONDS)  # from here on, until the race is no longer Open
 
+Prices = tuple[float | None, float | None]  # None is unknown
+
 
 def matters(snapshot: RaceSnapshot) -> bool:
     """Tell whether late money is looked for in this poll."""
     return snapshot.status == RaceStatus.OPEN and snapshot.generated_at >= snapshot.advertised_start - BEFORE_START
 
 
-class RunnerPrices(Struct, frozen=True, array_like=True):
-    """One runner in one reading; None is unknown."""
-
-    entrant_id: str
-    pool_win_odds: float | None
-    fixed_win_odds: float | None
-
-
 class WindowReading(Struct, frozen=True):
-    """One changed poll of a race, with the runners that were not scratched."""
+    """One changed poll of a race. prices: tote dividend and fixed odds of each runner that was not scratched."""
 
     polled_at: datetime
     win_pool_cents: int | None
-    runners: tuple[RunnerPrices, ...]
+    prices: dict[str, Prices]
 
 
 class RaisedAlert(Struct, frozen=True):

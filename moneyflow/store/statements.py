@@ -63,7 +63,7 @@ SELECT json_build_object(
     'window', (
         SELECT json_agg(reading) FROM (
             SELECT min(polling_timestamp) AS polled_at, sum(win_pool_amount)::bigint AS win_pool_cents,
-                json_agg(json_build_array(entrant_id, pool_win_odds, fixed_win_odds)) AS runners
+                json_object_agg(entrant_id, json_build_array(pool_win_odds, fixed_win_odds)) AS prices
             FROM money_flow_history
             WHERE race_id = mark.race_id AND event_timestamp >= %(window_from)s AND event_timestamp < %(generated_at)s
             GROUP BY event_timestamp ORDER BY event_timestamp) AS reading),

@@ -7,7 +7,7 @@ from decimal import Decimal
 import msgspec
 import numpy as np
 
-from moneyflow.late_money.alerts import Alert, RaisedAlert, RunnerPrices, WindowReading, matters
+from moneyflow.late_money.alerts import Alert, Prices, RaisedAlert, WindowReading, matters
 from moneyflow.late_money.artefact import shipped
 from moneyflow.late_money.judge import judge
 from moneyflow.late_money.records import Reading, RunnerVerdict, Severity, Verdict
@@ -16,6 +16,7 @@ from moneyflow.transform.records import MoneyFlow, Outcome, RaceState
 from raceday.feed.records import RaceSnapshot
 
 SEVERITIES = {Severity.NOTABLE: 1, Severity.UNUSUAL: 2, Severity.RARE: 3}
+UNKNOWN: Prices = (None, None)
 Judge = Callable[[Sequence[Reading]], Verdict]  # of the last of a race's readings
 
 
@@ -41,19 +42,18 @@ def _window_reading(snapshot: RaceSnapshot, polled_at: datetime) -> WindowReadin
     return WindowReading(
         polled_at=polled_at,
         win_pool_cents=snapshot.pools.win_cents if snapshot.pools else None,
-        runners=tuple(
-            RunnerPrices(runner.entrant_id, _number(runner.pool_win_odds), _number(runner.fixed_win_odds))
+        prices={
+            runner.entrant_id: (_number(runner.pool_win_odds), _number(runner.fixed_win_odds))
             for runner in snapshot.entrants
             if not runner.is_scratched
-        ),
+        },
     )
 
 
 def _reading(reading: WindowReading, snapshot: RaceSnapshot) -> Reading:
     """Lay a reading out over the entrants of the newest one; of an entrant that was scratched there are no prices."""
-    prices = {runner.entrant_id: (runner.pool_win_odds, runner.fixed_win_odds) for runner in reading.runners}
     ids = tuple(entrant.entrant_id for entrant in snapshot.entrants)
-    known = np.array([prices.get(entrant_id, (None, None)) for entrant_id in ids], float).reshape(-1, 2)
+    known = np.array([reading.prices.get(entrant_id, UNKNOWN) for entrant_id in ids], float).reshape(-1, 2)
     return Reading(
         polled_at=reading.polled_at,
         seconds_since_start=(reading.polled_at - snapshot.advertised_start).total_seconds(),
@@ -62,7 +62,7 @@ def _reading(reading: WindowReading, snapshot: RaceSnapshot) -> Reading:
         entrant_ids=ids,
         dividends=known[:, 0],
         fixed_odds=known[:, 1],
-        is_scratched=np.array([entrant_id not in prices for entrant_id in ids], bool),
+        is_scratched=np.array([entrant_id not in reading.prices for entrant_id in ids], bool),
     )
 
 

@@ -130,7 +130,7 @@ class LateMoneyAlert(models.Model):
 
 
 class AlertTarget(models.Model):
-    """A user's webhook, and which alerts are sent there. Of an empty list, all; quiet hours are New Zealand's."""
+    """A user's webhook or messenger, and which alerts go there. Of an empty list, all; quiet hours are NZ's."""
 
     class Severity(models.IntegerChoices):
         TEN_A_DAY = 1, "about 10 alerts a race day"
@@ -138,7 +138,7 @@ class AlertTarget(models.Model):
         ONE_A_DAY = 3, "about 1 alert a race day"
 
     user_id = models.TextField(help_text="as in the alert settings")
-    url = models.TextField()
+    url = models.TextField(help_text="https://… for a webhook; slack://, discord://, tgram://, ntfy://, mailtos://")
     secret = models.TextField(editable=False)
     previous_secret = models.TextField(null=True, editable=False)
     rotated_at = models.DateTimeField(null=True, editable=False)

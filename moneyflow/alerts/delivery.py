@@ -4,24 +4,25 @@ The poll that raises an alert stores its deliveries in its own statement, so non
 """
 
 import time
-from collections.abc import Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as Overdue
 from datetime import datetime, timedelta
+from typing import Any
 
 import msgspec
 import structlog
 from django.db.models import F
 from django.db.models.functions import Now
 
+from moneyflow.alerts import messengers, webhooks
+from moneyflow.alerts.messengers import sentence
 from moneyflow.alerts.serializers import RaceAlertSerializer
 from moneyflow.alerts.signatures import new_secret
 from moneyflow.alerts.store import alerts_by_id
-from moneyflow.alerts.webhooks import Message, Receipt, send
+from moneyflow.alerts.webhooks import Message, Receipt
 from moneyflow.models import AlertDelivery, AlertTarget
 from raceday import clock
 from raceday.published.resources import shown
-from raceday.racing_day import nz_iso
 
 AT_ONCE = 16
 DEADLINE_SECONDS = 10.0  # of all that is sent at once; a task may take 20
@@ -47,8 +48,10 @@ def send_due() -> int:
     if not deliveries:
         return 0
     targets = AlertTarget.objects.in_bulk([delivery.target_id for delivery in deliveries])
-    bodies = _bodies({delivery.alert_id for delivery in deliveries})
-    messages = [_message(each, targets[each.target_id], bodies[each.alert_id]) for each in deliveries]
+    alerts = {
+        alert.pk: shown(RaceAlertSerializer, alert) for alert in alerts_by_id(each.alert_id for each in deliveries)
+    }
+    messages = [_message(each, targets[each.target_id], alerts[each.alert_id]) for each in deliveries]
     for delivery, receipt in zip(deliveries, _sent(messages), strict=True):
         _note(delivery, receipt)
     return len(deliveries)
@@ -62,24 +65,35 @@ def rotate_secret(target: AlertTarget, now: datetime) -> str:
     return target.secret
 
 
-def _bodies(alert_ids: Iterable[int]) -> dict[int, bytes]:
-    return {
-        alert.pk: msgspec.json.encode(
-            {
-                "type": "late_money.alert",
-                "timestamp": nz_iso(alert.raised_at),
-                "data": shown(RaceAlertSerializer, alert),
-            }
-        )
-        for alert in alerts_by_id(alert_ids)
-    }
+def send(message: Message) -> Receipt:
+    """Send a message once to a webhook or a messenger."""
+    return messengers.send(message) if _is_messenger(message.url) else webhooks.send(message)
 
 
-def _message(delivery: AlertDelivery, target: AlertTarget, body: bytes) -> Message:
+def check(address: str) -> None:
+    """Raise RefusedError for an address to which nothing would be sent."""
+    if _is_messenger(address):
+        messengers.messenger(address)
+    else:
+        webhooks.checked(address)
+
+
+def _is_messenger(address: str) -> bool:
+    return address.partition("://")[0].lower() in messengers.SCHEMES
+
+
+def _message(delivery: AlertDelivery, target: AlertTarget, alert: dict[str, Any]) -> Message:
     secrets = [target.secret]
     if target.previous_secret and target.rotated_at and clock.now() - target.rotated_at < BOTH_SECRETS:
         secrets.append(target.previous_secret)
-    return Message(id=f"alert-{delivery.pk}", url=target.url, secrets=tuple(secrets), body=body)
+    body = {"type": "late_money.alert", "timestamp": alert["raised_at"], "data": alert}
+    return Message(
+        id=f"alert-{delivery.pk}",
+        url=target.url,
+        secrets=tuple(secrets),
+        body=msgspec.json.encode(body),
+        text=sentence(alert),
+    )
 
 
 def _sent(messages: list[Message]) -> list[Receipt]:

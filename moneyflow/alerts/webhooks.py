@@ -21,6 +21,7 @@ class Message(Struct, frozen=True, kw_only=True):
     url: str
     secrets: tuple[str, ...]
     body: bytes
+    text: str = ""  # the same for a person
 
 
 class Receipt(Struct, frozen=True):
@@ -42,7 +43,7 @@ def send(message: Message) -> Receipt:
     """Send a message once, and wait for the head of the answer."""
     timestamp = int(time.time())
     try:
-        url = httpx.URL(message.url)
+        url = checked(message.url)
         headers = {
             "host": url.netloc.decode(),
             "content-type": "application/json",
@@ -52,19 +53,18 @@ def send(message: Message) -> Receipt:
             "webhook-signature": signature(message.secrets, message.id, timestamp, message.body),
         }
         # The name is not resolved again, so it cannot lead elsewhere by now; the certificate must still be the name's.
-        pinned, named = url.copy_with(host=resolve(url)), {"sni_hostname": url.host}
+        pinned, named = url.copy_with(host=public_address(url)), {"sni_hostname": url.host}
         with (
             httpx.Client(timeout=ANSWER_SECONDS, trust_env=False) as client,
             client.stream("POST", pinned, content=message.body, headers=headers, extensions=named) as answer,
         ):
             return Receipt(answer.status_code, None if answer.is_success else f"HTTP {answer.status_code}")
-    except (httpx.HTTPError, httpx.InvalidURL, OSError, UnicodeError, RefusedError) as fault:
+    except (httpx.HTTPError, OSError, UnicodeError, RefusedError) as fault:
         return Receipt(None, f"{type(fault).__name__}: {fault}")
 
 
-def resolve(url: httpx.URL) -> str:
-    """Return an address of a URL's host. RefusedError unless it is https and every address of the host is public."""
-    check(url)
+def public_address(url: httpx.URL) -> str:
+    """Return an address of a URL's host; RefusedError unless every address of the host is public."""
     found = socket.getaddrinfo(url.host, url.port or 443, type=socket.SOCK_STREAM)
     addresses = [str(address[0]) for *_, address in found]
     if not settings.WEBHOOKS_PRIVATE and not all(map(is_public, addresses)):
@@ -72,11 +72,16 @@ def resolve(url: httpx.URL) -> str:
     return addresses[0]
 
 
-def check(url: httpx.URL) -> None:
-    """Raise RefusedError for what is no https address; http may be allowed."""
+def checked(address: str) -> httpx.URL:
+    """Return the URL of a webhook; RefusedError for what is no https address. Http may be allowed."""
+    try:
+        url = httpx.URL(address)
+    except httpx.InvalidURL as fault:
+        raise RefusedError(str(fault)) from fault
     schemes = {"https", "http"} if settings.WEBHOOKS_PRIVATE else {"https"}
     if url.scheme not in schemes or not url.host or url.userinfo:
         raise RefusedError("the address must read https://host/path")
+    return url
 
 
 def is_public(text: str) -> bool:

@@ -18,7 +18,12 @@ class Migration(migrations.Migration):
             fields=[
                 ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
                 ("user_id", models.TextField(help_text="as in the alert settings")),
-                ("url", models.TextField()),
+                (
+                    "url",
+                    models.TextField(
+                        help_text="https://… for a webhook; slack://, discord://, tgram://, ntfy://, mailtos://"
+                    ),
+                ),
                 ("secret", models.TextField(editable=False)),
                 ("previous_secret", models.TextField(editable=False, null=True)),
                 ("rotated_at", models.DateTimeField(editable=False, null=True)),

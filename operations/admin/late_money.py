@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import httpx
 from django import forms
 from django.contrib import admin, messages
 from django.db.models import QuerySet
@@ -11,9 +10,9 @@ from django.http import HttpRequest
 from unfold.admin import ModelAdmin, TabularInline
 from unfold.decorators import display
 
-from moneyflow.alerts.delivery import rotate_secret
+from moneyflow.alerts.delivery import check, rotate_secret
 from moneyflow.alerts.signatures import new_secret
-from moneyflow.alerts.webhooks import RefusedError, check
+from moneyflow.alerts.webhooks import RefusedError
 from moneyflow.models import AlertDelivery, AlertTarget, LateMoneyAlert
 from moneyflow.tasks import SEND
 from raceday import clock
@@ -138,8 +137,8 @@ class TargetForm(forms.ModelForm):  # type: ignore[type-arg]
         """Refuse an address to which nothing would be sent."""
         url: str = self.cleaned_data["url"]
         try:
-            check(httpx.URL(url))
-        except (httpx.InvalidURL, RefusedError) as fault:
+            check(url)
+        except (OSError, RefusedError) as fault:
             raise forms.ValidationError(str(fault)) from None
         return url
 

@@ -85,6 +85,8 @@ def test_a_new_target_gets_a_secret_that_is_shown_once(staff: Client) -> None:
     [
         ({"url": "http://hook.example/"}, "the address must read https://host/path"),
         ({"url": "https://hook.example:port/"}, "Invalid port"),
+        ({"url": "json://hook.example/"}, "the address must read https://host/path"),
+        ({"url": "ntfys://my.example/topic"}, "of ntfy only topics of ntfy.sh are served"),
         ({"quiet_from": "22:00"}, "Quiet hours need both ends."),
     ],
 )

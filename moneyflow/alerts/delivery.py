@@ -65,6 +65,11 @@ def rotate_secret(target: AlertTarget, now: datetime) -> str:
     return target.secret
 
 
+def give_up(target: AlertTarget) -> None:
+    """Send a target nothing of what waits: by the time it is enabled again that is no news."""
+    target.deliveries.filter(next_try_at__isnull=False).update(next_try_at=None)
+
+
 def send(message: Message) -> Receipt:
     """Send a message once to a webhook or a messenger."""
     return messengers.send(message) if _is_messenger(message.url) else webhooks.send(message)
@@ -110,6 +115,9 @@ def _receipt(sending: "Future[Receipt]", give_up: float) -> Receipt:
         return sending.result(max(0.0, give_up - time.monotonic()))
     except Overdue:
         return Receipt(None, f"no answer in {DEADLINE_SECONDS:.0f} s")
+    except Exception as fault:  # one that cannot be sent must not hold up the others
+        log.error("alert_send_crashed", exc_info=fault)
+        return Receipt(None, f"{type(fault).__name__}: {fault}")
 
 
 def _note(delivery: AlertDelivery, receipt: Receipt) -> None:
@@ -134,5 +142,5 @@ def _disable(target: AlertTarget, receipt: Receipt) -> None:
         return
     reason = "it answers that it is gone" if receipt.status == GONE else f"{target.failures} failures in a row"
     AlertTarget.objects.filter(pk=target.pk).update(is_enabled=False, disabled_because=reason)
-    target.deliveries.filter(next_try_at__isnull=False).update(next_try_at=None)
+    give_up(target)
     log.error("alert_target_disabled", target=target.pk, reason=reason)

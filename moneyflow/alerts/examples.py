@@ -28,3 +28,18 @@ BUCKET = {
     "won_over_expected_when_raised": {"ratio": 1.2387, "low": 0.9396, "high": 1.6013},
 }
 RECORD = {"buckets": [BUCKET]}
+INDICATORS = {
+    **{"race_id": IDS["race_id"], "user_id": "Default User", "pool_type": "win"},
+    "columns": [
+        {"time_interval": 2.0, "entrants": []},
+        {
+            "time_interval": 1.0,
+            "entrants": [
+                {
+                    **{"entrant_id": RUNNER["entrant_id"], "value": 11.2718},
+                    **{"indicator_id": "indicator-2", "color": "#BFDBFE"},
+                }
+            ],
+        },
+    ],
+}

@@ -6,6 +6,9 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from moneyflow.alerts import examples
+from moneyflow.alerts.settings import UserQuery
+from moneyflow.history.columns import PoolType
+from moneyflow.history.serializers import POOL_TYPES
 from moneyflow.models import LateMoneyAlert
 from raceday import clock
 from raceday.api.description import example
@@ -135,3 +138,31 @@ class BucketSerializer(RecordSerializer):
 @example(examples.RECORD)
 class LateMoneyRecordSerializer(serializers.Serializer[Any]):
     buckets = BucketSerializer(many=True, help_text="one for each severity")
+
+
+class IndicatorsQuery(UserQuery):
+    race_id = serializers.CharField(max_length=100)
+    pool_type = serializers.ChoiceField(POOL_TYPES, default=PoolType.WIN)
+
+    def validate_pool_type(self, name: str) -> PoolType:
+        return PoolType(name)
+
+
+class ColourSerializer(serializers.Serializer[Any]):
+    entrant_id = serializers.CharField()
+    value = serializers.FloatField(help_text="points of share, or percent of a price that shortened")
+    indicator_id = serializers.CharField()
+    color = serializers.CharField()
+
+
+class ColumnSerializer(serializers.Serializer[Any]):
+    time_interval = serializers.FloatField(help_text="the bucket: minutes to the start")
+    entrants = ColourSerializer(many=True, help_text="those whose value is in one of the user's ranges")
+
+
+@example(examples.INDICATORS)
+class IndicatorsSerializer(serializers.Serializer[Any]):
+    race_id = serializers.CharField()
+    user_id = serializers.CharField()
+    pool_type = serializers.ChoiceField(POOL_TYPES)
+    columns = ColumnSerializer(many=True, help_text="the earliest first, without the first of all")

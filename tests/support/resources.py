@@ -29,9 +29,10 @@ ADDRESSES = {
     "money-flow-timeline": "/api/money-flow-timeline?race_id=r1&entrants=r1-e1",
     "late-money": "/api/late-money?date=2026-11-21",
     "late-money-record": "/api/late-money/record",
+    "late-money-indicators": "/api/late-money/indicators?race_id=r1",
     "user-alert-configs": "/api/user-alert-configs?user_id=u1",
 }
-NEVER_KEPT = {"races-batch"}
+NEVER_KEPT = {"late-money-indicators", "races-batch"}
 KEPT = sorted(ADDRESSES.keys() - NEVER_KEPT)
 
 

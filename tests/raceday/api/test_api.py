@@ -158,6 +158,7 @@ def test_the_schema_is_valid_and_describes_every_address(tmp_path: Path, client:
         *["/api/meetings/{meeting_id}/races", "/api/meetings/{meeting_id}/status"],
         *["/api/races/navigation", "/api/races/upcoming", "/api/races/next-scheduled", "/api/races/batch"],
         *["/api/races/{race_id}/live", "/api/races/{race_id}/history", "/api/money-flow-timeline"],
+        *["/api/late-money/indicators"],
         *["/api/late-money", "/api/late-money/record", "/api/user-alert-configs", "/api/user-alert-configs/reset"],
         *["/api/stream", "/api/changes", "/api/db-health/stats"],
         *["/api/cache/stats", "/api/cache/invalidate", "/api/cache/clear", "/api/cache/warm"],

@@ -20,6 +20,7 @@ SMALLEST_POOL_CENTS = 50_000
 FEWEST_READINGS = 4
 STALE_SECONDS = 60.0
 FALLBACK = "scan"
+KEPT_SECONDS = MEMORY_SECONDS + STALE_SECONDS  # readings that older ones can be dropped for
 
 
 class Measured(Struct, frozen=True, kw_only=True, eq=False):
@@ -51,8 +52,7 @@ def measure(readings: Sequence[Reading]) -> Measured | Silence:
     newest = readings[-1]
     if reason := silence(newest):
         return reason
-    since = newest.seconds_since_start - MEMORY_SECONDS
-    tape = tape_of([each for each in readings if each.seconds_since_start >= since])
+    tape = tape_of([each for each in readings if each.seconds_since_start >= newest.seconds_since_start - KEPT_SECONDS])
     if reason := silence_of(tape, newest.seconds_since_start):
         return reason
     tape = tape.of_live()

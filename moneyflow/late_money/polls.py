@@ -13,9 +13,8 @@ from msgspec import DecodeError, Meta, Struct, field, json
 
 from moneyflow.late_money.artefact import Artefact
 from moneyflow.late_money.calibration import Calibration
-from moneyflow.late_money.judge import OPEN, judge
+from moneyflow.late_money.judge import KEPT_SECONDS, OPEN, judge
 from moneyflow.late_money.records import Reading, Severity, Verdict
-from moneyflow.late_money.tape import MEMORY_SECONDS
 
 Odds = Annotated[float, Meta(ge=0)]
 Id = Annotated[str, Meta(min_length=1)]
@@ -88,7 +87,7 @@ def judge_line(line: bytes, replay: Replay) -> tuple[PollLine, Verdict]:
     known = replay.races.get(poll.race_id, [])
     if known and reading.polled_at < known[-1].polled_at:
         raise BadLineError(f"polled_at {poll.polled_at} is before the race's poll of the line before")
-    since = reading.seconds_since_start - MEMORY_SECONDS
+    since = reading.seconds_since_start - KEPT_SECONDS
     readings = [*(each for each in known if each.seconds_since_start >= since), reading]
     replay.races[poll.race_id] = readings if poll.status == OPEN else [reading]
     return poll, judge(readings, replay.artefact, replay.calibration)

@@ -41,7 +41,7 @@ class Tape(Struct, frozen=True, kw_only=True, eq=False):
 def tape_of(readings: Sequence[Reading]) -> Tape:
     """Lay readings, oldest first, side by side in the newest one's order of entrants.
 
-    A reading without a pool, with incomplete dividends, or with the dividends and pool of the one before it is
+    Readings more than MEMORY_SECONDS older than the newest distinct one are left out. A reading without a pool, with incomplete dividends, or with the dividends and pool of the one before it is
     left out: the source had not renewed its data.
     """
     ids, size = readings[-1].entrant_ids, (len(readings), len(readings[-1].entrant_ids))
@@ -53,6 +53,8 @@ def tape_of(readings: Sequence[Reading]) -> Tape:
     pool = np.array([each.win_pool_cents or 0 for each in aligned]) / 100
     rows = np.flatnonzero(are_complete(dividends) & (pool > 0))
     rows = rows[are_new(pool[rows], dividends[rows])]
+    at = np.array([each.seconds_since_start for each in aligned], float)
+    rows = rows[at[rows] >= at[rows].max(initial=-np.inf) - MEMORY_SECONDS]
     dividends = filled(dividends[rows], scratched[rows])
     pool = pool[rows]
     shares = pool_shares(dividends)
@@ -60,7 +62,7 @@ def tape_of(readings: Sequence[Reading]) -> Tape:
     fixed_odds = fixed_odds[rows]
     return Tape(
         entrant_ids=ids,
-        at=np.array([each.seconds_since_start for each in aligned])[rows],
+        at=at[rows],
         pool=pool,
         dollars=dollars,
         variance=rounding_variance(dollars, dividends),

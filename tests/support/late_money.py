@@ -1,61 +1,49 @@
-"""Polls of a race in its last minutes, and a judge that finds what a test wants."""
+"""Readings of a race for the late-money detector, by hand or from the worlds."""
 
-from datetime import timedelta
-from typing import Any
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
 
-from moneyflow.late_money.records import Evidence, RunnerVerdict, Severity, Verdict
-from moneyflow.pipeline import PollReport, process_answer
-from moneyflow.transform.late_money import Judge
-from raceday import clock
-from raceday.racing_day import nz_instant, racing_day
-from tests.support.snapshots import answer, event, runner
+import numpy as np
 
-START = nz_instant(racing_day(clock.now())) + timedelta(hours=12)
-EVIDENCE = Evidence(
-    share_before=0.25,
-    share_after=0.4,
-    tote_before=3.0,
-    tote_after=2.0,
-    fixed_before=None,
-    fixed_after=2.5,
-    e_value=18.7,
-    falls={"last 30 s": 1.5},
-)
-FOUND = RunnerVerdict(
-    entrant_id="e1",
-    score=3.4,
-    p_value=0.04,
-    severity=Severity.NOTABLE,
-    window_seconds=30.2,
-    dollars_seen=642.004,
-    dollars_expected=181.5,
-    evidence=EVIDENCE,
-)
-WINNER = [{"runner_number": 1, "position": 1}]
-ENDED: dict[str, Any] = {
-    "results": [
-        {"position": 1, "runner_number": 1, "name": "Runner 1", "entrant_id": "e1"},
-        {"position": 2, "runner_number": 2, "name": "Runner 2", "entrant_id": "e2"},
-    ],
-    "dividends": [
-        {"id": "w", "product_name": "Pool Win", "status": "Final", "dividend": 2.1, "positions": WINNER},
-        {"id": "p", "product_name": "Pool Place", "status": "Final", "dividend": 1.2, "positions": WINNER},
-    ],
-}
+from moneyflow.late_money.prices import normalised
+from moneyflow.late_money.records import Floats, Reading
+from moneyflow.late_money.tape import Tape
+
+START = datetime(2026, 11, 21, 2, 30, tzinfo=UTC)
 
 
-def poll(dollars: float, *, after: float, status: str = "Open", **options: Any) -> PollReport:
-    """Take an answer so many seconds after the advertised start to its commit; options: of process_answer, and data."""
-    at = START + timedelta(seconds=after)
-    pools = [{"product_type": "Win", "total": dollars}]
-    runners = [runner(1, pool_win=2.0, fixed_win=2.5), runner(2, pool_win=3.1, fixed_win=3.0)]
-    handed = {name: options.pop(name) for name in ("judge", "is_again") if name in options}
-    body = event("r1", generated_at=at, **{"tote_pools": pools, "runners": runners, **options})
-    start = int(START.timestamp())
-    body["data"]["race"] |= {"status": status, "advertised_start": start, "actual_start": start}
-    return process_answer("r1", answer(body, polled_at=at), **handed)
+def reading(at: float, *, pool: int | None = 1_000_000, dividends: Sequence[float] = (), **changes: object) -> Reading:
+    """Return a poll `at` seconds after the advertised start, of runners a, b, c …, in an open race."""
+    paid = np.array(dividends or (1.6, 3.3, 3.3), float)
+    values = {
+        "polled_at": START + timedelta(seconds=at),
+        "seconds_since_start": at,
+        "status": "Open",
+        "win_pool_cents": pool,
+        "entrant_ids": tuple("abcdefghijklmnop"[: len(paid)]),
+        "dividends": paid,
+        "fixed_odds": paid.copy(),
+        "is_scratched": np.zeros(len(paid), bool),
+    }
+    return Reading(**(values | changes))  # type: ignore[arg-type]
 
 
-def finds(*runners: RunnerVerdict) -> Judge:
-    """Return a judge that finds these runners in any readings."""
-    return lambda readings: Verdict(runners=runners, detector="a test's")
+def growing(count: int = 8, *, step: float = 15.0) -> list[Reading]:
+    """Return an ordinary race's polls, the last one at the advertised start: the pool grows, prices stand."""
+    return [reading((number + 1 - count) * step, pool=1_000_000 + 50_000 * number) for number in range(count)]
+
+
+def tape(at: Sequence[float], dollars: Sequence[Sequence[float]], chances: Sequence[float]) -> Tape:
+    """Return a tape of exact dollars, without rounding."""
+    held: Floats = np.array(dollars, float)
+    return Tape(
+        entrant_ids=tuple("abcdefghijklmnop"[: held.shape[1]]),
+        at=np.array(at, float),
+        pool=held.sum(-1),
+        dollars=held,
+        variance=np.zeros_like(held),
+        dividends=1 / np.maximum(normalised(held), 1e-9),
+        fixed_odds=np.tile(1 / np.array(chances), (len(held), 1)),
+        chances=np.tile(chances, (len(held), 1)),
+        is_live=np.ones_like(held, bool),
+    )

@@ -73,13 +73,18 @@ def unpacked(text: str) -> Artefact:
     return artefact
 
 
-@cache
-def shipped() -> Artefact | None:
-    """Return the artefact beside this code; None where it is missing, damaged or made for other numbers."""
+def load(path: Path) -> Artefact | None:
+    """Read an artefact's file; None where it is missing, damaged or made for other numbers."""
     try:
-        return unpacked(ARTEFACT_PATH.read_text())
+        return unpacked(path.read_text())
     except (OSError, ArtefactError):
         return None
+
+
+@cache
+def shipped() -> Artefact | None:
+    """Return the artefact beside this code, read once."""
+    return load(ARTEFACT_PATH)
 
 
 def checksum(content: dict[str, Any]) -> str:
@@ -89,7 +94,7 @@ def checksum(content: dict[str, Any]) -> str:
 
 def _check_shapes(artefact: Artefact) -> None:
     width = len(NAMES)
-    fits = artefact.mean.shape == artefact.scale.shape == (width,) and (artefact.scale > 0).all()
+    fits = artefact.mean.shape == artefact.scale.shape == (width,) and bool((artefact.scale > 0).all())
     for weights, biases in artefact.layers:
         fits = fits and weights.ndim == 2 and weights.shape == (width, len(biases))
         width = len(biases)

@@ -30,7 +30,7 @@ def increment_share(money: Increments) -> Floats:
 def odds_drop(tape: Tape, start: int) -> Floats:
     """Return how far fixed and tote odds fell since a reading: the larger share of the earlier price."""
     drops = [1 - odds[-1] * inverse(odds[start]) for odds in (tape.fixed_odds, tape.dividends)]
-    return np.fmax(np.where(tape.fixed_odds[start] > 0, drops[0], np.nan), drops[1])
+    return np.fmax(np.where(tape.fixed_odds[start] > 0, drops[0], np.nan), drops[1])  # type: ignore[no-any-return]
 
 
 def naive_g(money: Increments) -> Floats:

@@ -23,7 +23,7 @@ class Calibration:
         With n races of which k reach the score: (k + 1)/(n + 1).
         """
         reached = len(self.maxima) - np.searchsorted(self.maxima, scores)
-        return (reached + 1) / (len(self.maxima) + 1)  # type: ignore[no-any-return]
+        return (reached + 1) / (len(self.maxima) + 1)
 
     def threshold(self, budget: float) -> float:
         """Return the score that `budget` ordinary races of a day of 80 reach."""

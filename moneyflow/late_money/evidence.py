@@ -15,7 +15,7 @@ MOST_LOG_E = 700.0  # exp of more overflows
 
 def widest_excess(money: Increments) -> Indexes:
     """Return for each runner the window, an index into WINDOWS, with the largest scan statistic."""
-    return scan(money).argmax(0)
+    return scan(money).argmax(0)  # type: ignore[no-any-return]
 
 
 def evidence_of(tape: Tape, money: Increments, column: int, falls: dict[str, float]) -> Evidence:

@@ -52,7 +52,7 @@ class Increments(Struct, frozen=True, kw_only=True, eq=False):
 
 def window_starts(at: Floats) -> Indexes:
     """Return where each of WINDOWS begins: the first reading not older than w + 1 s, at the latest the one before."""
-    return np.minimum(at.searchsorted(at[-1] - 1 - np.array(WINDOWS)), len(at) - 2)
+    return np.minimum(at.searchsorted(at[-1] - 1 - np.array(WINDOWS)), len(at) - 2)  # type: ignore[no-any-return]
 
 
 def increments(tape: Tape, starts: Indexes, ends: Indexes) -> Increments:
@@ -140,7 +140,7 @@ def _fill_windows(result: Floats, money: Increments) -> None:
 
 def deviation(expected: Floats, variance: Floats) -> Floats:
     """Return √V, V = m0 λ + τ² λ² + v."""
-    return np.sqrt((BET_DOLLARS + SPREAD * expected) * expected + variance)  # type: ignore[no-any-return]
+    return np.sqrt((BET_DOLLARS + SPREAD * expected) * expected + variance)
 
 
 def flow_expected(tape: Tape, starts: Indexes, money: Increments) -> Floats:

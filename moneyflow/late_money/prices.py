@@ -47,7 +47,7 @@ def shin_chances(odds: Floats, otherwise: Floats) -> Floats:
     squares = 4 * price * price / np.maximum(total, 1e-12)
 
     def improved(z: Floats) -> Floats:
-        return (np.sqrt(z * z + (1 - z) * squares).sum(0) - unknown * z - 2) / spare
+        return (np.sqrt(z * z + (1 - z) * squares).sum(0) - unknown * z - 2) / spare  # type: ignore[no-any-return]
 
     start = (total - 1) / (spare + 1)
     first = improved(start)

@@ -12,7 +12,7 @@ LOWEST, HIGHEST = -6.0, 10.0  # standardised numbers are cut to these
 def standardised(numbers: Floats, artefact: Artefact) -> Floats:
     """Return numbers, (runners, 30), in deviations from their mean in ordinary races."""
     scaled = (numbers - artefact.mean) / artefact.scale
-    return np.minimum(np.maximum(scaled, LOWEST), HIGHEST)  # type: ignore[no-any-return]
+    return np.minimum(np.maximum(scaled, LOWEST), HIGHEST)
 
 
 def net_scores(inputs: Floats, artefact: Artefact) -> Floats:
@@ -20,7 +20,7 @@ def net_scores(inputs: Floats, artefact: Artefact) -> Floats:
     *hidden, (weights, biases) = artefact.layers
     for hidden_weights, hidden_biases in hidden:
         inputs = np.maximum(inputs @ hidden_weights + hidden_biases, 0)
-    return (inputs @ weights + biases)[:, 0]  # type: ignore[no-any-return]
+    return (inputs @ weights + biases)[:, 0]
 
 
 def falls(inputs: Floats, artefact: Artefact) -> dict[str, float]:

@@ -30,7 +30,7 @@ class Tape(Struct, frozen=True, kw_only=True, eq=False):
 
     def of_live(self) -> "Tape":
         """Return the tape without runners that are scratched in any of its readings, or have no dividend."""
-        live = self.is_live.all(0)
+        live: Flags = self.is_live.all(axis=0)
         if live.all():
             return self
         parts = {name: getattr(self, name)[:, live] for name in BY_RUNNER}
@@ -41,8 +41,8 @@ class Tape(Struct, frozen=True, kw_only=True, eq=False):
 def tape_of(readings: Sequence[Reading]) -> Tape:
     """Lay readings, oldest first, side by side in the newest one's order of entrants.
 
-    Readings more than MEMORY_SECONDS older than the newest distinct one are left out. A reading without a pool, with incomplete dividends, or with the dividends and pool of the one before it is
-    left out: the source had not renewed its data.
+    Left out are readings without a pool or with incomplete dividends, those that show what the one before showed
+    (the source had not renewed its data), and those MEMORY_SECONDS older than the newest that is left.
     """
     ids, size = readings[-1].entrant_ids, (len(readings), len(readings[-1].entrant_ids))
     aligned = [each if each.entrant_ids == ids else realigned(each, ids) for each in readings]

@@ -1,6 +1,6 @@
 """The record of the detector and of all baselines in one world: recall within a budget, ranking, calibration. PURE."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any
@@ -28,7 +28,7 @@ class Played:
     """Outcomes of one world: of ordinary races, and of informed ones by stake."""
 
     ordinary: Sequence[Outcome]
-    informed: dict[float, Sequence[Outcome]]
+    informed: Mapping[float, Sequence[Outcome]]
 
 
 def play_world(world: str, races: int, artefact: Artefact | None) -> Played:
@@ -65,7 +65,7 @@ def report_of(played_races: Played, artefact: Artefact | None) -> Json:
     }
 
 
-def _detector(ordinary: Floats, informed: dict[float, Sequence[Outcome]], column: int) -> Json:
+def _detector(ordinary: Floats, informed: Mapping[float, Sequence[Outcome]], column: int) -> Json:
     calibration = Calibration(maxima=np.sort(ordinary))
     return {
         f"{stake:.0%}": {

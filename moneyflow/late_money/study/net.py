@@ -1,6 +1,7 @@
-"""Fit the small net: two hidden layers of rectified units, logistic loss, Adam. PURE, numpy, byte for byte from seeds."""
+"""Fit the small net: two hidden layers of rectified units, logistic loss, Adam. PURE, numpy, seeded."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,7 +34,7 @@ def fit_net(
 
 def _start(dice: np.random.Generator, sizes: Sequence[int]) -> list[Weights]:
     layers: list[Weights] = []
-    for width, units in zip(sizes, sizes[1:], strict=False):
+    for width, units in pairwise(sizes):
         layers.append(dice.normal(0, np.sqrt(2 / width), (width, units)).astype(np.float32))
         layers.append(np.zeros(units, np.float32))
     layers[-1] -= 4.0  # informed rows are rare
@@ -61,6 +62,7 @@ def _move(
     step, steps = progress
     rate = RATE / 2 * (1 + np.cos(np.pi * step / steps))
     for part, slope, (mean, square) in zip(layers, slopes, memory, strict=True):
-        mean += (1 - FIRST) * (slope - mean)
-        square += (1 - SECOND) * (slope * slope - square)
-        part -= np.float32(rate) * (mean / (1 - FIRST**step)) / (np.sqrt(square / (1 - SECOND**step)) + 1e-8)
+        np.add(mean, (1 - FIRST) * (slope - mean), out=mean)
+        np.add(square, (1 - SECOND) * (slope * slope - square), out=square)
+        step_size = np.sqrt(square / (1 - SECOND**step)) + 1e-8
+        np.subtract(part, np.float32(rate) * (mean / (1 - FIRST**step)) / step_size, out=part)

@@ -1,4 +1,4 @@
-"""Plots of the record as SVG, drawn by hand: recall against the budget's cost, and reliability. PURE but for writing."""
+"""Plots of the record as SVG: what is found by stake, and how far p-values can be believed."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -37,7 +37,8 @@ def plot(lines: dict[str, list[Point]], labels: tuple[str, str], *, diagonal: bo
     """Return an SVG of lines over the unit square, with a legend."""
     height = HEIGHT + 14 * len(lines)
     parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" font-family="sans-serif" font-size="10">',
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" font-family="sans-serif"',
+        ' font-size="10">',
         f'<rect width="{WIDTH}" height="{height}" fill="white"/>',
         *_axes(labels),
     ]

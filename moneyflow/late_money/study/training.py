@@ -1,4 +1,4 @@
-"""From seeds to an artefact: play races, fit the net, calibrate on ordinary races of the published world. PURE, seeded."""
+"""From seeds to an artefact: play races, fit the net, calibrate on ordinary races of the published world."""
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, replace

@@ -48,10 +48,10 @@ def stream_of(lines: Iterable[str]) -> Stream:
                 sums[runner["id"]] = runner["tv"]
             if runner.get("ltp"):
                 prices.append((closes_at - at, place, runner["ltp"]))
-    before, place, dollars = (np.array(column) for column in zip(*traded, strict=True))
-    priced = tuple(np.array(column) for column in zip(*prices, strict=True))
+    bets = [np.array(column) for column in zip(*traded, strict=True)]
+    priced = [np.array(column) for column in zip(*prices, strict=True)]
     return Stream(
-        trades=Bets(before=before, runner=place, dollars=dollars),
+        trades=Bets(before=bets[0], runner=bets[1], dollars=bets[2]),
         prices_before=priced[0],
         prices_runner=priced[1],
         prices=priced[2],

@@ -160,7 +160,7 @@ def drawn_by(dice: Dice, weights: Floats, slot: Indexes) -> Indexes:
     """Draw a runner for each bet by the weights, (slots, runners), of the bet's slot."""
     sums = np.cumsum(weights, -1)
     sums /= sums[:, -1:]
-    return np.minimum((dice.random(len(slot))[:, None] > sums[slot]).sum(-1), weights.shape[1] - 1)
+    return np.minimum((dice.random(len(slot))[:, None] > sums[slot]).sum(-1), weights.shape[1] - 1)  # type: ignore[no-any-return]
 
 
 def with_arbitrage(world: World, dice: Dice, bets: Bets, beliefs: tuple[Floats, Floats]) -> Bets:
@@ -187,7 +187,7 @@ def with_lump(world: World, dice: Dice, bets: Bets, count: int) -> Bets:
         return bets
     at = float(dice.uniform(5, 150))
     held = np.bincount(bets.runner[bets.before > at], bets.dollars[bets.before > at], count)
-    sent = held * world.lump * np.exp(dice.normal(0, 0.15, count))
+    sent: Floats = held * world.lump * np.exp(dice.normal(0, 0.15, count))
     return bets.joined(Bets(before=np.full(count, at), runner=np.arange(count), dollars=sent))
 
 

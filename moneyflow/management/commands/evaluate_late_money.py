@@ -67,9 +67,11 @@ def table_of(name: str, record: Json) -> Iterator[str]:
         yield f"  {detector:16}" + "".join(f"  {stake}: {cell_of(by_stake[stake])}" for stake in stakes)
     if calibration := record["calibration"]:
         alerts = calibration["false_alerts_a_day"]
-        yield f"  shipped thresholds: {alerts['1']:.1f}, {alerts['4']:.1f}, {alerts['10']:.1f} where 1, 4, 10 were asked"
+        seen = ", ".join(f"{alerts[budget]:.1f}" for budget in ("1", "4", "10"))
+        yield f"  false-alert races a day by the shipped thresholds: {seen} where 1, 4, 10 were asked"
         if own := calibration["after_200_own_races_4_asked"]:
-            yield f"  after 200 of its own races: {own['mean']:.1f} where 4 were asked (5–95 %: {own['p5']:.1f}–{own['p95']:.1f})"
+            span = f"5–95 %: {own['p5']:.1f}–{own['p95']:.1f}"
+            yield f"  calibrated on 200 of its own races: {own['mean']:.1f} where 4 were asked ({span})"
         reliability = ", ".join(f"{nominal} → {seen:.3f}" for nominal, seen in calibration["reliability"].items())
         yield f"  p-values: {reliability}; Kolmogorov–Smirnov {calibration['kolmogorov_smirnov']:.3f}"
 

@@ -44,7 +44,9 @@ def test_it_is_silent_once_the_race_is_closed() -> None:
 def test_it_is_silent_more_than_three_minutes_before_the_start() -> None:
     early = [structs.replace(each, seconds_since_start=each.seconds_since_start - 181) for each in growing()]
     assert reason_of(early) is Silence.TOO_EARLY
-    assert reason_of([structs.replace(each, seconds_since_start=each.seconds_since_start + 1) for each in early]) is None
+    assert (
+        reason_of([structs.replace(each, seconds_since_start=each.seconds_since_start + 1) for each in early]) is None
+    )
 
 
 def test_it_is_silent_without_a_pool() -> None:
@@ -112,7 +114,9 @@ def test_a_late_scratching_moves_no_other_runners_dollars() -> None:
     fair, after = [0.837 * 10 / held for held in (5, 3, 2)], [0.837 * 8 / held for held in (5, 3)]
     polls = [reading(-60 + 15 * number, dividends=fair, pool=1_000_000 + number) for number in range(4)]
     out = np.array([False, False, True])
-    polls.append(reading(0, dividends=[*after, np.nan], pool=800_000, is_scratched=out, fixed_odds=np.array([1.6, 2.6, 0])))
+    polls.append(
+        reading(0, dividends=[*after, np.nan], pool=800_000, is_scratched=out, fixed_odds=np.array([1.6, 2.6, 0]))
+    )
     verdict = judge(polls, None)
     assert [runner.entrant_id for runner in verdict.runners] == ["a", "b"]
     assert all(abs(runner.dollars_seen) < 150 for runner in verdict.runners)  # the midpoint of cut dividends
@@ -150,9 +154,7 @@ def test_without_an_artefact_the_scan_statistic_is_the_score(backed: list[Readin
     assert all(not runner.evidence.falls for runner in verdict.runners if runner.evidence)
 
 
-def test_another_calibration_moves_p_values_and_alerts_but_no_scores(
-    backed: list[Reading], artefact: Artefact
-) -> None:
+def test_another_calibration_moves_p_values_and_alerts_but_no_scores(backed: list[Reading], artefact: Artefact) -> None:
     strict = judge(backed, artefact, Calibration(maxima=np.full(400, 1e9)))
     loose = judge(backed, artefact, Calibration(maxima=np.full(400, -1e9)))
     assert [runner.score for runner in strict.runners] == [runner.score for runner in loose.runners]

@@ -112,7 +112,9 @@ fields = st.lists(st.floats(50, 5_000), min_size=3, max_size=8)
 
 @given(shares=fields, late=st.data())
 def test_swapping_runners_swaps_their_numbers(shares: list[float], late: st.DataObject) -> None:
-    held = np.cumsum([late.draw(st.lists(st.floats(0, 900), min_size=len(shares), max_size=len(shares))) for _ in AT], 0)
+    held = np.cumsum(
+        [late.draw(st.lists(st.floats(0, 900), min_size=len(shares), max_size=len(shares))) for _ in AT], 0
+    )
     held += np.array(shares)
     chances = np.array(shares) / sum(shares)
     order = np.array(late.draw(st.permutations(range(len(shares)))))

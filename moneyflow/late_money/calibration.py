@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from moneyflow.late_money.records import Floats, Severity
+from moneyflow.late_money.scan_maxima import SCAN_MAXIMA
 
 RACES_A_DAY = 80
 FEWEST_RACES, MOST_RACES = 200, 2_000
@@ -30,8 +31,7 @@ class Calibration:
         return float(np.quantile(self.maxima, 1 - budget / RACES_A_DAY))
 
 
-# What ordinary races of the training's world reach with the scan statistic: the ranking while no artefact fits.
-SCAN = Calibration(maxima=np.array([1.0, 2.0]))
+SCAN = Calibration(maxima=np.array(SCAN_MAXIMA))  # for the ranking while no artefact fits
 
 
 def rolling(newest_maxima: Sequence[float], until_then: Calibration) -> Calibration:

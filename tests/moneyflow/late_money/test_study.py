@@ -44,7 +44,7 @@ def test_a_calibration_on_200_races_asks_for_about_its_budget() -> None:
 
 
 def outcome(stake: float, *scores: float) -> Outcome:
-    values = np.tile(np.array(scores)[:, None], (1, len(DETECTORS)))
+    values = np.tile(np.array(scores, float)[:, None], (1, len(DETECTORS)))
     left = np.arange(len(scores), 0, -1, dtype=float) * 10
     return Outcome(scores=values, field=values.max(0), seconds_left=left, stake=stake)
 
@@ -87,7 +87,7 @@ def test_the_net_learns_what_a_line_cannot_separate_the_same_each_time() -> None
     dice = np.random.default_rng(3)
     inputs = dice.normal(size=(4_000, 2)).astype(np.float32)
     target = (inputs[:, 0] * inputs[:, 1] > 0).astype(np.float32)
-    fits = [fit_net(inputs, target, np.ones(4_000, np.float32), epochs=40, seed=1) for _ in range(2)]
+    fits = [fit_net(inputs, target, np.ones(4_000, np.float32), epochs=12, seed=1) for _ in range(2)]
     hidden = inputs
     for weights, biases in fits[0][:-1]:
         hidden = np.maximum(hidden @ weights + biases, 0)
@@ -96,9 +96,8 @@ def test_the_net_learns_what_a_line_cannot_separate_the_same_each_time() -> None
     assert all((one == other).all() for a, b in zip(*fits, strict=True) for one, other in zip(a, b, strict=True))
 
 
-@pytest.mark.parametrize("world", ["published", "followers"])
-def test_the_shipped_detector_beats_the_scan_and_todays_colours(world: str) -> None:
-    record = report_of(play_world(world, 240, shipped()), shipped())["detectors"]
+def test_the_shipped_detector_beats_the_scan_and_todays_colours_where_it_was_not_trained() -> None:
+    record = report_of(play_world("hosts", 200, shipped()), shipped())["detectors"]
 
     def found(detector: str) -> float:
         """Return what is found at 4 a day, over the stakes of 10, 15 and 20 %."""

@@ -37,10 +37,10 @@ def measure(rounds: int | None) -> list[Figure]:
     packed = gzip.compress(body, GZIP_LEVEL)
     in_hand = FeedAnswer(body=packed, encoding="gzip", polled_at=clock.now(), fetch_ms=1.0)
     blocks = rounds or BLOCKS
-    unpack_ms = _cpu_ms(in_hand.content, blocks)
-    parse_ms = _cpu_ms(lambda: _parsed(body), blocks)
-    transform_ms = _cpu_ms(lambda: _flow(second, state), blocks)
-    both_ms = _cpu_ms(lambda: _flow(_parsed(body), state), blocks)
+    unpack_ms = cpu_ms(in_hand.content, blocks)
+    parse_ms = cpu_ms(lambda: _parsed(body), blocks)
+    transform_ms = cpu_ms(lambda: _flow(second, state), blocks)
+    both_ms = cpu_ms(lambda: _flow(_parsed(body), state), blocks)
     what = f"CPU, {len(body) / 1000:.0f} kB, {len(flow.points)} runners, {len(flow.odds)} prices moved"
     return [
         Figure(name="transform.both", what=f"parse + transform: {what}", figure=both_ms, unit="ms", at_most=MARK_MS),
@@ -92,7 +92,8 @@ def _state(snapshot: RaceSnapshot, flow: MoneyFlow) -> RaceState:
     )
 
 
-def _cpu_ms(work: Callable[[], object], blocks: int) -> float:
+def cpu_ms(work: Callable[[], object], blocks: int) -> float:
+    """Return the CPU of one call, the median of blocks of runs."""
     found = []
     gc.collect()
     for _ in range(blocks):

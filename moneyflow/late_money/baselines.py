@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from moneyflow.late_money.numbers import BET_DOLLARS, WINDOWS, Increments, scan, surprise
+from moneyflow.late_money.numbers import BET_DOLLARS, WINDOWS, Increments, scan
 from moneyflow.late_money.prices import inverse, normalised
 from moneyflow.late_money.records import Floats
 from moneyflow.late_money.tape import Tape
@@ -35,8 +35,7 @@ def odds_drop(tape: Tape, start: int) -> Floats:
 
 def naive_g(money: Increments) -> Floats:
     """Return the largest surprise over 15, 30 and 60 s in bets of m0 dollars, as if dollars were counts."""
-    found = surprise(money.dollars[: len(WINDOWS)], money.expected[: len(WINDOWS)]) / BET_DOLLARS
-    return found[[0, 1, MINUTE]].max(0)  # type: ignore[no-any-return]
+    return money.surprise[[0, 1, MINUTE]].max(0) / BET_DOLLARS  # type: ignore[no-any-return]
 
 
 def scan_score(money: Increments) -> Floats:

@@ -10,6 +10,7 @@ from moneyflow.late_money.scan_maxima import SCAN_MAXIMA
 
 RACES_A_DAY = 80
 FEWEST_RACES, MOST_RACES = 200, 2_000
+BUDGETS = tuple(Severity)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -42,4 +43,4 @@ def rolling(newest_maxima: Sequence[float], until_then: Calibration) -> Calibrat
 
 def severity(p_value: float) -> Severity | None:
     """Return the smallest budget that includes an alert: p ≤ 1, 4 or 10 in 80 races."""
-    return next((budget for budget in Severity if p_value <= budget / RACES_A_DAY), None)
+    return next((budget for budget in BUDGETS if p_value <= budget / RACES_A_DAY), None)

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 
-import numpy as np
 from msgspec import Struct
 
 from moneyflow.late_money.artefact import Artefact
@@ -10,9 +9,10 @@ from moneyflow.late_money.baselines import scan_score
 from moneyflow.late_money.calibration import SCAN, Calibration, severity
 from moneyflow.late_money.evidence import evidence_of, widest_excess
 from moneyflow.late_money.numbers import Increments, numbers
-from moneyflow.late_money.records import Floats, Reading, RunnerVerdict, Silence, Verdict
+from moneyflow.late_money.prices import HIGHEST_SUM, LOWEST_SUM
+from moneyflow.late_money.records import Evidence, Floats, Reading, RunnerVerdict, Silence, Verdict
 from moneyflow.late_money.score import falls, net_scores, standardised
-from moneyflow.late_money.tape import MEMORY_SECONDS, Tape, are_complete, tape_of
+from moneyflow.late_money.tape import MEMORY_SECONDS, Tape, tape_of
 
 OPEN = "Open"
 EARLIEST_SECONDS = -180.0  # since the advertised start
@@ -42,9 +42,31 @@ def judge(readings: Sequence[Reading], artefact: Artefact | None, calibration: C
         return Verdict(silent_because=found, detector=detector)
     scores = scores_of(found, artefact)
     p_values = (calibration or (artefact.calibration if artefact else SCAN)).p_values(scores)
-    ranked = zip(scores.tolist(), p_values.tolist(), widest_excess(found.money).tolist(), strict=True)
-    runners = [_runner_verdict(found, artefact, column, rank) for column, rank in enumerate(ranked)]
-    return Verdict(runners=runners, detector=detector)
+    windows = widest_excess(found.money)
+    runners = range(len(scores))
+    seen = zip(
+        found.tape.entrant_ids,
+        scores.tolist(),
+        p_values.tolist(),
+        (found.tape.at[-1] - found.tape.at[found.money.starts[windows]]).tolist(),
+        found.money.dollars[windows, runners].tolist(),
+        found.money.expected[windows, runners].tolist(),
+        strict=True,
+    )
+    verdicts = tuple(
+        RunnerVerdict(
+            entrant_id=entrant_id,
+            score=score,
+            p_value=p_value,
+            severity=severity(p_value),
+            window_seconds=seconds,
+            dollars_seen=dollars,
+            dollars_expected=expected,
+            evidence=_evidence(found, artefact, column) if severity(p_value) else None,
+        )
+        for column, (entrant_id, score, p_value, seconds, dollars, expected) in enumerate(seen)
+    )
+    return Verdict(runners=verdicts, detector=detector)
 
 
 def measure(readings: Sequence[Reading]) -> Measured | Silence:
@@ -77,7 +99,8 @@ def silence(newest: Reading) -> Silence | None:
         return Silence.POOL_UNKNOWN
     if newest.win_pool_cents < SMALLEST_POOL_CENTS:
         return Silence.POOL_TOO_SMALL
-    if not are_complete(np.where(newest.is_scratched, np.nan, newest.dividends)):
+    paid = zip(newest.dividends.tolist(), newest.is_scratched.tolist(), strict=True)
+    if not LOWEST_SUM <= sum(1 / odds for odds, is_scratched in paid if odds > 0 and not is_scratched) <= HIGHEST_SUM:
         return Silence.DIVIDENDS_INCOMPLETE
     return None
 
@@ -89,21 +112,6 @@ def silence_of(tape: Tape, now: float) -> Silence | None:
     return Silence.STALE if tape.at[-1] < now - STALE_SECONDS else None
 
 
-def _runner_verdict(
-    found: Measured, artefact: Artefact | None, column: int, ranked: tuple[float, float, int]
-) -> RunnerVerdict:
-    score, p_value, window = ranked
-    alert, evidence = severity(p_value), None
-    if alert:
-        explained = falls(standardised(found.numbers[column], artefact), artefact) if artefact else {}
-        evidence = evidence_of(found.tape, found.money, column, explained)
-    return RunnerVerdict(
-        entrant_id=found.tape.entrant_ids[column],
-        score=score,
-        p_value=p_value,
-        severity=alert,
-        window_seconds=float(found.tape.at[-1] - found.tape.at[found.money.starts[window]]),
-        dollars_seen=float(found.money.dollars[window, column]),
-        dollars_expected=float(found.money.expected[window, column]),
-        evidence=evidence,
-    )
+def _evidence(found: Measured, artefact: Artefact | None, column: int) -> Evidence:
+    explained = falls(standardised(found.numbers[column], artefact), artefact) if artefact else {}
+    return evidence_of(found.tape, found.money, column, explained)

@@ -48,6 +48,7 @@ class Increments(Struct, frozen=True, kw_only=True, eq=False):
     chances: Floats  # f
     variance: Floats  # v
     expected: Floats  # λ
+    surprise: Floats  # [d ln(d/λ) − (d − λ)]₊ of WINDOWS alone
 
 
 def window_starts(at: Floats) -> Indexes:
@@ -60,7 +61,9 @@ def increments(tape: Tape, starts: Indexes, ends: Indexes) -> Increments:
     held = tape.dollars.take(starts, 0)
     dollars = tape.dollars.take(ends, 0) - held
     total = dollars.sum(-1, keepdims=True)
-    shares, chances = normalised(held), normalised(tape.chances.take(starts, 0))
+    shares, chances = normalised(held), tape.chances.take(starts, 0)
+    expected = np.maximum(LEAST_DOLLARS, total * (POOL_WEIGHT * shares + (1 - POOL_WEIGHT) * chances))
+    windows = len(WINDOWS)
     return Increments(
         starts=starts,
         dollars=dollars,
@@ -68,7 +71,8 @@ def increments(tape: Tape, starts: Indexes, ends: Indexes) -> Increments:
         shares=shares,
         chances=chances,
         variance=tape.variance.take(starts, 0) + tape.variance.take(ends, 0),
-        expected=np.maximum(LEAST_DOLLARS, total * (POOL_WEIGHT * shares + (1 - POOL_WEIGHT) * chances)),
+        expected=expected,
+        surprise=surprise(dollars[:windows], expected[:windows]),
     )
 
 
@@ -83,7 +87,7 @@ def scan(money: Increments) -> Floats:
     windows = len(WINDOWS)
     expected = money.expected[:windows]
     bet = BET_DOLLARS + money.variance[:windows] / expected + SPREAD * expected
-    return surprise(money.dollars[:windows], expected) / bet
+    return money.surprise / bet
 
 
 def numbers(tape: Tape) -> tuple[Floats, Increments]:
@@ -135,7 +139,7 @@ def _fill_windows(result: Floats, money: Increments) -> None:
     result[13:16] = (excess / np.maximum(money.total[:5], 1)).take((0, 2, 3), 0)
     result[16:20] = np.copysign(np.sqrt(np.abs(excess[1:]) / BET_DOLLARS), excess[1:])
     result[25:27] = np.log1p(scan(money)[0:3:2])
-    result[27:30] = np.log1p(surprise(d, expected) / BET_DOLLARS).take((0, 1, 3), 0)
+    result[27:30] = np.log1p(money.surprise / BET_DOLLARS).take((0, 1, 3), 0)
 
 
 def deviation(expected: Floats, variance: Floats) -> Floats:

@@ -16,8 +16,7 @@ def normalised(weights: Floats) -> Floats:
 
 def inverse(odds: Floats) -> Floats:
     """Return 1/odds, 0 where the odds are unknown or 0."""
-    known = odds > 0
-    return np.where(known, 1 / np.where(known, odds, 1.0), 0.0)
+    return np.divide(1.0, odds, out=np.zeros_like(odds), where=odds > 0)
 
 
 def pool_shares(dividends: Floats) -> Floats:

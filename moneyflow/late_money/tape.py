@@ -5,7 +5,15 @@ from collections.abc import Sequence
 import numpy as np
 from msgspec import Struct, structs
 
-from moneyflow.late_money.prices import HIGHEST_SUM, LOWEST_SUM, inverse, pool_shares, rounding_variance, shin_chances
+from moneyflow.late_money.prices import (
+    HIGHEST_SUM,
+    LOWEST_SUM,
+    inverse,
+    normalised,
+    pool_shares,
+    rounding_variance,
+    shin_chances,
+)
 from moneyflow.late_money.records import Flags, Floats, Reading
 
 MEMORY_SECONDS = 210.0  # what the numbers look back on
@@ -34,6 +42,7 @@ class Tape(Struct, frozen=True, kw_only=True, eq=False):
         if live.all():
             return self
         parts = {name: getattr(self, name)[:, live] for name in BY_RUNNER}
+        parts["chances"] = normalised(parts["chances"])
         ids = tuple(entrant_id for entrant_id, kept in zip(self.entrant_ids, live, strict=True) if kept)
         return structs.replace(self, entrant_ids=ids, **parts)
 

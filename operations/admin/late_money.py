@@ -14,7 +14,6 @@ from moneyflow.alerts.delivery import check, give_up, rotate_secret
 from moneyflow.alerts.signatures import new_secret
 from moneyflow.alerts.webhooks import RefusedError
 from moneyflow.models import AlertDelivery, AlertTarget, LateMoneyAlert
-from moneyflow.tasks import SEND
 from raceday import clock
 from raceday.staff.pieces import RacingDayFilter, ReadOnly, enqueue, link, nz_time, told
 
@@ -203,4 +202,4 @@ class AlertDeliveryAdmin(ReadOnly, ModelAdmin):  # type: ignore[misc]  # unfold 
     @admin.action(description="Send those not sent yet now", permissions=["act"])
     def send_again(self, request: HttpRequest, deliveries: QuerySet[AlertDelivery]) -> None:
         count = deliveries.filter(sent_at=None).update(next_try_at=Now())
-        enqueue(request, [(SEND,)], said=f"Queued: {count} deliveries.")
+        enqueue(request, [("moneyflow.tasks.send_alerts",)], said=f"Queued: {count} deliveries.")

@@ -22,7 +22,7 @@ from raceday.published import events, shelf
 from tests.moneyflow.test_pipeline import statements_run
 from tests.support.card import NO_RECORD, own_keys  # noqa: F401  # a fixture
 from tests.support.lane import LaneClient
-from tests.support.late_money import ENDED, FOUND, START, finds, poll
+from tests.support.late_polls import ENDED, FOUND, START, finds, poll
 from tests.support.snapshots import runner
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -7,7 +7,7 @@ from math import floor
 import pytest
 
 from moneyflow.models import LateMoneyAlert
-from tests.support.late_money import START, poll
+from tests.support.late_polls import START, poll
 from tests.support.snapshots import runner
 
 pytestmark = pytest.mark.django_db(transaction=True)

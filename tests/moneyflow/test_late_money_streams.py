@@ -8,7 +8,7 @@ from pytest_django import Settings
 
 from moneyflow.publishing import publish
 from tests.raceday.streams.test_streams import streams, valkey  # noqa: F401  # fixtures
-from tests.support.late_money import FOUND, START, finds, poll
+from tests.support.late_polls import FOUND, START, finds, poll
 from tests.support.streams import Listener, Streams, Valkey
 
 

@@ -20,7 +20,7 @@ from moneyflow.models import AlertDelivery, AlertTarget
 from moneyflow.tasks import send_alerts
 from raceday import clock
 from tests.support.card import own_keys  # noqa: F401  # a fixture
-from tests.support.late_money import FOUND, START, finds, poll
+from tests.support.late_polls import FOUND, START, finds, poll
 from tests.support.receiver import Receiver
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("own_keys")]

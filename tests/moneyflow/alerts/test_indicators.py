@@ -12,7 +12,7 @@ from moneyflow.alerts.indicators import indicator_of, moves, shares
 from moneyflow.alerts.settings import DEFAULTS, read_config
 from moneyflow.history.columns import PoolType
 from tests.support.card import own_keys  # noqa: F401  # a fixture
-from tests.support.late_money import START, poll
+from tests.support.late_polls import START, poll
 from tests.support.snapshots import runner
 
 INDICATORS = DEFAULTS["indicators"]

@@ -28,16 +28,16 @@ Report = Callable[[str, int, int], None]  # step, done, of
 class Recipe:
     """What an artefact is made from. Equal recipes give equal bytes with one numpy on one kind of processor."""
 
-    races: int = 28_000  # half of each world of TRAINED_ON, every second one informed
-    epochs: int = 10
+    races: int = 16_000  # half of each world of TRAINED_ON, every second one informed
+    epochs: int = 40
     seed: int = 1
     calibration_races: int = MOST_RACES
 
 
-def train(recipe: Recipe, report: Report) -> Artefact:
+def train(recipe: Recipe, report: Report, processes: int | None = None) -> Artefact:
     """Make an artefact; `report` is told how far each step is."""
     tasks = [(TRAINED_ON[number % 2], number // 2) for number in range(recipe.races)]
-    rows = joined(list(_told(in_parallel(_rows, tasks), report, "races played", len(tasks))))
+    rows = joined(list(_told(in_parallel(_rows, tasks, processes), report, "races played", len(tasks))))
     mean, scale = ordinary_moments(rows)
     artefact = Artefact(
         name=f"net-{'-'.join(map(str, SIZES))}-seed-{recipe.seed}",
@@ -57,13 +57,14 @@ def train(recipe: Recipe, report: Report) -> Artefact:
     )
     inputs = standardised(rows.numbers, artefact).astype(np.float32)
     (layers,) = _told(in_parallel(partial(_fit, recipe), [(inputs, rows)], 1), report, "net fitted", 1)
-    return calibrated(replace(artefact, layers=layers), recipe.calibration_races, report)
+    return calibrated(replace(artefact, layers=layers), recipe.calibration_races, report, processes)
 
 
-def calibrated(artefact: Artefact, races: int, report: Report) -> Artefact:
+def calibrated(artefact: Artefact, races: int, report: Report, processes: int | None) -> Artefact:
     """Return the artefact, as a file would hold it, with the maxima of ordinary races of the training's world."""
     artefact = unpacked(packed(artefact))
-    maxima = in_parallel(partial(_maximum, artefact), range(CALIBRATION_SEEDS, CALIBRATION_SEEDS + races))
+    seeds = range(CALIBRATION_SEEDS, CALIBRATION_SEEDS + races)
+    maxima = in_parallel(partial(_maximum, artefact), seeds, processes)
     known = [maximum for maximum in _told(maxima, report, "races calibrated on", races) if np.isfinite(maximum)]
     return unpacked(packed(replace(artefact, calibration=Calibration(maxima=np.sort(known)))))
 

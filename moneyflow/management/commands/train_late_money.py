@@ -19,11 +19,12 @@ class Command(BaseCommand):
         parser.add_argument("--epochs", type=int, default=recipe.epochs)
         parser.add_argument("--seed", type=int, default=recipe.seed)
         parser.add_argument("--calibration-races", type=int, default=recipe.calibration_races)
+        parser.add_argument("--processes", type=int, help="one for each core when left out; changes no byte")
         parser.add_argument("--output", type=Path, default=ARTEFACT_PATH)
 
     def handle(self, *_: Any, **options: Any) -> None:
         recipe = Recipe(**{name: options[name] for name in ("races", "epochs", "seed", "calibration_races")})
-        text = packed(train(recipe, self.show_progress))
+        text = packed(train(recipe, self.show_progress, options["processes"]))
         options["output"].write_text(text)
         self.stdout.write(f"{options['output'].name}: {len(text):,} bytes")
 

@@ -38,7 +38,7 @@ class Tape(Struct, frozen=True, kw_only=True, eq=False):
 
     def of_live(self) -> "Tape":
         """Return the tape without runners that are scratched in any of its readings, or have no dividend."""
-        live: Flags = self.is_live.all(axis=0)
+        live: Flags = np.logical_and.reduce(self.is_live)
         if live.all():
             return self
         parts = {name: getattr(self, name)[:, live] for name in BY_RUNNER}

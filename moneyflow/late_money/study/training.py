@@ -34,7 +34,7 @@ class Recipe:
     calibration_races: int = MOST_RACES
 
 
-def train(recipe: Recipe, report: Report, processes: int | None = None) -> Artefact:
+def train(recipe: Recipe, report: Report, *, processes: int | None = None) -> Artefact:
     """Make an artefact; `report` is told how far each step is."""
     tasks = [(TRAINED_ON[number % 2], number // 2) for number in range(recipe.races)]
     rows = joined(list(_told(in_parallel(_rows, tasks, processes), report, "races played", len(tasks))))
@@ -57,10 +57,10 @@ def train(recipe: Recipe, report: Report, processes: int | None = None) -> Artef
     )
     inputs = standardised(rows.numbers, artefact).astype(np.float32)
     (layers,) = _told(in_parallel(partial(_fit, recipe), [(inputs, rows)], 1), report, "net fitted", 1)
-    return calibrated(replace(artefact, layers=layers), recipe.calibration_races, report, processes)
+    return calibrated(replace(artefact, layers=layers), recipe.calibration_races, report=report, processes=processes)
 
 
-def calibrated(artefact: Artefact, races: int, report: Report, processes: int | None) -> Artefact:
+def calibrated(artefact: Artefact, races: int, *, report: Report, processes: int | None) -> Artefact:
     """Return the artefact, as a file would hold it, with the maxima of ordinary races of the training's world."""
     artefact = unpacked(packed(artefact))
     seeds = range(CALIBRATION_SEEDS, CALIBRATION_SEEDS + races)

@@ -187,7 +187,7 @@ def with_lump(world: World, dice: Dice, bets: Bets, count: int) -> Bets:
         return bets
     at = float(dice.uniform(5, 150))
     held = np.bincount(bets.runner[bets.before > at], bets.dollars[bets.before > at], count)
-    sent: Floats = held * world.lump * np.exp(dice.normal(0, 0.15, count))
+    sent = (held * world.lump * np.exp(dice.normal(0, 0.15, count))).astype(float)
     return bets.joined(Bets(before=np.full(count, at), runner=np.arange(count), dollars=sent))
 
 

@@ -24,7 +24,7 @@ class Command(BaseCommand):
 
     def handle(self, *_: Any, **options: Any) -> None:
         recipe = Recipe(**{name: options[name] for name in ("races", "epochs", "seed", "calibration_races")})
-        text = packed(train(recipe, self.show_progress, options["processes"]))
+        text = packed(train(recipe, self.show_progress, processes=options["processes"]))
         options["output"].write_text(text)
         self.stdout.write(f"{options['output'].name}: {len(text):,} bytes")
 

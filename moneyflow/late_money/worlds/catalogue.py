@@ -6,7 +6,7 @@ from zlib import crc32
 
 import numpy as np
 
-from moneyflow.late_money.worlds.market import Dice, Race, World, play
+from moneyflow.late_money.worlds.market import Dice, Race, World, play, polled_each
 from moneyflow.late_money.worlds.others import play_followers, play_hosts
 from moneyflow.late_money.worlds.randomised import draw_world
 
@@ -18,6 +18,16 @@ def _of(world: World) -> Player:
     return lambda dice, informed_share: play(world, dice, informed_share)
 
 
+def _polled(seconds: float) -> Player:
+    """Return the published world as polls on a grid see it, at a phase that knows nothing of the source's."""
+
+    def play_polled(dice: Dice, informed_share: float) -> Race:
+        race = play(PUBLISHED, dice, informed_share)
+        return polled_each(race, seconds, float(dice.uniform(0, seconds)))
+
+    return play_polled
+
+
 WORLDS: dict[str, Player] = {
     "published": _of(PUBLISHED),
     "randomised": lambda dice, informed_share: play(draw_world(dice), dice, informed_share),
@@ -27,6 +37,8 @@ WORLDS: dict[str, Player] = {
     "no-arbitrage": _of(replace(PUBLISHED, arbitrage=0.0)),
     "refresh-5": _of(replace(PUBLISHED, refresh_seconds=5.0)),
     "refresh-30": _of(replace(PUBLISHED, refresh_seconds=30.0)),
+    "polled-5": _polled(5.0),
+    "polled-15": _polled(15.0),
 }
 TRAINED_ON = ("published", "randomised")
 

@@ -1,11 +1,12 @@
 """One simulated race of a world: who bets what and when, and what a tote and a bookmaker show of it. PURE, seeded."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
 import numpy as np
+from msgspec import structs
 
 from moneyflow.late_money.records import Flags, Floats, Indexes, Reading
 from raceday.simulator.fixed_odds import LADDER, OVERROUND
@@ -111,6 +112,22 @@ def watched(world: World, dice: Dice, bets: Bets, beliefs: tuple[Floats, Book], 
         informed_id=None if runner is None else str(runner + 1),
         first_informed_at=first_at,
     )
+
+
+def polled_each(race: Race, seconds: float, phase: float) -> Race:
+    """Return a race as polls on a grid see it: each shows what the source last renewed."""
+    renewed = np.array([each.seconds_since_start for each in race.readings])
+    grid = np.arange(renewed[0] + phase, race.closes_at + seconds, seconds)
+    readings = tuple(
+        structs.replace(
+            race.readings[int(np.searchsorted(renewed, at, "right")) - 1],
+            seconds_since_start=at,
+            polled_at=EPOCH + timedelta(seconds=at),
+            status="Open" if at < race.closes_at else "Closed",
+        )
+        for at in grid.tolist()
+    )
+    return replace(race, readings=readings)
 
 
 def steady(view: Floats) -> Book:

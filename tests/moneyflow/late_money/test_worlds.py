@@ -11,7 +11,7 @@ from moneyflow.late_money.judge import measure
 from moneyflow.late_money.records import Silence
 from moneyflow.late_money.worlds.catalogue import PUBLISHED, TRAINED_ON, WORLDS, race_of
 from moneyflow.late_money.worlds.crowds import play_stream, stream_of
-from moneyflow.late_money.worlds.market import Race, play
+from moneyflow.late_money.worlds.market import Race, play, polled_each
 from moneyflow.late_money.worlds.randomised import draw_world
 
 
@@ -110,6 +110,17 @@ def test_arbitrage_of_every_view_can_be_played(view: str) -> None:
 def test_tipsters_and_pareto_stakes_can_be_played() -> None:
     world = replace(PUBLISHED, tipster=3.5, pareto=1.3)
     assert play(world, np.random.default_rng(3)).readings[-1].win_pool_cents
+
+
+def test_polls_on_a_grid_show_what_the_source_last_renewed() -> None:
+    race = race_of("published", 1)
+    polled = polled_each(race, 5.0, 2.0)
+    times = np.array([each.seconds_since_start for each in polled.readings])
+    assert np.diff(times) == pytest.approx(5)
+    assert times[0] == race.readings[0].seconds_since_start + 2
+    for poll in polled.readings:
+        shown = [each for each in race.readings if each.seconds_since_start <= poll.seconds_since_start][-1]
+        assert poll.win_pool_cents == shown.win_pool_cents
 
 
 def test_a_randomised_world_keeps_its_bounds() -> None:

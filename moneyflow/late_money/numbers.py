@@ -99,7 +99,7 @@ def numbers(tape: Tape) -> tuple[Floats, Increments]:
     starts, singles = window_starts(tape.at), np.arange(row)
     ends = np.concatenate((np.full(len(starts), row), singles + 1))
     money = increments(tape, np.concatenate((starts, singles)), ends)
-    result = np.empty((len(NAMES), tape.dollars.shape[1]))
+    result = np.empty((len(NAMES), tape.dollars.shape[1]))  # in the order of NAMES
     result[0] = tape.at[-1]
     _fill_prices(result, tape, int(starts[3]), money)
     _fill_crowd(result, tape, money)

@@ -42,7 +42,7 @@ class PollLine(Struct, frozen=True):
     advertised_start: str
     status: str
     entrants: Annotated[list[EntrantLine], Meta(min_length=1)]
-    win_pool_cents: Annotated[int, Meta(ge=0)] | None = None
+    win_pool_cents: Annotated[float, Meta(ge=0)] | None = None  # 1534200.0 is a whole number, too
 
 
 class Replay(Struct, kw_only=True):
@@ -103,7 +103,7 @@ def reading_of(poll: PollLine) -> Reading:
         polled_at=polled_at,
         seconds_since_start=(polled_at - start).total_seconds(),
         status=poll.status,
-        win_pool_cents=poll.win_pool_cents,
+        win_pool_cents=None if poll.win_pool_cents is None else round(poll.win_pool_cents),
         entrant_ids=ids,
         dividends=np.array([entrant.pool_win or np.nan for entrant in poll.entrants]),
         fixed_odds=np.array([entrant.fixed_win or np.nan for entrant in poll.entrants]),

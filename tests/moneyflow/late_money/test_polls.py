@@ -147,6 +147,14 @@ def test_pools_and_odds_may_be_null() -> None:
     assert replay.silences.total() == 2
 
 
+def test_a_pool_may_be_written_as_a_decimal() -> None:
+    plain = race_lines("r1", 1)
+    decimal = [
+        json.dumps(poll | {"win_pool_cents": poll["win_pool_cents"] * 1.0}).encode() for poll in map(json.loads, plain)
+    ]
+    assert scored(decimal)[0] == scored(plain)[0]
+
+
 def test_a_races_maximum_is_its_highest_score_before_the_close() -> None:
     lines = race_lines("r1", 1) + race_lines("r2", 2)
     rows, _ = scored(lines)

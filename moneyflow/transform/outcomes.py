@@ -12,9 +12,9 @@ WIN, PLACE = "Pool Win", "Pool Place"
 
 def alert_outcomes(snapshot: RaceSnapshot, state: RaceState, end: RaceEnd | None) -> tuple[AlertOutcome, ...]:
     """Return how the race ended for each runner with stored alerts; nothing for one that was scratched after them."""
-    if end is None or not end.results:
-        return ()
     alerted = {alert.entrant_id for alert in state.alerts}
+    if not alerted or end is None or not end.results:
+        return ()
     runners = [entrant for entrant in snapshot.entrants if not entrant.is_scratched]
     shares = shares_from_dividends([runner.pool_win_odds for runner in runners])
     winners = {row.entrant_id for row in end.results if row.position == 1}

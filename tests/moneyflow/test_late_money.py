@@ -197,6 +197,25 @@ def test_an_alert_in_the_middle_of_a_publication_is_told_once(monkeypatch: pytes
     assert alerts_told() == [("e1", 1, False)]
 
 
+def test_an_alert_is_told_once_though_a_publication_comes_in_the_middle_of_telling(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    read_told = shelf.read_told
+    came: list[bool] = []
+
+    def read_and_be_overtaken(topic: str) -> tuple[str, bytes] | None:
+        found = read_told(topic)
+        if not came:
+            shelf.outdate({"race:r1": "the poll's"})
+            came.append(publish("race:r1"))
+        return found
+
+    monkeypatch.setattr(shelf, "read_told", read_and_be_overtaken)
+    poll(1000, after=5, judge=finds(FOUND))
+    assert came == [True]
+    assert alerts_told() == [("e1", 1, False)]
+
+
 def test_of_a_race_nobody_was_told_of_the_snapshot_has_the_alert() -> None:
     valkey.client().delete(shelf.name_of("race:r1"))
     poll(1000, after=5, judge=finds(FOUND))

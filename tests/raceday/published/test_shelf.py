@@ -121,6 +121,24 @@ def test_a_publication_that_was_overtaken_changes_nothing(overtaken_by: str) -> 
     assert (fields(topic), valkey.client().exists(valkey.key("events"))) == (before, 0)
 
 
+def test_news_told_ahead_are_known_to_the_publication_that_follows() -> None:
+    shelf.outdate({"race:r1": "1"})
+    first = RaceNews(race_id="r1", meeting_id="m1", state=b"one", events=[("snapshot", b"{}")])
+    under_way = standing("race:r1")
+    assert shelf.read_told("race:r1") is None
+    assert shelf.publish("race:r1", under_way, [("k?", SMALL, 1)], told=first)
+    told = shelf.read_told("race:r1")
+    assert told == ("1", b"one")
+    ahead = first._replace(state=b"two", events=[("alert", b"2")])
+    assert [shelf.announce("race:r1", told[0], ahead) for _ in range(2)] == [True, False]
+    assert shelf.publish("race:r1", under_way, [], told=first) is False  # it does not know of them
+    found = standing("race:r1")
+    assert (found.told, found.is_made, looked("race:r1").is_current) == (b"two", False, True)
+    assert shelf.publish("race:r1", found, [("k?", SMALL, 1)], told=first._replace(events=[("pool", b"3")]))
+    logged = [entry[b"kind"] for _, entry in valkey.client().xrange(valkey.key("events"))]
+    assert (logged, standing("race:r1").is_made) == ([b"snapshot", b"alert", b"pool"], True)
+
+
 def test_a_publication_replaces_all_that_stood_there_but_the_mark() -> None:
     shelf.outdate({"race:r1": "1"}, Mark(POLLED, 1.0, 0.0))
     shelf.fill("race:r1", "old?", SMALL, noted=begun("race:r1"), mark=None, rounds=1)

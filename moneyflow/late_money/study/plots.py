@@ -22,8 +22,8 @@ def write_plots(records: dict[str, Any], folder: Path) -> None:
         (float(stake[:-1]) / 20, cell["found"]["4"]["value"])
         for stake, cell in records[first]["detectors"]["scan S"].items()
     ]
-    labels = ("stake, % of the pool (0–20)", "found before the close, 4 false-alert races a day")
-    (folder / "recall.svg").write_text(plot(recall, labels))
+    labels = ("stake, % of the pool", "found before the close, 4 false-alert races a day")
+    (folder / "recall.svg").write_text(plot(recall, labels, across=20))
     reliability = {
         name: [(float(nominal), seen) for nominal, seen in record["calibration"]["reliability"].items()]
         for name, record in records.items()
@@ -33,14 +33,14 @@ def write_plots(records: dict[str, Any], folder: Path) -> None:
     (folder / "reliability.svg").write_text(plot(reliability, labels, diagonal=True))
 
 
-def plot(lines: dict[str, list[Point]], labels: tuple[str, str], *, diagonal: bool = False) -> str:
-    """Return an SVG of lines over the unit square, with a legend."""
+def plot(lines: dict[str, list[Point]], labels: tuple[str, str], *, diagonal: bool = False, across: int = 1) -> str:
+    """Return an SVG of lines over the unit square, with a legend; `across` is what 1 stands for on the first axis."""
     height = HEIGHT + 14 * len(lines)
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" font-family="sans-serif"',
         ' font-size="10">',
         f'<rect width="{WIDTH}" height="{height}" fill="white"/>',
-        *_axes(labels),
+        *_axes(labels, across),
     ]
     if diagonal:
         parts.append(_line([(0, 0), (1, 1)], "#bbbbbb"))
@@ -52,11 +52,11 @@ def plot(lines: dict[str, list[Point]], labels: tuple[str, str], *, diagonal: bo
     return "\n".join([*parts, "</svg>", ""])
 
 
-def _axes(labels: tuple[str, str]) -> Iterable[str]:
+def _axes(labels: tuple[str, str], across: int) -> Iterable[str]:
     for tick in range(0, 11, 2):
         x, y = _place((tick / 10, tick / 10))
         yield f'<path d="M{x:.0f} {HEIGHT - EDGE}V10M{EDGE} {y:.0f}H{WIDTH - 10}" stroke="#eeeeee"/>'
-        yield f'<text x="{x:.0f}" y="{HEIGHT - EDGE + 12}" text-anchor="middle">{tick / 10:g}</text>'
+        yield f'<text x="{x:.0f}" y="{HEIGHT - EDGE + 12}" text-anchor="middle">{tick * across / 10:g}</text>'
         yield f'<text x="{EDGE - 5}" y="{y + 3:.0f}" text-anchor="end">{tick / 10:g}</text>'
     yield f'<text x="{WIDTH / 2:.0f}" y="{HEIGHT - 16}" text-anchor="middle">{labels[0]}</text>'
     yield f'<text transform="translate(12 {HEIGHT / 2 - 10:.0f}) rotate(-90)" text-anchor="middle">{labels[1]}</text>'

@@ -1,11 +1,14 @@
 """Addresses of the pages that a person looks at."""
 
-from django.urls import path
+from django.urls import path, re_path
 from django.views.generic import RedirectView
 
-from board.views import today
+from board.views import LateMoneyPage, RacePage, TodayPage
 
 urlpatterns = [
-    path("", today, name="today"),
+    path("", TodayPage.as_view({"get": "retrieve"}), name="today"),
+    re_path(r"^races/(?P<race_id>[^/\x00]{1,100})/?$", RacePage.as_view({"get": "retrieve"}), name="race-page"),
+    re_path(r"^late-money/?$", LateMoneyPage.as_view({"get": "list"}), name="late-money-page"),
+    re_path(r"^record/?$", LateMoneyPage.as_view({"get": "record"}), name="record-page"),
     path("favicon.ico", RedirectView.as_view(url="/static/board/favicon.svg"), name="favicon"),
 ]

@@ -1,18 +1,112 @@
-"""How the pages write figures."""
+"""How the pages write figures; what is not known is a dash, never 0."""
+
+from datetime import datetime
+from typing import Any
 
 from django import template
 
 register = template.Library()
+UNKNOWN = "–"
+# Actual less advertised start of New Zealand races, as published by the feed for earlier years.
+CLOSES = {
+    "thoroughbred": "Usually closed by +0:49, 9 of 10 by +2:18.",
+    "harness": "Usually closed by +0:41.",
+}
+# Lower ends of the client app's default ranges, in points.
+RANGES = (50, 25, 20, 15, 10, 5)
 
 
 @register.filter
-def countdown(seconds: int) -> str:
+def dollars(cents: float | None) -> str:
+    """Write cents as whole dollars.
+
+    >>> dollars(1534299), dollars(-4200), dollars(None)
+    ('$15,343', '−$42', '–')
+    """
+    if cents is None:
+        return UNKNOWN
+    whole = round(cents / 100)
+    return f"{'−' if whole < 0 else ''}${abs(whole):,}"
+
+
+@register.filter
+def percent(share: Any) -> str:
+    """Write a percentage with one decimal."""
+    return UNKNOWN if share is None else f"{float(share):.1f} %"
+
+
+@register.filter
+def odds(price: Any) -> str:
+    """Write odds with two decimals."""
+    return UNKNOWN if price is None else f"{float(price):.2f}"
+
+
+@register.filter
+def slot(minutes: Any) -> str:
+    """Write a slot of time to start as the client app does: 15m … 0, −0.5."""
+    return f"{minutes:g}m" if minutes > 0 else f"{minutes:g}".replace("-", "−")
+
+
+@register.filter
+def indicator(points: float | None) -> str:
+    """Return the class of the colour that the client app gives a rise of so many points, "" below 5."""
+    return next((f"rise-{low}" for low in RANGES if points is not None and points >= low), "")
+
+
+@register.filter
+def since_start(seconds: int) -> str:
+    """Say when something was in relation to the advertised start."""
+    return f"{abs(seconds)} s {'before' if seconds < 0 else 'after'} the advertised start"
+
+
+@register.filter
+def clock_time(text: str) -> str:
+    """Write the time of day of an instant as the API writes it."""
+    return f"{datetime.fromisoformat(text):%H:%M:%S}"
+
+
+@register.filter
+def rounded(number: float | None) -> str:
+    """Write a large number with two significant figures, such as 900."""
+    if number is None:
+        return UNKNOWN
+    return f"{float(f'{number:.2g}'):,.0f}"
+
+
+@register.filter
+def in_dictionary(mapping: Any, key: Any) -> Any:
+    return mapping.get(key)
+
+
+@register.filter
+def to_start(start: datetime, now: datetime) -> str:
     """Write the time to an advertised start, with + once it is past.
 
-    >>> countdown(42), countdown(-83), countdown(3725)
-    ('−0:42', '+1:23', '−1:02:05')
+    >>> from datetime import UTC, timedelta
+    >>> start = datetime(2026, 11, 21, tzinfo=UTC)
+    >>> to_start(start, start - timedelta(seconds=42)), to_start(start, start + timedelta(seconds=3725))
+    ('−0:42', '+1:02:05')
     """
-    sign = "−" if seconds > 0 else "+"
+    seconds = round((now - start).total_seconds())
     minutes, rest = divmod(abs(seconds), 60)
     hours, minutes = divmod(minutes, 60)
-    return f"{sign}{hours}:{minutes:02}:{rest:02}" if hours else f"{sign}{minutes}:{rest:02}"
+    clock = f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+    return f"{'−' if seconds < 0 else '+'}{clock}"
+
+
+@register.filter
+def age(text: str | None, now: datetime) -> str:
+    """Write how long ago an instant was, as the API writes it."""
+    return "never" if text is None else f"{max(0, (now - datetime.fromisoformat(text)).total_seconds()):.0f} s ago"
+
+
+@register.filter
+def usual_close(race_type: str) -> str:
+    """Say when races of a code usually close, by published figures."""
+    return CLOSES.get(race_type, "Races usually close later than advertised.")
+
+
+@register.filter
+def ratio(found: Any) -> str:
+    """Write a ratio with its interval."""
+    return UNKNOWN if found is None else f"{found.ratio:.2f} ({found.low:.2f} to {found.high:.2f})"

@@ -28,11 +28,12 @@ class LiveViewSet(ViewSet):
     @describe("Everything about a race in one response", LiveSerializer, missing="no such race")
     @resource("race:{race_id}", always=True)
     def retrieve(self, race_id: str) -> Body:
-        return _live(race_id, clock.now())
+        return live_body(race_id)
 
 
-def _live(race_id: str, now: datetime) -> Body:
+def live_body(race_id: str) -> Body:
     """Return a race's live body: race, meeting, entrants, pools, result, alerts, neighbours; one statement for each."""
+    now = clock.now()
     parts = _parts(race_id)
     race = parts["race"]
     found = neighbours(race, now)

@@ -18,6 +18,7 @@ LOG = "events"
 MOST_EVENTS = 20_000  # Valkey trims approximately, so a few more may remain
 MOST_RACES, MOST_MEETINGS = 50, 10
 SNAPSHOT = "snapshot"
+PING = "ping"  # comes to those who name it among their topics
 ID = re.compile(r"(\d{1,19})-(\d{1,19})", re.ASCII)  # what fits into 64 bits
 
 Position: TypeAlias = tuple[int, int]
@@ -48,16 +49,24 @@ class Event(NamedTuple):
         return write_id(self.position)
 
 
+DAY_WIDE = frozenset({Topic.STATUS, Topic.ALERT, PING})  # that may be asked for without naming races
+
+
 class Wanted(NamedTuple):
-    """What a client asked for: events of these kinds, about these races and the races of these meetings."""
+    """What a client asked for: events of these kinds, about these races and the races of these meetings, or about all."""
 
     races: frozenset[str]
     meetings: frozenset[str]
     kinds: frozenset[str]
 
+    @property
+    def is_day_wide(self) -> bool:
+        return not self.races and not self.meetings
+
     def includes(self, event: Event) -> bool:
-        """Tell whether the client gets an event; snapshots come whatever the kinds."""
-        return event.kind in self.kinds and (event.race_id in self.races or event.meeting_id in self.meetings)
+        """Tell whether the client gets an event; snapshots of races that it named come whatever the kinds."""
+        is_named = self.is_day_wide or event.race_id in self.races or event.meeting_id in self.meetings
+        return event.kind in self.kinds and is_named
 
 
 def write_id(position: Position) -> str:
@@ -110,7 +119,10 @@ class EventsQuery(serializers.Serializer[Any]):
         required=False, max_length=101 * MOST_MEETINGS, help_text="all races of these; a comma list of up to 10"
     )
     topics = serializers.CharField(
-        required=False, max_length=100, help_text=f"a comma list of {', '.join(Topic)}; all when left out"
+        required=False,
+        max_length=100,
+        help_text=f"a comma list of {', '.join(Topic)}; all when left out. With {PING} a stream tells the time each 5 s."
+        f" {' and '.join(sorted(DAY_WIDE - {PING}))} may be asked for without race_id and meeting_id, of all races",
     )
     since = PositionField(required=False, help_text="the id of the last event seen")
 
@@ -121,13 +133,14 @@ class EventsQuery(serializers.Serializer[Any]):
         return frozenset(split_ids(text, MOST_MEETINGS, "meetings"))
 
     def validate_topics(self, text: str) -> frozenset[str]:
-        topics = frozenset(split_ids(text, len(Topic), "topics"))
-        if unknown := sorted(topics - set(Topic)):
+        topics = frozenset(split_ids(text, len(Topic) + 1, "topics"))
+        if unknown := sorted(topics - {*Topic, PING}):
             raise serializers.ValidationError(f"unknown topic: {', '.join(unknown)}")
         return topics
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        if not attrs.keys() & {"race_id", "meeting_id"}:
+        is_day_wide = attrs.get("topics", frozenset(Topic)) <= DAY_WIDE
+        if not attrs.keys() & {"race_id", "meeting_id"} and not is_day_wide:
             raise serializers.ValidationError({"race_id": ["ask for a race_id or a meeting_id"]})
         return attrs
 
@@ -135,8 +148,9 @@ class EventsQuery(serializers.Serializer[Any]):
 def wanted(query: Mapping[str, Any]) -> Wanted:
     """Return what a checked EventsQuery asks for."""
     nothing: frozenset[str] = frozenset()
-    kinds = query.get("topics", frozenset(Topic)) | {SNAPSHOT}
-    return Wanted(query.get("race_id", nothing), query.get("meeting_id", nothing), kinds)
+    races, meetings = query.get("race_id", nothing), query.get("meeting_id", nothing)
+    snapshots = {SNAPSHOT} if races or meetings else nothing  # not of every race there is
+    return Wanted(races, meetings, query.get("topics", frozenset(Topic)) | snapshots)
 
 
 def chosen(events: Iterable[Event], asked: Wanted, limit: int) -> tuple[list[Event], Position | None]:

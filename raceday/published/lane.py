@@ -71,7 +71,7 @@ class Lane:
         path = environ["PATH_INFO"] = queries.plain_path(environ["PATH_INFO"])  # for Django and all limits, too
         if (fault := door.fault_of(environ)) or path.removeprefix("/api") == LIVENESS:
             return door.refuse(start_response, *fault) if fault else door.answer(start_response, *ALIVE)
-        if environ["REQUEST_METHOD"] not in {"GET", "HEAD"} or not path.startswith("/api/") or not is_welcome(environ):
+        if environ["REQUEST_METHOD"] not in {"GET", "HEAD"} or not is_welcome(environ):
             return None
         name = name_of(environ)
         ready = self.kept.get(name)
@@ -86,8 +86,8 @@ class Lane:
 
     def in_time(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         """Return a body that is being made or must be made; Django answers everything else."""
-        is_ours = environ["REQUEST_METHOD"] in {"GET", "HEAD"} and environ["PATH_INFO"].startswith("/api/")
-        asked = find(environ) if is_ours and is_welcome(environ) else None
+        is_ours = environ["REQUEST_METHOD"] in {"GET", "HEAD"} and is_welcome(environ)
+        asked = find(environ) if is_ours else None
         if asked is None:
             return self.application(environ, start_response)
         found, is_maker = find_or_take(asked, resources.best(environ.get("HTTP_ACCEPT_ENCODING", "")))
@@ -205,6 +205,7 @@ def prepare(asked: ResourceRequest, found: Lookup) -> Ready:
     is_in_doubt = bool(found.fresh_until) and errors.is_database_away()
     outcome = "HIT" if found.is_current and found.is_fresh and not is_in_doubt else "STALE"
     headers = [*security_headers(), ("Vary", "Accept-Encoding"), ("Cache-Control", "no-cache"), ("ETag", copy.etag)]
+    headers += asked.resource.headers.items()
     if copy.encoding != IDENTITY:
         headers.append(("Content-Encoding", copy.encoding))
     if found.polled:
@@ -227,7 +228,7 @@ def send(
     if ready.status == 200 and is_known(environ.get("HTTP_IF_NONE_MATCH", ""), ready.etag):
         start_response("304 Not Modified", headers)
         return []
-    headers += [("Content-Type", "application/json"), ("Content-Length", str(len(ready.content)))]
+    headers.append(("Content-Length", str(len(ready.content))))
     start_response(STATUS[ready.status], headers)
     return [] if environ["REQUEST_METHOD"] == "HEAD" else [ready.content]
 

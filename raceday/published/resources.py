@@ -1,8 +1,8 @@
 """SERVE: public bodies. A resource knows its query, its topic and how its body is made; all clients share the body."""
 
 import time
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from functools import cache, lru_cache, partial
 from hashlib import blake2b
@@ -30,6 +30,7 @@ from raceday.racing_day import nz_iso, racing_day
 LIVE_SECONDS = 60
 CARD_SECONDS = 300
 SMALL_BYTES = 1024
+JSON = {"Content-Type": "application/json"}
 BR_QUALITY = 4
 GZIP_LEVEL = 2
 ROUNDS = 8
@@ -72,6 +73,7 @@ class Options(TypedDict, total=False):
     part: the name of this content in the body of the whole race.
     is_instant: no process keeps it in memory.
     is_far: it may be read from a replica.
+    headers: what its responses carry beside the usual; its Content-Type, if it is not JSON.
     """
 
     cost: Callable[..., Scope]
@@ -80,6 +82,7 @@ class Options(TypedDict, total=False):
     part: str
     is_instant: bool
     is_far: bool
+    headers: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +98,7 @@ class Resource:
     part: str = ""
     is_instant: bool = False
     is_far: bool = False
+    headers: Mapping[str, str] = field(default_factory=lambda: JSON)
 
 
 class ResourceRequest(NamedTuple):
@@ -285,12 +289,12 @@ def answer(request: HttpRequest | Request, asked: ResourceRequest) -> HttpRespon
     metrics.CACHE_REQUESTS.labels(route=asked.route, outcome="miss").inc()
     encoding = best(request.META.get("HTTP_ACCEPT_ENCODING", ""), finished.contents)
     content = finished.contents.get(encoding) or render(body.data)
-    headers = {"X-Cache": "MISS", "ETag": finished.etag, "Cache-Control": "no-cache"}
+    headers = {**asked.resource.headers, "X-Cache": "MISS", "ETag": finished.etag, "Cache-Control": "no-cache"}
     if encoding != IDENTITY:
         headers["Content-Encoding"] = encoding
     if mark := body.mark or (noted.mark if noted else None):
         headers |= {"X-Polled-At": mark.polled_at, "Age": age(mark.epoch)}
-    return Finally(content, content_type="application/json", headers=headers, status=body.status)
+    return Finally(content, headers=headers, status=body.status)
 
 
 def _make_afar(asked: ResourceRequest, noted: Lookup | None) -> Body:

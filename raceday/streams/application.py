@@ -86,7 +86,8 @@ class Streams:
 
     async def _live(self, receive: Receive, send: Send) -> None:
         await receive()
-        tasks = [asyncio.create_task(self.fanout.follow()), asyncio.create_task(self.fanout.ping())]
+        duties = (self.fanout.follow(), self.fanout.ping(), self.fanout.tell_time())
+        tasks = [asyncio.create_task(duty) for duty in duties]
         for task in tasks:
             task.add_done_callback(crash)
         await send({"type": "lifespan.startup.complete"})

@@ -23,7 +23,7 @@ from redis.backoff import NoBackoff
 from raceday import metrics, valkey
 from raceday.published import events, shelf
 from raceday.published.events import START, Event, Position, Wanted, write_id
-from raceday.streams.subscriber import MOST_PENDING_BYTES, RESYNC, Subscriber, up_to, write_frame
+from raceday.streams.subscriber import MOST_PENDING_BYTES, RESYNC, Subscriber, up_to, write_frame, write_ping
 
 BLOCK_SECONDS = 4.0
 ANSWER_SECONDS = 2.0
@@ -33,6 +33,7 @@ READ_AT_ONCE = 200  # fewer than a subscriber may have pending: no burst alone p
 REPLAY_AT_ONCE = 250
 MOST_BODIES = 500
 PING_SECONDS = 10  # a tenth of the subscribers each second
+TIME_SECONDS = 5.0  # between pings with the time
 FAULTS = (*valkey.VALKEY_FAULTS, TimeoutError, DatabaseFault)
 
 log = structlog.get_logger(__name__)
@@ -62,6 +63,7 @@ class Fanout:
         self.subscribers: list[set[Subscriber]] = [set() for _ in range(PING_SECONDS)]
         self.by_race: defaultdict[str, set[Subscriber]] = defaultdict(set)
         self.by_meeting: defaultdict[str, set[Subscriber]] = defaultdict(set)
+        self.day_wide: set[Subscriber] = set()
         self.questions = self._client(ANSWER_SECONDS)
 
     # ── Following the log ────────────────────────────────────────────────────────────────────────
@@ -96,6 +98,25 @@ class Fanout:
                 subscriber.wake.set()
             turn = (turn + 1) % PING_SECONDS
             await asyncio.sleep(1)
+
+    async def tell_time(self) -> None:
+        """Tell the time, and when their races were last polled, to those who asked for it, for ever."""
+        while True:
+            asking = [each for each in self._all() if each.is_placed and events.PING in each.wanted.kinds]
+            with suppress(*FAULTS):
+                polled = await self._polled({race_id for each in asking for race_id in each.wanted.races})
+                for each in asking:
+                    self._give(each, write_ping({race: polled[race] for race in each.wanted.races if race in polled}))
+            await asyncio.sleep(TIME_SECONDS)
+
+    async def _polled(self, races: set[str]) -> dict[str, str]:
+        if not races:
+            return {}
+        async with self.asking, self.questions.pipeline(transaction=False) as pipe:
+            for race in races:
+                pipe.hget(shelf.name_of(f"race:{race}"), "mark")
+            marks = map(shelf.read_mark, await pipe.execute())
+        return {race: mark.polled_at for race, mark in zip(races, marks, strict=True) if mark}
 
     async def _go_on(self, client: Redis) -> None:
         """Whether the log still has the last event seen here decides whether it is the same log."""
@@ -132,14 +153,17 @@ class Fanout:
             del self.bodies[event.race_id]
         if event.meeting_id in self.meetings:
             self.meetings[event.meeting_id].add(event.race_id)
-        placed = {*self.by_race.get(event.race_id, ()), *self.by_meeting.get(event.meeting_id, ())}
-        subscribers = [subscriber for subscriber in placed if event.kind in subscriber.wanted.kinds]
+        named = {*self.by_race.get(event.race_id, ()), *self.by_meeting.get(event.meeting_id, ())}
+        subscribers = [each for each in named | self.day_wide if event.kind in each.wanted.kinds]
         frame = write_frame(event)
         for subscriber in subscribers:
-            if not subscriber.give(frame):  # it goes on in its own time, from the log
-                self._displace(subscriber)
-                subscriber.since, subscriber.is_slow = subscriber.taken_at, True
+            self._give(subscriber, frame)
         metrics.STREAM_EVENTS.inc(len(subscribers))
+
+    def _give(self, subscriber: Subscriber, frame: bytes) -> None:
+        if not subscriber.give(frame):  # it goes on in its own time, from the log
+            self._displace(subscriber)
+            subscriber.since, subscriber.is_slow = subscriber.taken_at, True
 
     # ── Readers ──────────────────────────────────────────────────────────────────────────────────
     def add(self, subscriber: Subscriber) -> None:
@@ -177,7 +201,8 @@ class Fanout:
             frames += [b"\n\n"] if place else []
             frames += [b"event: snapshot\ndata: ", self.bodies[race].body]  # which all streams share
         # One id, with the last body: a subscriber cut off before it has not seen them all.
-        frames += [f"\nid: {write_id(self.position)}\n\n".encode()] if races else []
+        here = f"id: {write_id(self.position)}\n\n"
+        frames += [f"\n{here}".encode()] if races else [here.encode()] if self.position > START else []
         self._place(subscriber)
         return frames
 
@@ -260,6 +285,8 @@ class Fanout:
         if subscriber.is_closed:
             return
         subscriber.is_placed = True
+        if subscriber.wanted.is_day_wide:
+            self.day_wide.add(subscriber)
         for race_id in subscriber.wanted.races:
             self.by_race[race_id].add(subscriber)
         for meeting_id in subscriber.wanted.meetings:
@@ -269,6 +296,7 @@ class Fanout:
         if not subscriber.is_placed:
             return
         subscriber.is_placed = False
+        self.day_wide.discard(subscriber)
         for index, names in ((self.by_race, subscriber.wanted.races), (self.by_meeting, subscriber.wanted.meetings)):
             for name in names:
                 index[name].discard(subscriber)

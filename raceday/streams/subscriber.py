@@ -1,8 +1,11 @@
 """SERVE: one open stream. It collects frames of server-sent events until they are sent."""
 
 import asyncio
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
+import msgspec
+
+from raceday import clock
 from raceday.published.events import START, Event, Position, Wanted, write_id
 
 MOST_PENDING, MOST_PENDING_BYTES = 256, 32 * 1024
@@ -58,6 +61,12 @@ class Subscriber:
 def write_frame(event: Event) -> bytes:
     """Write an event as server-sent events have it."""
     return b"id: %s\nevent: %s\ndata: %s\n\n" % (event.id.encode(), event.kind.encode(), event.data)
+
+
+def write_ping(polled: Mapping[str, str]) -> bytes:
+    """Write the time by Raceday's clock in epoch milliseconds, the clock's speed, and when races were last polled."""
+    data = {"now": round(clock.CLOCK.timestamp() * 1000), "speed": clock.CLOCK.speed, "polled": polled}
+    return b"event: ping\ndata: %s\n\n" % msgspec.json.encode(data)
 
 
 def pieces(frames: Iterable[bytes]) -> Iterator[bytes]:

@@ -134,7 +134,10 @@ def _cells(came: Sequence[int | None], totals: Sequence[int]) -> list[Cell]:
         for cents, total in zip(came, totals, strict=True)
     ]
     befores = [None, *parts][: len(parts)]
-    rises = [None if after is None or before is None else after - before for before, after in zip(befores, parts, strict=True)]
+    rises = [
+        None if after is None or before is None else after - before
+        for before, after in zip(befores, parts, strict=True)
+    ]
     return [Cell(cents=cents, points=points) for cents, points in zip(came, rises, strict=True)]
 
 
@@ -147,7 +150,7 @@ def _last(column: Sequence[Any]) -> Any:
 
 
 def _difference(column: Sequence[Any], before: int, after: int) -> Any:
-    first, last = _value(column, before), _value(column, after)
+    first, last = _value(column, before), _value(column, max(after, 0))
     return None if first is None or last is None else last - first
 
 

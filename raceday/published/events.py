@@ -53,7 +53,7 @@ DAY_WIDE = frozenset({Topic.STATUS, Topic.ALERT, PING})  # that may be asked for
 
 
 class Wanted(NamedTuple):
-    """What a client asked for: events of these kinds, about these races and the races of these meetings, or about all."""
+    """What a client asked for: events of these kinds, about these races and these meetings' races, or about all."""
 
     races: frozenset[str]
     meetings: frozenset[str]
@@ -121,7 +121,7 @@ class EventsQuery(serializers.Serializer[Any]):
     topics = serializers.CharField(
         required=False,
         max_length=100,
-        help_text=f"a comma list of {', '.join(Topic)}; all when left out. With {PING} a stream tells the time each 5 s."
+        help_text=f"a comma list of {', '.join(Topic)}; all when left out. With {PING} a stream tells the time."
         f" {' and '.join(sorted(DAY_WIDE - {PING}))} may be asked for without race_id and meeting_id, of all races",
     )
     since = PositionField(required=False, help_text="the id of the last event seen")

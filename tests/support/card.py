@@ -39,8 +39,11 @@ def make_meeting(**columns: Any) -> Meeting:
 
 
 def make_race(meeting: Meeting, *, polled_at: datetime | None = POLLED, **columns: Any) -> Race:
-    default = {"race_id": "r1", "name": "Maiden", "race_number": 1, "start_time": START, "status": "Open"}
-    race = Race.objects.create(meeting=meeting, race_date_nz=racing_day(START), **{**default, **columns})
+    default: dict[str, Any] = {
+        **{"race_id": "r1", "name": "Maiden", "race_number": 1, "start_time": START, "status": "Open"},
+        **{"race_date_nz": racing_day(START)},
+    }
+    race = Race.objects.create(meeting=meeting, **{**default, **columns})
     if polled_at:
         PollMark.objects.create(race=race, polled_at=polled_at, generated_at=polled_at, digest="")
     return race

@@ -113,6 +113,28 @@ def test_a_meeting_is_found_in_the_database_and_one_nobody_knows_is_a_404(valkey
 
 
 # ── Coming back ─────────────────────────────────────────────────────────────────────────────────
+def test_some_topics_may_be_followed_of_all_races_without_a_snapshot_of_each(valkey: Valkey, streams: Streams) -> None:
+    subscriber = Listener(streams, "topics=alert,status")
+    valkey.tell("r1", BODY, pool(1))
+    [told] = valkey.tell("r2", BODY, ("alert", {"race_id": "r2"}), meeting_id="m2")
+    assert subscriber.next() == [(told, "alert", {"race_id": "r2"})]
+    back = Listener(streams, "topics=alert,status", told)
+    [later] = valkey.tell("r1", BODY, ("status", {"race_id": "r1"}))
+    assert [each.next() for each in (subscriber, back)] == [[(later, "status", {"race_id": "r1"})]] * 2
+
+
+def test_who_asks_for_it_is_told_the_time_and_when_a_race_was_last_polled(valkey: Valkey, streams: Streams) -> None:
+    polled_at = "2026-11-21T15:29:00.000+13:00"
+    valkey.tell("r1", BODY, ("snapshot", BODY))
+    valkey.client.hset(f"raceday:1:{shelf.NAME}race:r1", "mark", shelf.write_mark(shelf.Mark(polled_at, 1.0, 0.0)))
+    subscriber = Listener(streams, "race_id=r1&topics=pool,ping")
+    snapshot, ping = subscriber.next(2)
+    assert (snapshot.event, ping.event) == ("snapshot", "ping")
+    assert ping.data["polled"] == {"r1": polled_at}
+    assert ping.data["speed"] == 1.0
+    assert abs(ping.data["now"] / 1000 - time.time()) < 60
+
+
 def test_who_comes_back_gets_the_rest_and_no_snapshot(valkey: Valkey, streams: Streams) -> None:
     ids = valkey.tell("r1", BODY, *map(pool, range(600)))
     for subscriber in (

@@ -1,0 +1,118 @@
+"""The pages, as they are without a script."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from board.templatetags import board
+from raceday import clock
+from raceday.published import resources, shelf
+from raceday.racing_day import racing_day
+from tests.support.card import make_alert, make_entrant, make_meeting, make_race, own_keys  # noqa: F401  # a fixture
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("own_keys")]
+
+
+@pytest.fixture
+def race() -> Any:
+    day = racing_day(clock.now())
+    meeting = make_meeting(date=day)
+    made = make_race(meeting, name="Kowhai & Sons", start_time=clock.now() + timedelta(minutes=5), race_date_nz=day)
+    for number in (1, 2):
+        make_entrant(made, number)
+    return made
+
+
+def shown(client: Client, address: str) -> str:
+    response = client.get(address, headers={"accept": "text/html"})
+    assert response.status_code == 200
+    assert response.headers["Content-Type"] == "text/html; charset=utf-8"
+    assert "script-src 'self'" in response.headers["Content-Security-Policy"]
+    return response.content.decode()
+
+
+def test_today_shows_the_next_races_and_the_day(client: Client, race: Any) -> None:
+    page = shown(client, "/")
+    assert 'href="/races/r1"' in page
+    assert "R1 Awapuni" in page
+    assert "None so far." in page
+
+
+def test_today_marks_a_race_with_late_money(client: Client, race: Any) -> None:
+    make_alert(race.entrants.first(), severity=2)
+    page = shown(client, "/")
+    assert page.count('title="unusual late money"') == 2  # among the next races and on the card
+    assert "1 alert," in page
+
+
+def test_without_races_today_says_so(client: Client) -> None:
+    page = shown(client, "/")
+    assert "Nothing runs now." in page
+    assert "No meeting today." in page
+
+
+def test_a_race_shows_its_runners_and_what_was_seen(client: Client, race: Any) -> None:
+    make_alert(race.entrants.first(), severity=3)
+    page = shown(client, "/races/r1")
+    assert "Kowhai &amp; Sons" in page
+    assert "Horse 2" in page
+    assert 'role="alert"><b>▲ 1 Horse 1</b>' in page
+    assert 'data-race="r1"' in page
+
+
+def test_a_race_that_is_not_there_is_a_404(client: Client) -> None:
+    assert client.get("/races/nowhere").status_code == 404
+
+
+def test_late_money_and_its_record_have_pages(client: Client, race: Any) -> None:
+    make_alert(race.entrants.first(), severity=1)
+    assert "▲</span> 1 Horse 1" in shown(client, "/late-money")
+    assert "about 4 false alerts a day" in shown(client, "/record")
+
+
+def test_a_page_is_a_stored_response_that_a_commit_outdates(client: Client, race: Any) -> None:
+    assert client.get("/races/r1").headers["X-Cache"] == "MISS"
+    asked = resources.find("/races/r1", "")
+    assert asked
+    found = shelf.lookup(asked.topic, asked.key, "br")
+    assert found
+    assert found.is_current
+    shelf.outdate({"race:r1": None})
+    assert not shelf.lookup(asked.topic, asked.key, "br").is_current  # type: ignore[union-attr]  # it is there
+
+
+@pytest.mark.parametrize("name", ["page.css", "live.js", "favicon.svg"])
+def test_the_pages_files_are_there(client: Client, name: str) -> None:
+    assert client.get(f"/static/board/{name}").status_code == 200
+    assert client.get(reverse("favicon")).headers["Location"] == "/static/board/favicon.svg"
+
+
+@pytest.mark.parametrize(
+    ("write", "value", "written"),
+    [
+        (board.dollars, 1534299, "$15,343"),
+        (board.dollars, -4200, "−$42"),
+        (board.dollars, -10, "$0"),
+        (board.dollars, None, "–"),
+        (board.percent, 9.04, "9.0 %"),
+        (board.percent, None, "–"),
+        (board.odds, None, "–"),
+        (board.slot, 15, "15m"),
+        (board.slot, -0.5, "−0.5"),
+        (board.slot, 0, "0"),
+        (board.indicator, 4.9, ""),
+        (board.indicator, None, ""),
+        (board.indicator, 12.0, "rise-10"),
+        (board.indicator, 80.0, "rise-50"),
+        (board.since_start, -7, "7 s before the advertised start"),
+        (board.rounded, 913.2, "910"),
+        (board.rounded, None, "–"),
+        (board.usual_close, "greyhound", "Races usually close later than advertised."),
+        (board.ratio, None, "–"),
+    ],
+)
+def test_figures_are_written_for_people(write: Any, value: Any, written: str) -> None:
+    assert write(value) == written

@@ -188,3 +188,36 @@ class AlertDelivery(models.Model):
 
     def __str__(self) -> str:
         return f"alert {self.alert_id} to {self.target_id}"
+
+
+class LateMoneyMaximum(models.Model):
+    """The highest score that a race reached before its close; None if it was never judged."""
+
+    race = models.OneToOneField(Race, on_delete=models.CASCADE, primary_key=True, related_name="late_money_maximum")
+    artefact = models.TextField(help_text="that scored it")
+    maximum = models.FloatField(null=True)
+    closed_at = models.DateTimeField()
+
+    class Meta:
+        db_table = "late_money_maxima"
+
+    def __str__(self) -> str:
+        return f"{self.race_id}: {self.maximum}"
+
+
+class LateMoneyCalibration(models.Model):
+    """What "1 in N races" is reckoned from, as of one night. The newest one in force of an artefact is used."""
+
+    made_at = models.DateTimeField(db_default=Now())
+    artefact = models.TextField(help_text="whose scores they are")
+    maxima = ArrayField(models.FloatField(), help_text="highest scores of the newest races before their close")
+    false_alerts = models.FloatField(help_text="a day of 80 races, by what was in force before, where 4 are asked now")
+    is_in_force = models.BooleanField(help_text="if not: it moves too far and waits for staff")
+    approved_by = models.TextField(null=True, help_text="the member of staff who let it come into force")
+
+    class Meta:
+        db_table = "late_money_calibrations"
+        ordering: ClassVar = ["-made_at"]
+
+    def __str__(self) -> str:
+        return f"calibration of {self.made_at:%Y-%m-%d} on {len(self.maxima)} races"

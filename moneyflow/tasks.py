@@ -11,7 +11,9 @@ from django_q.tasks import async_task
 from redis.exceptions import RedisError
 
 from moneyflow import answers, publishing
-from moneyflow.alerts import delivery
+from moneyflow.alerts import calibrating, delivery
+from moneyflow.late_money.artefact import shipped
+from moneyflow.models import LateMoneyCalibration
 from moneyflow.pipeline import PollReport, process_answer
 from moneyflow.store import partitions
 from raceday import clock
@@ -23,6 +25,7 @@ from races.day_card import DayCard, fetch_day_card, note_import, record_faults, 
 
 PUBLISH = "moneyflow.tasks.publish_after_polls"
 SEND = "moneyflow.tasks.send_alerts"
+CALIBRATE = "moneyflow.tasks.calibrate"
 SENDING_SECONDS = 5.0  # after which a task sends no more; the last send takes up to 10 s, and a task may take 20
 POLLS_FIRST_SECONDS = 0.2
 LOOK_SECONDS = 0.002
@@ -85,7 +88,10 @@ def poll_race(race_id: str) -> PollReport:
             return await feed.fetch_event(race_id)
 
     found, give_up = asyncio.run(fetch()), time.monotonic() + OUTAGE_SECONDS
-    walked = outlast(partial(process_answer, race_id, found), is_over=lambda: time.monotonic() > give_up)
+    walked = outlast(
+        partial(process_answer, race_id, found, judge=calibrating.judge_calibrated),
+        is_over=lambda: time.monotonic() > give_up,
+    )
     for topic in walked.outdated:
         publishing.publish(topic)
     if walked.alerts:
@@ -122,3 +128,19 @@ def daily() -> None:
     partitions.keep(racing_day(clock.now()))
     PollRun.objects.filter(polled_at__lt=clock.now() - POLL_RUNS_KEPT).delete()
     import_day()
+    async_task(CALIBRATE, q_options={"cluster": "default"})
+
+
+def calibrate() -> str:
+    """Score the races that ended, some at a time, and then calibrate the detector, once a racing day."""
+    artefact = shipped()
+    if artefact is None:
+        return "no artefact fits"
+    if (scored := calibrating.note_maxima(artefact)) == calibrating.RACES_AT_ONCE:
+        async_task(CALIBRATE, q_options={"cluster": "default"})
+        return f"{scored} races scored, and more to come"
+    newest = LateMoneyCalibration.objects.filter(artefact=artefact.name).first()
+    if newest and racing_day(newest.made_at) == racing_day(clock.now()):
+        return "calibrated today already"
+    made = calibrating.calibrate(artefact)
+    return str(made or "too few races have ended")

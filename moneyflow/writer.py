@@ -10,6 +10,7 @@ import structlog
 from django_q.conf import Conf
 from msgspec import DecodeError
 
+from moneyflow.alerts.calibrating import judge_calibrated
 from moneyflow.answers import Entry, FeedResult, Shard
 from moneyflow.pipeline import crashed, process_answer
 from moneyflow.tasks import ask_to_publish, ask_to_send
@@ -65,7 +66,7 @@ def write_patiently(shard: Shard, entry: Entry, *, is_suspect: bool) -> None:
         if is_poison:
             walked = crashed(entry.race_id, found, WriterKilledError(f"its writer ended {MOST_TRIES} times"))
         else:
-            walked = process_answer(entry.race_id, found, is_again=next(tries) > 0)
+            walked = process_answer(entry.race_id, found, is_again=next(tries) > 0, judge=judge_calibrated)
         ask_to_publish(walked.outdated)
         if walked.alerts:
             ask_to_send()

@@ -33,7 +33,11 @@ def with_late_money(
         return flow
     alerts: tuple[Alert, ...] = ()
     if matters(snapshot):
-        readings = [_reading(each, snapshot) for each in (*state.window, _window_reading(snapshot, polled_at))]
+        ids = tuple(entrant.entrant_id for entrant in snapshot.entrants)
+        readings = [
+            reading_of(each, ids, snapshot.advertised_start, status=snapshot.status)
+            for each in (*state.window, _window_reading(snapshot, polled_at))
+        ]
         alerts = _escalations(judge(readings), state.alerts, pool_cents=readings[-1].win_pool_cents or 0)
     return msgspec.structs.replace(flow, alerts=alerts, outcomes=alert_outcomes(snapshot, state, flow.end))
 
@@ -50,14 +54,13 @@ def _window_reading(snapshot: RaceSnapshot, polled_at: datetime) -> WindowReadin
     )
 
 
-def _reading(reading: WindowReading, snapshot: RaceSnapshot) -> Reading:
-    """Lay a reading out over the entrants of the newest one; of an entrant that was scratched there are no prices."""
-    ids = tuple(entrant.entrant_id for entrant in snapshot.entrants)
+def reading_of(reading: WindowReading, ids: tuple[str, ...], start: datetime, *, status: str) -> Reading:
+    """Lay a reading out over entrants; of one that was scratched then there are no prices."""
     known = np.array([reading.prices.get(entrant_id, UNKNOWN) for entrant_id in ids], float).reshape(-1, 2)
     return Reading(
         polled_at=reading.polled_at,
-        seconds_since_start=(reading.polled_at - snapshot.advertised_start).total_seconds(),
-        status=snapshot.status,
+        seconds_since_start=(reading.polled_at - start).total_seconds(),
+        status=status,
         win_pool_cents=reading.win_pool_cents,
         entrant_ids=ids,
         dividends=known[:, 0],

@@ -13,6 +13,7 @@ from django_q.models import Failure, Success
 
 from accounts.models import AccessToken, User
 from meetings.models import Meeting
+from moneyflow.models import AlertDelivery, AlertTarget, LateMoneyAlert, LateMoneyCalibration
 from operations.admin.race_page import races_table
 from operations.admin.redelivery import failures_in_words
 from raceday.clock import now
@@ -24,6 +25,12 @@ from races.models import Entrant, PollMark, Race
 # A page of no model is named by its URL.
 PAGES: dict[str, tuple[tuple[str, str, type[Model] | str], ...]] = {
     "Racing": (("Meetings", "stadium", Meeting), ("Races", "sports_score", Race), ("Entrants", "pets", Entrant)),
+    "Late money": (
+        ("Alerts", "notifications", LateMoneyAlert),
+        ("Where alerts go", "webhook", AlertTarget),
+        ("Deliveries", "outgoing_mail", AlertDelivery),
+        ("Calibrations", "tune", LateMoneyCalibration),
+    ),
     "Feed": (("Poll runs", "sync", PollRun), ("Unreadable answers", "draft", FeedPayload)),
     "Tasks": (
         ("Tasks and queues", "stacks", "queues"),

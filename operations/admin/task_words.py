@@ -33,6 +33,12 @@ DUTIES = {
     "moneyflow.tasks.publish_after_polls": Duty(
         "Responses", "Prepares the responses that a poll changed, and informs the streams.", "after such a poll"
     ),
+    "moneyflow.tasks.send_alerts": Duty(
+        "Deliveries", "Sends late-money alerts to webhooks.", "when an alert was raised"
+    ),
+    "moneyflow.tasks.calibrate": Duty(
+        "Calibration", "Scores the races that ended, and calibrates late-money alerts.", "after the daily work"
+    ),
     "moneyflow.publishing.warm": Duty(
         "Cache warming", "Prepares today's missing or outdated responses.", "when staff ask for it"
     ),

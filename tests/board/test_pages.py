@@ -45,7 +45,7 @@ def test_today_marks_a_race_with_late_money(client: Client, race: Any) -> None:
     make_alert(race.entrants.first(), severity=2)
     page = shown(client, "/")
     assert page.count('title="unusual late money"') == 2  # among the next races and on the card
-    assert "1 alert," in page
+    assert "in 1 race today" in page
 
 
 def test_without_races_today_says_so(client: Client) -> None:

@@ -4,11 +4,10 @@ from datetime import datetime, timedelta
 
 from msgspec import Struct
 
-from moneyflow.late_money.judge import EARLIEST_SECONDS
-from moneyflow.late_money.tape import MEMORY_SECONDS
+from moneyflow.late_money.judge import EARLIEST_SECONDS, KEPT_SECONDS
 from raceday.feed.records import RaceSnapshot, RaceStatus
 
-WINDOW = timedelta(seconds=MEMORY_SECONDS)  # of readings
+WINDOW = timedelta(seconds=KEPT_SECONDS)  # of readings
 BEFORE_START = -timedelta(seconds=EARLIEST_SECONDS)  # from here on, until the race is no longer Open
 
 Prices = tuple[float | None, float | None]  # None is unknown

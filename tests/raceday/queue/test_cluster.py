@@ -29,7 +29,7 @@ PROBE = {
     "settings.py": """
 from config.settings import *
 DJANGO = ["django.contrib.contenttypes", "django.contrib.auth"]
-INSTALLED_APPS = [*DJANGO, "django_q", "raceday", "accounts", "probe.apps.Probe"]
+INSTALLED_APPS = [*DJANGO, "rest_framework.authtoken", "django_q", "raceday", "accounts", "probe.apps.Probe"]
 ROOT_URLCONF = "probe.urls"
 Q_CLUSTER = Q_CLUSTER | {"timeout": 1, "retry": 2, "workers": 2}
 """,

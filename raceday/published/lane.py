@@ -35,6 +35,7 @@ LOOK_AGAIN_SECONDS = 0.01
 PUBLISHING_SECONDS = 0.5  # time that a publication may take to replace an outdated body of its topic
 LIVENESS = "/health/live"  # below /api too; a process that only waits for a server is alive
 ALIVE = (HTTPStatus.OK, {"status": "live"})
+CONTENT_TYPE = "Content-Type"
 STATUS = {200: "200 OK", 404: "404 Not Found"}
 Environ = dict[str, Any]
 
@@ -49,6 +50,7 @@ class Ready(NamedTuple):
     status: int
     etag: str
     headers: list[tuple[str, str]]
+    content_type: str
     epoch: float | None
     content: bytes
 
@@ -137,10 +139,16 @@ class Lane:
 
     def _count_and_send(self, environ: Environ, start_response: StartResponse, ready: Ready) -> list[bytes] | None:
         """The body; None past the client's limit."""
-        allowance = limits.count(client_address(environ), ready.scope) if limits.are_set() else None
+        is_limited = is_api(environ) and limits.are_set()
+        allowance = limits.count(client_address(environ), ready.scope) if is_limited else None
         if allowance and allowance.is_refused:
             return None
         return send(environ, start_response, ready, allowance.headers if allowance else {})
+
+
+def is_api(environ: Environ) -> bool:
+    """Tell whether an address is the API's, for which limits and other origins are set, and not a page's."""
+    return bool(environ["PATH_INFO"].startswith("/api/"))
 
 
 def name_of(environ: Environ) -> tuple[str, str, str]:
@@ -205,14 +213,17 @@ def prepare(asked: ResourceRequest, found: Lookup) -> Ready:
     is_in_doubt = bool(found.fresh_until) and errors.is_database_away()
     outcome = "HIT" if found.is_current and found.is_fresh and not is_in_doubt else "STALE"
     headers = [*security_headers(), ("Vary", "Accept-Encoding"), ("Cache-Control", "no-cache"), ("ETag", copy.etag)]
-    headers += asked.resource.headers.items()
+    headers += [header for header in asked.resource.headers.items() if header[0] != CONTENT_TYPE]
     if copy.encoding != IDENTITY:
         headers.append(("Content-Encoding", copy.encoding))
     if found.polled:
         headers.append(("X-Polled-At", found.polled.polled_at))
     until = time.monotonic() + PROCESS_SECONDS
     epoch = found.polled.epoch if found.polled else None
-    return Ready(until, asked.route, asked.scope, outcome, copy.status, copy.etag, headers, epoch, copy.content)
+    content_type = asked.resource.headers[CONTENT_TYPE]
+    return Ready(
+        until, asked.route, asked.scope, outcome, copy.status, copy.etag, headers, content_type, epoch, copy.content
+    )
 
 
 def send(
@@ -222,13 +233,13 @@ def send(
     headers = [*ready.headers, ("X-Cache", ready.outcome), *limit_headers.items()]
     if ready.epoch is not None:
         headers.append(("Age", resources.age(ready.epoch)))
-    if settings.CORS_ALLOWED_ORIGINS:
+    if settings.CORS_ALLOWED_ORIGINS and is_api(environ):
         headers += [("Vary", "origin"), *cors_headers(environ.get("HTTP_ORIGIN", "")).items()]
     _counter(ready.route, ready.outcome.lower()).inc()
     if ready.status == 200 and is_known(environ.get("HTTP_IF_NONE_MATCH", ""), ready.etag):
         start_response("304 Not Modified", headers)
         return []
-    headers.append(("Content-Length", str(len(ready.content))))
+    headers += [(CONTENT_TYPE, ready.content_type), ("Content-Length", str(len(ready.content)))]
     start_response(STATUS[ready.status], headers)
     return [] if environ["REQUEST_METHOD"] == "HEAD" else [ready.content]
 

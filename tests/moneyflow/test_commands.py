@@ -25,6 +25,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 @pytest.fixture
 def tab(settings: Settings, clock_goes_on_from: Callable[[datetime], None]) -> Iterator[str]:
     noon = nz_instant(racing_day(clock.now()), time(12))
+    settings.FEED_TIMEOUT_SECONDS = 60.0  # the simulator is in this process, which is measured and slow
     clock_goes_on_from(noon)  # of a day that begins: its last races have ended by the evening
     with tab_at_the_door(Simulation(seed="commands", first_start=noon), clock.now, settings) as url:
         yield url

@@ -31,6 +31,10 @@ ADDRESSES = {
     "late-money-record": "/api/late-money/record",
     "late-money-indicators": "/api/late-money/indicators?race_id=r1",
     "user-alert-configs": "/api/user-alert-configs?user_id=u1",
+    "today": "/",
+    "race-page": "/races/r1",
+    "late-money-page": "/late-money",
+    "record-page": "/record",
 }
 NEVER_KEPT = {"late-money-indicators", "races-batch"}
 KEPT = sorted(ADDRESSES.keys() - NEVER_KEPT)

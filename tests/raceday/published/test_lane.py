@@ -141,7 +141,7 @@ def test_settings_are_never_in_the_process_and_read_back_at_once(
 
 def test_a_process_keeps_so_many_bodies_and_bytes_and_no_more() -> None:
     lane = Lane(lambda *_: ())
-    ready = Ready(0.0, "race", Scope.ORDINARY, "HIT", 200, "", [], None, b"")
+    ready = Ready(0.0, "race", Scope.ORDINARY, "HIT", 200, "", [], "", None, b"")
     for number in range(2 * PROCESS_BODIES + 1):
         lane._keep((f"/api/races/{number}", "", ""), ready)
         assert len(lane.kept) <= PROCESS_BODIES
@@ -152,7 +152,7 @@ def test_a_process_keeps_so_many_bodies_and_bytes_and_no_more() -> None:
 
 def test_a_body_sent_over_and_over_does_not_empty_the_process() -> None:
     lane = Lane(lambda *_: ())
-    ready = Ready(0.0, "race", Scope.ORDINARY, "HIT", 200, "", [], None, bytes(PROCESS_BYTES // 4))
+    ready = Ready(0.0, "race", Scope.ORDINARY, "HIT", 200, "", [], "", None, bytes(PROCESS_BYTES // 4))
     lane._keep(("other", "", ""), ready._replace(content=b""))
     for _ in range(8):
         lane._keep(("/api/races/r1", "", ""), ready)

@@ -254,6 +254,8 @@ def test_run_alone_prints_the_commands() -> None:
         "check",
         "bench",
         "faults",
+        "backup",
+        "restore",
         "fmt",
         "manage",
     ]

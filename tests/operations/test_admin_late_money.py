@@ -11,7 +11,7 @@ from django.urls import reverse
 from pytest_django import DjangoAssertNumQueries, Settings
 
 from accounts.models import User
-from moneyflow.models import AlertDelivery, AlertTarget, LateMoneyAlert
+from moneyflow.models import AlertDelivery, AlertTarget, LateMoneyAlert, LateMoneyCalibration
 from tests.support.card import START, make_alert, make_entrant, make_meeting, make_race
 
 pytestmark = pytest.mark.django_db
@@ -135,3 +135,14 @@ def test_staff_without_the_right_read_alerts_and_touch_no_target(client: Client,
     assert client.get(reverse(DELIVERIES)).status_code == 200
     assert client.get(reverse(TARGETS)).status_code == 403
     assert client.get(reverse(ADD_TARGET)).status_code == 403
+
+
+def test_staff_let_a_calibration_that_moved_far_come_into_force(staff: Client) -> None:
+    made = LateMoneyCalibration.objects.create(artefact="net-1", maxima=[0.5], false_alerts=12.0, is_in_force=False)
+    address = reverse("admin:moneyflow_latemoneycalibration_changelist")
+    assert "waits for approval" in staff.get(address).content.decode()
+    staff.post(address, {"action": "approve", "_selected_action": [made.pk]})
+    made.refresh_from_db()
+    assert (made.is_in_force, made.approved_by) == (True, "editor")
+    page = reverse("admin:moneyflow_latemoneycalibration_change", args=[made.pk])
+    assert "12.0" in staff.get(page).content.decode()

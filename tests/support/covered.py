@@ -18,7 +18,8 @@ def pure_modules() -> Iterator[str]:
     """Yield the files that import-linter keeps pure."""
     for contract in tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]:
         if contract["type"] == "forbidden":
-            yield from (f"{module.replace('.', '/')}.py" for module in contract["source_modules"])
+            paths = (module.replace(".", "/") for module in contract["source_modules"])
+            yield from (f"{path}/*.py" if (ROOT / path).is_dir() else f"{path}.py" for path in paths)
 
 
 def room_of(file: Path) -> Path:

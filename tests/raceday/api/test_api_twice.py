@@ -30,7 +30,7 @@ def race(make_partitions: Callable[..., None]) -> Race:
 @pytest.mark.parametrize("encoding", ["identity", "br"])
 def test_below_a_second_api_every_page_is_the_same_hit(client: LaneClient, race: Race, encoding: str) -> None:
     accepted: dict[str, Any] = {"HTTP_ACCEPT_ENCODING": encoding}
-    for route in KEPT:
+    for route in (route for route in KEPT if ADDRESSES[route].startswith("/api/")):
         miss = client.get(f"/api{ADDRESSES[route]}", **accepted)
         for address in (f"/api{ADDRESSES[route]}", ADDRESSES[route]):
             client.forget()

@@ -7,8 +7,6 @@ from decimal import Decimal
 from itertools import pairwise
 from typing import Any
 
-import msgspec
-
 from moneyflow.transform.flow import bucket
 from raceday.staff.chart import Series
 
@@ -107,8 +105,7 @@ def share_lines(runners: Sequence[Runner], history: Mapping[str, Any]) -> list[S
 
 def columns_of(history: Mapping[str, Any], name: str) -> tuple[list[int], dict[str, list[Any]]]:
     """Return the instants in epoch milliseconds, and one column of each entrant."""
-    decoded = msgspec.json.decode(msgspec.json.encode(history))
-    return decoded["timestamps"], {entrant["entrant_id"]: entrant[name] for entrant in decoded["entrants"]}
+    return history["timestamps"], {entrant["entrant_id"]: entrant[name] for entrant in history["entrants"]}
 
 
 def spark_of(times: Sequence[int], column: Sequence[float | None]) -> str:

@@ -3,6 +3,7 @@
 from datetime import timedelta
 from typing import Any
 
+import msgspec
 from django.conf import settings
 from django.db.models import Prefetch
 from django.template.loader import render_to_string
@@ -75,7 +76,8 @@ class RacePage(Page):
         body = live_body(race_id)
         live: Any = body.data
         start = Race.objects.values_list("start_time", flat=True).get(pk=race_id)
-        history = read_history(race_id, start, pool_type=PoolType.WIN)
+        written = read_history(race_id, start, pool_type=PoolType.WIN)
+        history = msgspec.json.decode(msgspec.json.encode(written))  # its columns are JSON already
         runners = amounts_of(live["entrants"], history, live["alerts"])
         content = page(
             "race",

@@ -110,7 +110,7 @@ def _figures(scenario: Scenario, rounds: list[list[Poll]], lost: int) -> list[Fi
         told("committed_p50", f"answer in hand → committed: {changed} of {len(polls)} changed", median(to_commit)),
         told("committed_p99", "the same", percentile(to_commit, 0.99)),
         told("published_p50", "answer in hand → published", median(to_publish)),
-        told("published_p99", "the same", percentile(to_publish, 0.99), **mark),
+        told("published_p99", "the same", percentile(to_publish, 0.99), "ms", **mark),
         told("made_p50", f"answer in hand → new bodies ready, {len(to_make)} publications", median(to_make)),
         told("made_p99", "the same", percentile(to_make, 0.99)),
         told("round_p50", f"all {scenario.races} asked → all published, {len(rounds)} rounds", median(whole), "s"),

@@ -37,15 +37,16 @@ def reading_data(snapshot: RaceSnapshot, flow: MoneyFlow, *, polled_at: datetime
 def with_reading(history: History, data: Mapping[str, Any]) -> History | None:
     """Return a history as columns after one more reading; unchanged if it has the reading.
 
-    None means that the history must be read again: it does not end with the reading before this one, or it does not
-    know a runner.
+    None means that the history must be read again: it does not end with the reading before this one, or it has no
+    columns of a runner.
     """
     timestamps, entrants = history["timestamps"], history["entrants"]
     if data["timestamp"] in timestamps:
         return history
     places = {entrant_id: place for place, entrant_id in enumerate(data["entrant_ids"])}
+    known = {entrant["entrant_id"] for entrant in entrants if not entrant.keys().isdisjoint(COLUMNS)}
     is_next = data["previous_timestamp"] == (timestamps[-1] if timestamps else None)
-    if not is_next or places.keys() - {entrant["entrant_id"] for entrant in entrants}:
+    if not is_next or not places.keys() <= known:
         return None
     longer = [
         entrant

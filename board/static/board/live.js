@@ -1,12 +1,10 @@
 // Keeps a page live. The page itself is the newest state: an event of the stream says that it changed, the page is
 // fetched again, and the parts that differ take the place of the old ones. Clocks and ages run on the server's time.
 
-import { clock as serverClock, follow, heardAt } from "./stream.js";
+import { clock as serverClock, follow, health } from "./stream.js";
 
 const page = document.body.dataset;
-const STREAM_SILENT_MS = 25_000; // the stream pings every 5 s
 const TOGETHER_MS = 150; // events of one poll come together
-const loadedAt = Date.now();
 const state = { polled: page.polled, generated: page.generated };
 let refreshing, sound;
 
@@ -52,11 +50,10 @@ function keepAlive() {
 function judge(polledSeconds) {
   const cadence = Number(page.refresh);
   const isLate = Boolean(cadence) && polledSeconds > 2 * cadence;
-  const isLive = Date.now() - heardAt() <= STREAM_SILENT_MS;
-  const isSilent = !isLive && Date.now() - loadedAt > STREAM_SILENT_MS;
+  const isSilent = health() === "silent";
   const stream = document.getElementById("stream");
-  write(stream, isLive ? "live" : isSilent ? "STALE" : "not live");
-  stream.classList.toggle("live", isLive);
+  write(stream, { live: "live", silent: "STALE", new: "not live" }[health()]);
+  stream.classList.toggle("live", health() === "live");
   document.body.classList.toggle("stale", isLate || isSilent);
   const warning = document.getElementById("warning");
   const words = isSilent

@@ -24,6 +24,12 @@ export const clock = { now: () => server.now + (Date.now() - server.at) * server
 /** When the stream was last heard, by this computer's clock in epoch milliseconds; −Infinity: never. */
 export const heardAt = () => Date.now() - silence();
 
+/** How the stream is: "live", "silent" for 25 s or more, or "new": nothing was heard yet, but it is not late. */
+export function health() {
+  if (silence() <= SILENT_MS) return "live";
+  return performance.now() > SILENT_MS ? "silent" : "new";
+}
+
 // One of these clocks stands still while the computer sleeps, the other may be set anew.
 const silence = () => Math.max(Date.now() - heard.at, performance.now() - heard.running);
 

@@ -47,6 +47,12 @@ def test_a_reading_that_a_history_has_is_not_added_again(timestamp: int) -> None
     assert with_reading(HISTORY, changed(timestamp=timestamp, previous_timestamp=None)) == HISTORY
 
 
+def test_a_history_without_columns_of_a_runner_has_to_be_read_again() -> None:
+    bare = {**HISTORY, "entrants": [*HISTORY["entrants"][:1], {"entrant_id": "b"}, {"entrant_id": "c"}]}
+    assert with_reading(bare, DATA) is None
+    assert with_reading(bare, changed(entrant_ids=["a"])) is not None
+
+
 @pytest.mark.parametrize(
     "data",
     [

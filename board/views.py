@@ -3,24 +3,21 @@
 from datetime import timedelta
 from typing import Any
 
-import msgspec
 from django.conf import settings
 from django.db.models import Prefetch
 from django.template.loader import render_to_string
 from rest_framework.request import Request
 from rest_framework.viewsets import ViewSet
 
-from board.money import amounts_of, share_lines, timeline_of
+from board.race import race_facts
 from meetings.models import Meeting
 from moneyflow.alerts.record import by_severity
 from moneyflow.alerts.serializers import RaceAlertSerializer
 from moneyflow.alerts.store import find_alerts, read_record
-from moneyflow.history.columns import PoolType, read_history
 from moneyflow.live.views import live_body
 from raceday import clock
 from raceday.published.resources import Body, resource, shown_many
 from raceday.racing_day import NZ, racing_day
-from raceday.staff.chart import lay_out
 from races.cadence import STALE
 from races.models import Race
 
@@ -75,15 +72,7 @@ class RacePage(Page):
         """Show a race: its clock, how old the figures are, late money, runners, pools, timeline and result."""
         body = live_body(race_id)
         live: Any = body.data
-        start = Race.objects.values_list("start_time", flat=True).get(pk=race_id)
-        written = read_history(race_id, start, pool_type=PoolType.WIN)
-        history = msgspec.json.decode(msgspec.json.encode(written))  # its columns are JSON already
-        runners = amounts_of(live["entrants"], history, live["alerts"])
-        content = page(
-            "race",
-            **{"live": live, "start": start, "runners": runners, "timeline": timeline_of(runners, history, start)},
-            chart=lay_out(share_lines(runners, history), mark=start),
-        )
+        content = page("race", **race_facts(race_id, live))
         return Body(data=content, keep_seconds=body.keep_seconds, mark=body.mark, status=body.status)
 
 

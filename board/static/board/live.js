@@ -1,6 +1,7 @@
 // Keeps a page live. The page itself is the newest state: an event of the stream says that it changed, the page is
 // fetched again, and the parts that differ take the place of the old ones. Clocks and ages run on the server's time.
 
+import { merge, write } from "./merge.js";
 import { clock as serverClock, follow, health } from "./stream.js";
 
 const page = document.body.dataset;
@@ -14,10 +15,6 @@ export function countdown(seconds) {
   const [hours, minutes, rest] = [Math.floor(total / 3600), Math.floor((total % 3600) / 60), total % 60];
   const two = (number) => String(number).padStart(2, "0");
   return (Math.round(seconds) < 0 ? "−" : "+") + (hours ? `${hours}:${two(minutes)}` : minutes) + `:${two(rest)}`;
-}
-
-function write(element, text) {
-  if (element && element.textContent !== text) element.textContent = text;
 }
 
 function tick() {
@@ -85,28 +82,6 @@ async function refresh() {
   if (page.polled > (state.polled ?? "")) state.polled = page.polled;
   if (page.generated > (state.generated ?? "")) state.generated = page.generated;
   tick();
-}
-
-// Change an element into a fresh one where they differ, so that focus and scroll positions stay. Where their children
-// are not the same kinds in the same order, it is replaced whole.
-export function merge(old, fresh) {
-  const [before, after] = [[...old.childNodes], [...fresh.childNodes]];
-  const isAlike = before.length === after.length && before.every((node, place) => node.nodeName === after[place].nodeName);
-  if (!isAlike) return old.replaceWith(fresh);
-  for (const attribute of fresh.attributes ?? []) if (old.getAttribute(attribute.name) !== attribute.value) old.setAttribute(attribute.name, attribute.value);
-  before.forEach((node, place) => {
-    const newer = after[place];
-    if (node.isEqualNode(newer)) return;
-    if (node.nodeType === Node.ELEMENT_NODE) return merge(node, newer);
-    node.data = newer.data;
-    flash(old.closest("td"));
-  });
-}
-
-function flash(cell) {
-  if (!cell) return;
-  cell.classList.remove("changed");
-  requestAnimationFrame(() => cell.classList.add("changed"));
 }
 
 // ── Sound and keys ──

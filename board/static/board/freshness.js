@@ -1,11 +1,11 @@
 // How old what the page shows is, and whether it may look live.
 
 import { write } from "./merge.js";
-import { clock, heardAt } from "./stream.js";
+import { clock, health } from "./stream.js";
 import { ago } from "./words.js";
 
-const STREAM_SILENT_MS = 25_000; // the stream pings every 5 s
 const SLACK_SECONDS = 5;
+const WORDS = { live: "live", silent: "cut", new: "not live" };
 
 const age = (instant) => (instant ? (clock.now() - Date.parse(instant)) / 1000 : null);
 
@@ -13,15 +13,15 @@ const age = (instant) => (instant ? (clock.now() - Date.parse(instant)) / 1000 :
 // seen: {polled, generated, pools} as instants, cadence in seconds (null: polled no more), feedRefresh in seconds.
 export function showAges(seen) {
   const [polled, generated] = [age(seen.polled), age(seen.generated)];
-  const isSilent = Date.now() - heardAt() > STREAM_SILENT_MS;
+  const isSilent = health() === "silent";
   const cadences = seen.cadence ? polled / seen.cadence : 0;
   const isFrozen = Boolean(seen.cadence) && generated > 2 * seen.feedRefresh + seen.cadence + SLACK_SECONDS;
   write(document.querySelector("[data-age=polled]"), ago(polled));
   write(document.querySelector("[data-age=pools]"), ago(age(seen.pools)));
   const isStale = isSilent || cadences > 2 || isFrozen;
   for (const word of document.querySelectorAll("#stream, [data-age=stream]")) {
-    write(word, isSilent ? "STALE" : "live");
-    word.classList.toggle("live", !isSilent);
+    write(word, WORDS[health()]);
+    word.classList.toggle("live", health() === "live" && !isStale);
   }
   document.body.classList.toggle("stale", isStale);
   write(document.getElementById("verdict"), isStale ? "STALE" : "");

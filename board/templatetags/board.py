@@ -37,8 +37,14 @@ def percent(share: Any) -> str:
 
 @register.filter
 def odds(price: Any) -> str:
-    """Write odds with two decimals."""
-    return UNKNOWN if price is None else f"{float(price):.2f}"
+    """Write odds with two decimals, and from 100 on with none.
+
+    >>> odds(8.5), odds(408.7), odds(None)
+    ('8.50', '408', '–')
+    """
+    if price is None:
+        return UNKNOWN
+    return f"{float(price):.2f}" if price < 100 else str(int(price))
 
 
 @register.filter
@@ -97,7 +103,7 @@ def to_start(start: datetime, now: datetime) -> str:
 @register.filter
 def age(text: str | None, now: datetime) -> str:
     """Write how long ago an instant was, as the API writes it."""
-    return "never" if text is None else f"{max(0, (now - datetime.fromisoformat(text)).total_seconds()):.0f} s ago"
+    return "never" if not text else f"{max(0, (now - datetime.fromisoformat(text)).total_seconds()):.0f} s ago"
 
 
 @register.filter

@@ -6,9 +6,7 @@ from typing import Any
 import msgspec
 from django.conf import settings
 from django.db.models import Prefetch
-from django.template.loader import render_to_string
-from rest_framework.request import Request
-from rest_framework.viewsets import ViewSet
+from rest_framework.exceptions import NotFound
 
 from board.money import amounts_of, share_lines, timeline_of
 from meetings.models import Meeting
@@ -18,40 +16,25 @@ from moneyflow.alerts.store import find_alerts, read_record
 from moneyflow.history.columns import PoolType, read_history
 from moneyflow.live.views import live_body
 from raceday import clock
+from raceday.pages.look import render_page
+from raceday.pages.page import PAGE, Page
 from raceday.published.resources import Body, resource, shown_many
-from raceday.racing_day import NZ, racing_day
+from raceday.racing_day import racing_day
 from raceday.staff.chart import lay_out
 from races.cadence import STALE
 from races.models import Race
 
 MOST_NEXT = 8
 MINUTE_SECONDS = 60
-OWN_ONLY = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' https: data:; base-uri 'none'"
-PAGE = {
-    "Content-Type": "text/html; charset=utf-8",
-    "Content-Security-Policy": (
-        f"{OWN_ONLY}; form-action 'none'; frame-ancestors 'none';"
-        f" connect-src 'self' http://localhost:{settings.STREAM_PORT} http://127.0.0.1:{settings.STREAM_PORT}"
-    ),
-}
-
-
-class Page(ViewSet):
-    """A page; a browser that accepts HTML gets it, and so does everybody else."""
-
-    def perform_content_negotiation(self, request: Request, force: bool = False) -> Any:
-        return super().perform_content_negotiation(request, force=True)
 
 
 def page(template: str, **facts: Any) -> bytes:
-    """Render a page as of now."""
-    now = clock.now()
-    facts |= {"now": now.astimezone(NZ), "stream_port": settings.STREAM_PORT}
-    return render_to_string(f"board/{template}.html", facts).encode()
+    """Render a page of the board as of now."""
+    return render_page(f"board/{template}.html", **facts)
 
 
 class TodayPage(Page):
-    @resource("card", always=True, headers=PAGE)
+    @resource("card", always=True, **PAGE)
     def retrieve(self) -> Body:
         """Show the races that come next, the day's meetings with their races, and where late money was seen."""
         now = clock.now()
@@ -69,8 +52,19 @@ class TodayPage(Page):
         return Body(data=page("today", **facts), keep_seconds=MINUTE_SECONDS)
 
 
+class WelcomePage(Page):
+    @resource("card", **PAGE)
+    def retrieve(self) -> Body:
+        """Say in the demo what is shown, what is invented, and where the rest is; elsewhere it does not exist."""
+        if not settings.DEMO:
+            raise NotFound("there is no page at this address")
+        next_race = Race.objects.live().filter(start_time__gte=clock.now()).select_related("meeting").first()
+        content = page("welcome", next_race=next_race, speed=clock.CLOCK.speed)
+        return Body(data=content, keep_seconds=MINUTE_SECONDS)
+
+
 class RacePage(Page):
-    @resource("race:{race_id}", headers=PAGE)
+    @resource("race:{race_id}", **PAGE)
     def retrieve(self, race_id: str) -> Body:
         """Show a race: its clock, how old the figures are, late money, runners, pools, timeline and result."""
         body = live_body(race_id)
@@ -88,13 +82,13 @@ class RacePage(Page):
 
 
 class LateMoneyPage(Page):
-    @resource("late-money", headers=PAGE)
+    @resource("late-money", **PAGE)
     def list(self) -> Body:
         """Show the day's alerts, the newest first."""
         alerts = shown_many(RaceAlertSerializer, find_alerts(1, date=racing_day(clock.now())))
         return Body(data=page("late_money", alerts=alerts), keep_seconds=MINUTE_SECONDS)
 
-    @resource("late-money", headers=PAGE)
+    @resource("late-money", **PAGE)
     def record(self) -> Body:
         """Show how often alerts were right."""
         return Body(data=page("record", buckets=by_severity(read_record())), keep_seconds=MINUTE_SECONDS)

@@ -1,0 +1,25 @@
+"""SERVE: what all pages for people share. A page is a resource: published, sent by the lane, the same for everybody."""
+
+from typing import Any
+
+from rest_framework.request import Request
+from rest_framework.viewsets import ViewSet
+
+from raceday.pages.errors import NOTHING, answer_fault, render_error
+from raceday.pages.look import HEADERS
+from raceday.published.resources import Options
+
+PAGE: Options = {
+    "headers": HEADERS,
+    "missing": lambda sentence: render_error(NOTHING._replace(sentence=f"{sentence.capitalize()}.")),
+}
+
+
+class Page(ViewSet):
+    """A page; a browser that accepts HTML gets it, and so does everybody else."""
+
+    def perform_content_negotiation(self, request: Request, force: bool = False) -> Any:
+        return super().perform_content_negotiation(request, force=True)
+
+    def get_exception_handler(self) -> Any:
+        return answer_fault

@@ -1,30 +1,30 @@
 """SERVE: the pages as published bodies. Nothing personal is in them, so all people share one body."""
 
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 
 import msgspec
 from django.conf import settings
-from django.db.models import Prefetch
 from rest_framework.exceptions import NotFound
 
+from board.alerts import shown_alerts
+from board.days import DayQuery, day_of, rows_of
 from board.money import amounts_of, share_lines, timeline_of
-from meetings.models import Meeting
 from moneyflow.alerts.record import by_severity
-from moneyflow.alerts.serializers import RaceAlertSerializer
-from moneyflow.alerts.store import find_alerts, read_record
+from moneyflow.alerts.store import read_record
 from moneyflow.history.columns import PoolType, read_history
 from moneyflow.live.views import live_body
 from raceday import clock
+from raceday.feed.records import RaceStatus
 from raceday.pages.look import render_page
 from raceday.pages.page import PAGE, Page
-from raceday.published.resources import Body, resource, shown_many
-from raceday.racing_day import racing_day
+from raceday.published.resources import Body, resource
 from raceday.staff.chart import lay_out
-from races.cadence import STALE
+from races.cadence import FORGOTTEN
 from races.models import Race
 
-MOST_NEXT = 8
+MOST_NEXT = 24  # some of each code, for the filters
+RUNS_NOW = timedelta(hours=1)  # before a start: nothing runs if no race is that near
 MINUTE_SECONDS = 60
 
 
@@ -34,20 +34,25 @@ def page(template: str, **facts: Any) -> bytes:
 
 
 class TodayPage(Page):
-    @resource("card", always=True, **PAGE)
-    def retrieve(self) -> Body:
-        """Show the races that come next, the day's meetings with their races, and where late money was seen."""
+    @resource("card", DayQuery, always=True, **PAGE)
+    def retrieve(self, date: date) -> Body:
+        """Show the races that are next to jump, a day's meetings with their races, and where late money was seen."""
         now = clock.now()
-        day = racing_day(now)
-        races = Race.objects.filter(race_date_nz=day).order_by("race_number")
-        meetings = Meeting.objects.filter(races__race_date_nz=day).distinct().order_by("meeting_name", "meeting_id")
-        coming = Race.objects.live().filter(start_time__gte=now - STALE, start_time__lt=now + timedelta(days=1))
-        alerts = shown_many(RaceAlertSerializer, find_alerts(2, date=day))
+        races = list(Race.objects.filter(race_date_nz=date).select_related("meeting", "result"))
+        coming = Race.objects.filter(status=RaceStatus.OPEN, start_time__gte=now - FORGOTTEN)
+        next_races = list(coming.select_related("meeting")[:MOST_NEXT])
+        alerts = shown_alerts(2, date)
+        alerted = {alert["race_id"] for alert in alerts}
         facts = {
-            "meetings": meetings.prefetch_related(Prefetch("races", races)),
-            "next_races": coming.select_related("meeting")[:MOST_NEXT],
+            "day": day_of(date, now),
+            "rows": rows_of(races, now, alerted),
+            "races": len(races),
+            "to_come": sum(race.status == RaceStatus.OPEN for race in races),
+            "next_races": next_races,
+            "runs_now": bool(next_races) and next_races[0].start_time - now < RUNS_NOW,
             "alerts": alerts,
-            "alerted": {alert["race_id"] for alert in alerts},
+            "alerted": alerted,
+            "countries": settings.COUNTRIES,
         }
         return Body(data=page("today", **facts), keep_seconds=MINUTE_SECONDS)
 
@@ -82,11 +87,11 @@ class RacePage(Page):
 
 
 class LateMoneyPage(Page):
-    @resource("late-money", **PAGE)
-    def list(self) -> Body:
-        """Show the day's alerts, the newest first."""
-        alerts = shown_many(RaceAlertSerializer, find_alerts(1, date=racing_day(clock.now())))
-        return Body(data=page("late_money", alerts=alerts), keep_seconds=MINUTE_SECONDS)
+    @resource("late-money", DayQuery, **PAGE)
+    def list(self, date: date) -> Body:
+        """Show a day's alerts, the newest first, each with its evidence and what came of it."""
+        facts = {"day": day_of(date, clock.now()), "alerts": shown_alerts(1, date), "countries": settings.COUNTRIES}
+        return Body(data=page("late_money", **facts), keep_seconds=MINUTE_SECONDS)
 
     @resource("late-money", **PAGE)
     def record(self) -> Body:

@@ -1,15 +1,23 @@
 """SERVE: what all pages for people share. A page is a resource: published, sent by the lane, the same for everybody."""
 
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, TypedDict
 
 from rest_framework.request import Request
 from rest_framework.viewsets import ViewSet
 
 from raceday.pages.errors import NOTHING, answer_fault, render_error
 from raceday.pages.look import HEADERS
-from raceday.published.resources import Options
 
-PAGE: Options = {
+
+class PageOptions(TypedDict):
+    """The options of `resource` that make a page of it."""
+
+    headers: Mapping[str, str]
+    missing: Callable[[str], object]
+
+
+PAGE: PageOptions = {
     "headers": HEADERS,
     "missing": lambda sentence: render_error(NOTHING._replace(sentence=f"{sentence.capitalize()}.")),
 }

@@ -69,6 +69,7 @@ class Tree:
 
     root: Path
     port: int
+    speed: int = SPEED
     servers: Mapping[str, str] = field(default_factory=dict)
     process: subprocess.Popen[bytes] | None = None
     clocks: list[Clock] = field(default_factory=list)
@@ -108,7 +109,7 @@ class Tree:
                     "--port",
                     str(self.port),
                     "--speed",
-                    str(SPEED),
+                    str(self.speed),
                 ],
                 env={**os.environ, **SETTINGS, **self.servers, "RACEDAY_HOME": str(self.root)},
                 stdout=out,

@@ -5,6 +5,8 @@ from typing import Any
 
 from django import template
 
+from moneyflow.alerts.record import BUDGETS
+
 register = template.Library()
 UNKNOWN = "–"
 # Actual less advertised start of New Zealand races, as published by the feed for earlier years.
@@ -63,6 +65,18 @@ def indicator(points: float | None) -> str:
 def since_start(seconds: int) -> str:
     """Say when something was in relation to the advertised start."""
     return f"{abs(seconds)} s {'before' if seconds < 0 else 'after'} the advertised start"
+
+
+@register.filter
+def since_close(seconds: int) -> str:
+    """Say when something was in relation to the close."""
+    return f"{abs(seconds)} s {'after' if seconds > 0 else 'before'} the close"
+
+
+@register.filter
+def budget(severity: int) -> int:
+    """Return how many alerts of a severity come by chance in a race day."""
+    return BUDGETS[severity]
 
 
 @register.filter

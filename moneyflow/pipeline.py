@@ -168,7 +168,7 @@ def _outdate(
     if written.is_race_changed or is_again:
         versions |= {f"meeting:{snapshot.meeting_id}": None, "card": None}
     if is_again or flow.alerts or flow.outcomes:
-        versions[LATE_MONEY] = None
+        versions |= {LATE_MONEY: None, "card": None}  # what shows the day marks the race
     interval = cadence(
         snapshot.status, snapshot.advertised_start - clock.now(), CadenceSeconds(**settings.CADENCE_SECONDS)
     )

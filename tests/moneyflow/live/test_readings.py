@@ -94,14 +94,14 @@ def test_every_stored_reading_is_told_and_leads_from_any_history_to_the_newest()
     scratched = {
         "runners": [runner(1, pool_win=2.0, fixed_win=2.5), {**runner(2, fixed_win=3.0), "is_scratched": True}]
     }
-    unknown = {"runners": [runner(1), runner(2)]}
-    polls: list[tuple[float, dict[str, Any]]] = [
-        *[(900, {}), (1000.55, {}), (1000.55, {}), (1200, scratched), (1300, scratched)],
-        *[(1400, {"tote_pools": []}), (1500, unknown), (1600, {})],
+    options: list[dict[str, Any]] = [
+        *[{}, {}, {}, scratched, scratched],
+        *[{"tote_pools": []}, {"runners": [runner(1), runner(2)]}, {}],
     ]
+    polls = list(zip([900, 1000.55, 1000.55, 1200, 1300, 1400, 1500, 1600], options, strict=True))
     histories = []
-    for place, (dollars, options) in enumerate(polls):
-        poll(dollars, after=5.125 * place - 60, **options)
+    for place, (dollars, data) in enumerate(polls):
+        poll(dollars, after=5.125 * place - 60, **data)
         histories.append(columns(stored()))
     readings = [msgspec.json.decode(event.data) for event in told()]
     assert [reading["timestamp"] for reading in readings] == histories[-1]["timestamps"]

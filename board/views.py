@@ -1,100 +1,89 @@
 """SERVE: the pages as published bodies. Nothing personal is in them, so all people share one body."""
 
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 
-import msgspec
 from django.conf import settings
-from django.db.models import Prefetch
-from django.template.loader import render_to_string
-from rest_framework.request import Request
-from rest_framework.viewsets import ViewSet
+from rest_framework.exceptions import NotFound
 
-from board.money import amounts_of, share_lines, timeline_of
-from meetings.models import Meeting
+from board.alerts import shown_alerts
+from board.days import DayQuery, day_of, rows_of, shortest_cadence
+from board.race import race_facts
 from moneyflow.alerts.record import by_severity
-from moneyflow.alerts.serializers import RaceAlertSerializer
-from moneyflow.alerts.store import find_alerts, read_record
-from moneyflow.history.columns import PoolType, read_history
+from moneyflow.alerts.store import read_record
 from moneyflow.live.views import live_body
 from raceday import clock
-from raceday.published.resources import Body, resource, shown_many
-from raceday.racing_day import NZ, racing_day
-from raceday.staff.chart import lay_out
-from races.cadence import STALE
+from raceday.feed.records import RaceStatus
+from raceday.pages.look import render_page
+from raceday.pages.page import PAGE, Page
+from raceday.published.resources import Body, resource
+from races.cadence import FORGOTTEN
 from races.models import Race
 
-MOST_NEXT = 8
+MOST_NEXT = 24  # some of each code, for the filters
+RUNS_NOW = timedelta(hours=1)  # before a start: nothing runs if no race is that near
 MINUTE_SECONDS = 60
-OWN_ONLY = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' https: data:; base-uri 'none'"
-PAGE = {
-    "Content-Type": "text/html; charset=utf-8",
-    "Content-Security-Policy": (
-        f"{OWN_ONLY}; form-action 'none'; frame-ancestors 'none';"
-        f" connect-src 'self' http://localhost:{settings.STREAM_PORT} http://127.0.0.1:{settings.STREAM_PORT}"
-    ),
-}
-
-
-class Page(ViewSet):
-    """A page; a browser that accepts HTML gets it, and so does everybody else."""
-
-    def perform_content_negotiation(self, request: Request, force: bool = False) -> Any:
-        return super().perform_content_negotiation(request, force=True)
 
 
 def page(template: str, **facts: Any) -> bytes:
-    """Render a page as of now."""
-    now = clock.now()
-    facts |= {"now": now.astimezone(NZ), "stream_port": settings.STREAM_PORT}
-    return render_to_string(f"board/{template}.html", facts).encode()
+    """Render a page of the board as of now; `refresh` says from how many seconds between polls it is to judge ages."""
+    return render_page(f"board/{template}.html", feed_refresh=settings.FEED_REFRESH_SECONDS, **facts)
 
 
 class TodayPage(Page):
-    @resource("card", always=True, headers=PAGE)
-    def retrieve(self) -> Body:
-        """Show the races that come next, the day's meetings with their races, and where late money was seen."""
+    @resource("card", DayQuery, always=True, **PAGE)
+    def retrieve(self, date: date) -> Body:
+        """Show the races that are next to jump, a day's meetings with their races, and where late money was seen."""
         now = clock.now()
-        day = racing_day(now)
-        races = Race.objects.filter(race_date_nz=day).order_by("race_number")
-        meetings = Meeting.objects.filter(races__race_date_nz=day).distinct().order_by("meeting_name", "meeting_id")
-        coming = Race.objects.live().filter(start_time__gte=now - STALE, start_time__lt=now + timedelta(days=1))
-        alerts = shown_many(RaceAlertSerializer, find_alerts(2, date=day))
+        races = list(Race.objects.filter(race_date_nz=date).select_related("meeting", "result"))
+        coming = Race.objects.filter(status=RaceStatus.OPEN, start_time__gte=now - FORGOTTEN)
+        next_races = list(coming.select_related("meeting")[:MOST_NEXT])
+        alerts = shown_alerts(2, date)
+        alerted = {alert["race_id"] for alert in alerts}
         facts = {
-            "meetings": meetings.prefetch_related(Prefetch("races", races)),
-            "next_races": coming.select_related("meeting")[:MOST_NEXT],
+            "day": day_of(date, now),
+            "rows": rows_of(races, now, alerted),
+            "races": len(races),
+            "to_come": sum(race.status == RaceStatus.OPEN for race in races),
+            "next_races": next_races,
+            "runs_now": bool(next_races) and next_races[0].start_time - now < RUNS_NOW,
             "alerts": alerts,
-            "alerted": {alert["race_id"] for alert in alerts},
+            "alerted": alerted,
+            "countries": settings.COUNTRIES,
         }
-        return Body(data=page("today", **facts), keep_seconds=MINUTE_SECONDS)
+        return Body(data=page("today", refresh=shortest_cadence(now), **facts), keep_seconds=MINUTE_SECONDS)
+
+
+class WelcomePage(Page):
+    @resource("card", **PAGE)
+    def retrieve(self) -> Body:
+        """Say in the demo what is shown, what is invented, and where the rest is; elsewhere it does not exist."""
+        if not settings.DEMO:
+            raise NotFound("there is no page at this address")
+        next_race = Race.objects.live().filter(start_time__gte=clock.now()).select_related("meeting").first()
+        content = page("welcome", next_race=next_race, speed=clock.CLOCK.speed)
+        return Body(data=content, keep_seconds=MINUTE_SECONDS)
 
 
 class RacePage(Page):
-    @resource("race:{race_id}", headers=PAGE)
+    @resource("race:{race_id}", **PAGE)
     def retrieve(self, race_id: str) -> Body:
         """Show a race: its clock, how old the figures are, late money, runners, pools, timeline and result."""
         body = live_body(race_id)
         live: Any = body.data
-        start = Race.objects.values_list("start_time", flat=True).get(pk=race_id)
-        written = read_history(race_id, start, pool_type=PoolType.WIN)
-        history = msgspec.json.decode(msgspec.json.encode(written))  # its columns are JSON already
-        runners = amounts_of(live["entrants"], history, live["alerts"])
-        content = page(
-            "race",
-            **{"live": live, "start": start, "runners": runners, "timeline": timeline_of(runners, history, start)},
-            chart=lay_out(share_lines(runners, history), mark=start),
-        )
+        content = page("race", refresh=live["freshness"]["refresh_seconds"], **race_facts(race_id, live))
         return Body(data=content, keep_seconds=body.keep_seconds, mark=body.mark, status=body.status)
 
 
 class LateMoneyPage(Page):
-    @resource("late-money", headers=PAGE)
-    def list(self) -> Body:
-        """Show the day's alerts, the newest first."""
-        alerts = shown_many(RaceAlertSerializer, find_alerts(1, date=racing_day(clock.now())))
-        return Body(data=page("late_money", alerts=alerts), keep_seconds=MINUTE_SECONDS)
+    @resource("late-money", DayQuery, **PAGE)
+    def list(self, date: date) -> Body:
+        """Show a day's alerts, the newest first, each with its evidence and what came of it."""
+        now = clock.now()
+        facts = {"day": day_of(date, now), "alerts": shown_alerts(1, date), "countries": settings.COUNTRIES}
+        return Body(data=page("late_money", refresh=shortest_cadence(now), **facts), keep_seconds=MINUTE_SECONDS)
 
-    @resource("late-money", headers=PAGE)
+    @resource("late-money", **PAGE)
     def record(self) -> Body:
         """Show how often alerts were right."""
         return Body(data=page("record", buckets=by_severity(read_record())), keep_seconds=MINUTE_SECONDS)

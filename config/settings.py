@@ -86,6 +86,7 @@ RATE_LIMIT_TRUSTED: list[str] = env.list("RATE_LIMIT_TRUSTED", [], validate=are_
 IS_PRIVATE = {"localhost", "127.0.0.1", "[::1]", "::1"}.issuperset(ALLOWED_HOSTS)
 WEB_PORT: int = env.int("WEB_PORT", 8000, validate=Range(1, 65535))  # `./run` sets both
 STREAM_PORT: int = env.int("STREAM_PORT", 8001, validate=Range(1, 65535))
+DEMO: bool = env.bool("DEMO", False)  # `./run demo` sets it
 STREAMS_PER_CLIENT: int = env.int("STREAMS_PER_CLIENT", 20, validate=Range(0, 100_000))  # 0: no limit
 STREAMS_MAX: int = env.int("STREAMS_MAX", 10_000, validate=Range(1, 100_000))
 # Alerts go to https addresses on the public internet only, unless this is set.
@@ -158,7 +159,7 @@ MIDDLEWARE = [
     "django_prometheus.middleware.PrometheusBeforeMiddleware",
     "raceday.api.cors.cors",
     "django.middleware.security.SecurityMiddleware",
-    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "raceday.api.static_files.CompressedFiles",
     "django.middleware.gzip.GZipMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -314,7 +315,7 @@ SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"
 SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
-CSRF_FAILURE_VIEW = "raceday.staff.error_pages.csrf_failure"
+CSRF_FAILURE_VIEW = "raceday.pages.errors.csrf_failure"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT = HTTPS
 SECURE_HSTS_SECONDS = 31_536_000 if HTTPS else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = HTTPS

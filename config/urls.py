@@ -19,7 +19,7 @@ urlpatterns = [
     path("", include("moneyflow.urls")),
     path("", include("raceday.streams.urls")),
 ]
-handler400 = "raceday.staff.error_pages.bad_request"
-handler403 = "raceday.staff.error_pages.permission_denied"
-handler404 = "raceday.staff.error_pages.page_not_found"
-handler500 = "raceday.staff.error_pages.server_error"
+handler400 = "raceday.pages.errors.bad_request"
+handler403 = "raceday.pages.errors.permission_denied"
+handler404 = "raceday.pages.errors.page_not_found"
+handler500 = "raceday.pages.errors.server_error"

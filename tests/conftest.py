@@ -22,8 +22,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Long tests begin early, so that none of several processes is left alone with one at the end.
 
     pytest-django puts those that roll back before those that commit, and both before the others; that comes after.
+    Those in a browser come last: Playwright leaves an event loop running in the thread of the tests.
     """
-    items.sort(key=lambda item: item.path.name not in LONGEST)
+    items.sort(key=lambda item: (item.path.parent.name == "browser", item.path.name not in LONGEST))
 
 
 @pytest.fixture(autouse=True)

@@ -5,6 +5,8 @@ from typing import Any
 
 from django import template
 
+from moneyflow.alerts.record import BUDGETS
+
 register = template.Library()
 UNKNOWN = "–"
 # Actual less advertised start of New Zealand races, as published by the feed for earlier years.
@@ -37,8 +39,14 @@ def percent(share: Any) -> str:
 
 @register.filter
 def odds(price: Any) -> str:
-    """Write odds with two decimals."""
-    return UNKNOWN if price is None else f"{float(price):.2f}"
+    """Write odds with two decimals, and from 100 on with none.
+
+    >>> odds(8.5), odds(408.7), odds(None)
+    ('8.50', '408', '–')
+    """
+    if price is None:
+        return UNKNOWN
+    return f"{float(price):.2f}" if price < 100 else str(int(price))
 
 
 @register.filter
@@ -57,6 +65,18 @@ def indicator(points: float | None) -> str:
 def since_start(seconds: int) -> str:
     """Say when something was in relation to the advertised start."""
     return f"{abs(seconds)} s {'before' if seconds < 0 else 'after'} the advertised start"
+
+
+@register.filter
+def since_close(seconds: int) -> str:
+    """Say when something was in relation to the close."""
+    return f"{abs(seconds)} s {'after' if seconds > 0 else 'before'} the close"
+
+
+@register.filter
+def budget(severity: int) -> int:
+    """Return how many alerts of a severity come by chance in a race day."""
+    return BUDGETS[severity]
 
 
 @register.filter
@@ -97,7 +117,7 @@ def to_start(start: datetime, now: datetime) -> str:
 @register.filter
 def age(text: str | None, now: datetime) -> str:
     """Write how long ago an instant was, as the API writes it."""
-    return "never" if text is None else f"{max(0, (now - datetime.fromisoformat(text)).total_seconds()):.0f} s ago"
+    return "never" if not text else f"{max(0, (now - datetime.fromisoformat(text)).total_seconds()):.0f} s ago"
 
 
 @register.filter

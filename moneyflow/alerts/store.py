@@ -24,6 +24,7 @@ BESIDE = {
     "race_name": F("race__name"),
     "race_number": F("race__race_number"),
     "start_time": F("race__start_time"),
+    "actual_start": F("race__actual_start"),
     "meeting_id": F("race__meeting_id"),
     "meeting_name": F("race__meeting__meeting_name"),
     "country": F("race__meeting__country"),

@@ -63,6 +63,11 @@ def ordinary(**_query: Any) -> Scope:
     return Scope.ORDINARY
 
 
+def error_content(sentence: str) -> object:
+    """Return the API's content of an error."""
+    return {"error": sentence}
+
+
 class Options(TypedDict, total=False):
     """Optional arguments of `resource`.
 
@@ -74,6 +79,7 @@ class Options(TypedDict, total=False):
     is_instant: no process keeps it in memory.
     is_far: it may be read from a replica.
     headers: what its responses carry beside the usual; its Content-Type, if it is not JSON.
+    missing: returns the content of a 404 from its sentence.
     """
 
     cost: Callable[..., Scope]
@@ -83,6 +89,7 @@ class Options(TypedDict, total=False):
     is_instant: bool
     is_far: bool
     headers: Mapping[str, str]
+    missing: Callable[[str], object]
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +106,7 @@ class Resource:
     is_instant: bool = False
     is_far: bool = False
     headers: Mapping[str, str] = field(default_factory=lambda: JSON)
+    missing: Callable[[str], object] = error_content
 
 
 class ResourceRequest(NamedTuple):
@@ -266,7 +274,7 @@ def make(asked: ResourceRequest) -> Body:
     try:
         return asked.resource.body(None, **asked.query)
     except NotFound as fault:
-        return Body(data={"error": str(fault.detail)}, status=404)
+        return Body(data=asked.resource.missing(str(fault.detail)), status=404)
 
 
 # ── Answering from the database ─────────────────────────────────────────────────────────────────
@@ -309,12 +317,16 @@ def _renewed(mark: Mark | None) -> Mark | None:
     return mark and mark._replace(fresh_until=mark.fresh_until and time.time() + clock.real_seconds(LIVE_SECONDS))
 
 
-def mark_of(polled_at: datetime, *, keep_seconds: float) -> Mark:
-    """Mark a race as polled then, its bodies fresh for `keep_seconds` from now on; 0: for ever."""
+def mark_of(polled_at: datetime, *, keep_seconds: float, generated_at: datetime | None = None) -> Mark:
+    """Mark a race as polled then, its bodies fresh for `keep_seconds` from now on; 0: for ever.
+
+    generated_at: the feed's own stamp; None: not known here.
+    """
     until = time.time() + max(LEAST_SECONDS, clock.real_seconds(keep_seconds)) if keep_seconds else 0.0
     # The instant of Raceday's clock, as a second of the machine's clock.
     epoch = time.time() - clock.real_seconds((clock.now() - polled_at).total_seconds())
-    return Mark(nz_iso(polled_at), round(epoch, 3), round(until, 3))
+    stamp = nz_iso(generated_at) if generated_at else ""
+    return Mark(nz_iso(polled_at), round(epoch, 3), round(until, 3), stamp)
 
 
 def age(epoch: float) -> str:

@@ -23,7 +23,7 @@ def start_simulator(tree: ProcessTree, root: Path, *, env: Mapping[str, str], sp
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    told = {"RACEDAY_CLOCK": clock.encode(), "NZTAB_API_URL": f"http://127.0.0.1:{port}/affiliates/v1"}
+    told = {"RACEDAY_CLOCK": clock.encode(), "NZTAB_API_URL": f"http://127.0.0.1:{port}/affiliates/v1", "DEMO": "true"}
     told |= {"CORS_ALLOWED_ORIGINS": env.get("CORS_ALLOWED_ORIGINS") or OWN_PAGES} | limits_at(speed, env)
     argv = [sys.executable, "-m", "raceday.simulator", "--port", str(port)]
     argv += ["--seed", SIMULATOR_SEED, "--season", str(season_file(root))]

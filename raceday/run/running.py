@@ -13,7 +13,7 @@ from raceday.processes import is_running
 from raceday.run.postgres import postgres_install
 from raceday.run.process import ORPHAN_SECONDS, StartError, pause
 
-SHARED = ("RACEDAY_CLOCK", "NZTAB_API_URL")  # what `./run manage` takes over from the tree that is up
+SHARED = ("RACEDAY_CLOCK", "NZTAB_API_URL", "DEMO")  # what `./run manage` takes over from the tree that is up
 START_SECONDS = 20.0
 
 

@@ -172,7 +172,7 @@ def start_programs(tree: ProcessTree, env: Mapping[str, str], *, logs: Path | No
                 tree.start(program(name, "manage.py", "qcluster"))
         (say if line.startswith(FAILURE_MARK) else progress)(line)
     await_web(tree, port)
-    show(port, login=login, root=Path(env["RACEDAY_HOME"]), logs=logs)
+    show(port, login=login, root=Path(env["RACEDAY_HOME"]), logs=logs, page="welcome" if "DEMO" in env else "")
 
 
 def follow(tree: ProcessTree, program: Program) -> Iterator[str]:
@@ -230,11 +230,11 @@ def progress(text: str) -> None:
     sys.stdout.flush()
 
 
-def show(port: int, *, login: str, root: Path, logs: Path | None) -> None:
+def show(port: int, *, login: str, root: Path, logs: Path | None, page: str) -> None:
     """Print what is where."""
     web = f"http://127.0.0.1:{port}"
     rows = {
-        "page": f"{web}/",
+        "page": f"{web}/{page}",
         "API": f"{web}/api/",
         "API docs": f"{web}/api/docs",
         "streams": f"http://127.0.0.1:{port + 1}/api/stream, or {web}/api/stream, which leads there",

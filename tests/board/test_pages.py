@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from django.test import Client
 from django.urls import reverse
+from pytest_django import Settings
 
 from board.templatetags import board
 from raceday import clock
@@ -71,6 +72,21 @@ def test_late_money_and_its_record_have_pages(client: Client, race: Any) -> None
     make_alert(race.entrants.first(), severity=1)
     assert "▲</span> 1 Horse 1" in shown(client, "/late-money")
     assert "about 4 false alerts a day" in shown(client, "/record")
+
+
+def test_the_demo_says_what_is_invented(client: Client, race: Any, settings: Settings) -> None:
+    settings.DEMO = True
+    page = shown(client, "/welcome")
+    assert "in this demo is invented" in page
+    assert 'href="/races/r1"' in page
+    assert page.count('href="/welcome"') == shown(client, "/").count('href="/welcome"') == 1
+
+
+def test_outside_the_demo_there_is_no_welcome(client: Client) -> None:
+    answer = client.get("/welcome")
+    assert answer.status_code == 404
+    assert "There is no page at this address." in answer.content.decode()
+    assert "/welcome" not in shown(client, "/")
 
 
 def test_a_page_is_a_stored_response_that_a_commit_outdates(client: Client, race: Any) -> None:

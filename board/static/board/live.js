@@ -1,170 +1,67 @@
 // Keeps a page live. The page itself is the newest state: an event of the stream says that it changed, the page is
 // fetched again, and the parts that differ take the place of the old ones. Clocks and ages run on the server's time.
 
+import { keepAlive, showAges } from "./freshness.js";
+import { merge, write } from "./merge.js";
+import { sound, soundState, toggleSound } from "./sound.js";
+import { clock, follow } from "./stream.js";
+import { clockTime, countdown } from "./words.js";
+
 const page = document.body.dataset;
-const STREAM_SILENT_MS = 25_000; // the stream pings every 5 s
 const TOGETHER_MS = 150; // events of one poll come together
-const server = { offset: Number(page.now) * 1000 - Date.now(), speed: 1, at: Date.now() };
-const state = { isLive: false, heardAt: 0, polled: page.polled, generated: page.generated };
-let source, refreshing, sound;
-
-const now = () => Date.now() + server.offset + (server.speed - 1) * (Date.now() - server.at);
-
-function setClock(ping) {
-  Object.assign(server, { offset: ping.now - Date.now(), speed: ping.speed, at: Date.now() });
-}
-
-// ── What moves by itself ──
-export function countdown(seconds) {
-  const total = Math.abs(Math.round(seconds));
-  const [hours, minutes, rest] = [Math.floor(total / 3600), Math.floor((total % 3600) / 60), total % 60];
-  const two = (number) => String(number).padStart(2, "0");
-  return (Math.round(seconds) < 0 ? "−" : "+") + (hours ? `${hours}:${two(minutes)}` : minutes) + `:${two(rest)}`;
-}
-
-function write(element, text) {
-  if (element && element.textContent !== text) element.textContent = text;
-}
+const AGAIN_MS = 2000;
+const PATIENCE_MS = 10_000;
+const seen = { polled: null, generated: null, isBehind: false };
+let refreshing;
 
 function tick() {
-  for (const clock of document.querySelectorAll(".countdown[data-status=Open]"))
-    write(clock, countdown(now() / 1000 - Number(clock.dataset.start)));
-  write(document.getElementById("clock"), new Intl.DateTimeFormat("en-NZ", { timeStyle: "medium", hour12: false, timeZone: "Pacific/Auckland" }).format(now()) + " NZ");
-  const ages = { polled: age(state.polled), generated: age(state.generated) };
-  for (const [name, seconds] of Object.entries(ages))
-    if (seconds !== null) write(document.querySelector(`[data-age=${name}]`), `${Math.max(0, Math.round(seconds))} s ago`);
-  judge(ages.polled);
-  write(document.getElementById("sound"), sound ? "on" : "off");
-  document.title = title();
+  for (const element of document.querySelectorAll(".countdown[data-status=Open]"))
+    write(element, countdown(clock.now() / 1000 - Number(element.dataset.start)));
+  write(document.getElementById("clock"), `${clockTime(clock.now())} NZ`);
+  showAges({ ...seen, cadence: Number(page.refresh) || null, feedRefresh: Number(page.feedRefresh) });
+  write(document.getElementById("sound"), soundState());
   keepAlive();
 }
 
-const age = (text) => (text ? (now() - Date.parse(text)) / 1000 : null);
-
-function title() {
-  const clock = document.querySelector(".clock .countdown[data-status=Open]");
-  const name = document.title.replace(/^[−+][\d:]+ /, "");
-  return clock ? `${clock.textContent} ${name}` : name;
+function hear(kind, data) {
+  if (kind === "ping") return hearPing(data);
+  if (kind === "alert") sound("alert");
+  refreshIn(TOGETHER_MS);
 }
 
-// Restart the animation whose end would say that this page has stopped.
-function keepAlive() {
-  for (const animation of document.querySelector(".stopped").getAnimations()) animation.currentTime = 0;
+function hearPing({ newest }) {
+  seen.polled = newest?.polled_at ?? null;
+  seen.generated = newest?.generated_at ?? null;
 }
 
-// ── What is honest ──
-function judge(polledSeconds) {
-  const cadence = Number(page.refresh);
-  const isLate = Boolean(cadence) && polledSeconds > 2 * cadence;
-  const isSilent = Date.now() - state.heardAt > STREAM_SILENT_MS;
-  if (isSilent && state.isLive) connect();
-  const stream = document.getElementById("stream");
-  write(stream, isSilent ? "STALE" : "live");
-  stream.classList.toggle("live", !isSilent);
-  document.body.classList.toggle("stale", isLate || isSilent);
-  const warning = document.getElementById("warning");
-  const words = isSilent
-    ? "STALE: the stream is cut. The figures are not renewed."
-    : isLate ? `STALE: this race was last polled ${Math.round(polledSeconds)} s ago.` : "";
-  write(warning, words);
-  warning.hidden = !words;
-}
-
-// ── The stream ──
-function connect() {
-  source?.close();
-  state.isLive = true;
-  state.heardAt = Date.now();
-  const query = page.race ? `race_id=${encodeURIComponent(page.race)}&topics=pool,odds,status,alert,ping` : `topics=${page.topics},ping`;
-  source = new EventSource(`//${location.hostname}:${page.streamPort}/api/stream?${query}`);
-  for (const kind of ["snapshot", "pool", "odds", "status", "alert", "resync", "ping"])
-    source.addEventListener(kind, (event) => hear(kind, event.data));
-}
-
-function hear(kind, text) {
-  state.heardAt = Date.now();
-  const data = JSON.parse(text);
-  if (kind === "ping") {
-    setClock(data);
-    state.polled = data.polled[page.race] ?? state.polled;
-    return;
-  }
-  if (kind === "alert") beep();
+function refreshIn(milliseconds) {
   clearTimeout(refreshing);
-  refreshing = setTimeout(refresh, TOGETHER_MS);
+  refreshing = setTimeout(refresh, milliseconds);
 }
 
-// ── The newest state ──
 async function refresh() {
-  const response = await fetch(location.href, { headers: { Accept: "text/html" } });
-  if (!response.ok) return;
-  const fresh = new DOMParser().parseFromString(await response.text(), "text/html");
+  const options = { headers: { Accept: "text/html" }, signal: AbortSignal.timeout(PATIENCE_MS) };
+  const text = await fetch(location.href, options).then((response) => (response.ok ? response.text() : null)).catch(() => null);
+  seen.isBehind = text === null;
+  if (seen.isBehind) return refreshIn(AGAIN_MS);
+  const fresh = new DOMParser().parseFromString(text, "text/html");
   merge(document.querySelector("main"), fresh.querySelector("main"));
   Object.assign(page, fresh.body.dataset);
-  if (page.polled > (state.polled ?? "")) state.polled = page.polled;
-  state.generated = page.generated;
   tick();
 }
 
-// Change an element into a fresh one where they differ, so that focus and scroll positions stay. Where their children
-// are not the same kinds in the same order, it is replaced whole.
-export function merge(old, fresh) {
-  const [before, after] = [[...old.childNodes], [...fresh.childNodes]];
-  const isAlike = before.length === after.length && before.every((node, place) => node.nodeName === after[place].nodeName);
-  if (!isAlike) return old.replaceWith(fresh);
-  for (const attribute of fresh.attributes ?? []) if (old.getAttribute(attribute.name) !== attribute.value) old.setAttribute(attribute.name, attribute.value);
-  before.forEach((node, place) => {
-    const newer = after[place];
-    if (node.isEqualNode(newer)) return;
-    if (node.nodeType === Node.ELEMENT_NODE) return merge(node, newer);
-    node.data = newer.data;
-    flash(old.closest("td"));
-  });
-}
-
-function flash(cell) {
-  if (!cell) return;
-  cell.classList.remove("changed");
-  requestAnimationFrame(() => cell.classList.add("changed"));
-}
-
-// ── Sound and keys ──
-function beep() {
-  if (!sound || sound.state !== "running") return;
-  const tone = sound.createOscillator();
-  tone.connect(sound.destination);
-  tone.frequency.value = 880;
-  tone.start();
-  tone.stop(sound.currentTime + 0.2);
-}
-
-async function toggleSound() {
-  const before = sound;
-  sound = before ? undefined : new AudioContext();
-  await before?.close();
-  beep();
-}
-
-const go = (race) => race && location.assign(`/races/${race}`);
 const KEYS = {
-  n: () => go(page.scheduled),
-  ArrowLeft: () => go(page.previous),
-  ArrowRight: () => go(page.next),
-  m: toggleSound,
+  n: () => page.scheduled && location.assign(`/races/${page.scheduled}`),
+  m: () => toggleSound().then(tick),
 };
 
 addEventListener("keydown", (event) => {
   const isTyping = /^(INPUT|TEXTAREA|SELECT)$/.test(event.target.nodeName) || event.target.isContentEditable;
-  const isScrolling = event.key.startsWith("Arrow") && event.target.closest?.(".wide, .card[tabindex]");
-  if (!isTyping && !isScrolling && !event.ctrlKey && !event.metaKey && !event.altKey) KEYS[event.key]?.();
+  if (!isTyping && !event.ctrlKey && !event.metaKey && !event.altKey) KEYS[event.key]?.();
 });
-document.addEventListener("visibilitychange", () => {
-  if (document.visibilityState !== "visible") return;
-  connect();
-  refresh();
-});
+document.addEventListener("visibilitychange", () => document.visibilityState === "visible" && refresh());
 
 document.body.classList.add("scripted");
-connect();
+follow(`topics=${page.topics}`, hear);
 tick();
 setInterval(tick, 250);

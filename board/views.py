@@ -10,8 +10,7 @@ from rest_framework.exceptions import NotFound
 from board.alerts import shown_alerts
 from board.days import DayQuery, day_of, rows_of
 from board.money import amounts_of, share_lines, timeline_of
-from moneyflow.alerts.record import by_severity
-from moneyflow.alerts.store import read_record
+from board.record import own_record, simulated_record
 from moneyflow.history.columns import PoolType, read_history
 from moneyflow.live.views import live_body
 from raceday import clock
@@ -96,4 +95,4 @@ class LateMoneyPage(Page):
     @resource("late-money", **PAGE)
     def record(self) -> Body:
         """Show how often alerts were right."""
-        return Body(data=page("record", buckets=by_severity(read_record())), keep_seconds=MINUTE_SECONDS)
+        return Body(data=page("record", own=own_record(), simulated=simulated_record()), keep_seconds=MINUTE_SECONDS)

@@ -121,6 +121,18 @@ def usual_close(race_type: str) -> str:
 
 
 @register.filter
+def part(share: Any) -> str:
+    """Write a share with its interval, in percent."""
+    return UNKNOWN if share is None else f"{share.value:.0%} ({share.low:.0%} to {share.high:.0%})"
+
+
+@register.filter
+def rate(found: Any) -> str:
+    """Write a number a day with its interval."""
+    return UNKNOWN if found is None else f"{found.ratio:.1f} ({found.low:.1f} to {found.high:.1f})"
+
+
+@register.filter
 def ratio(found: Any) -> str:
     """Write a ratio with its interval."""
     return UNKNOWN if found is None else f"{found.ratio:.2f} ({found.low:.2f} to {found.high:.2f})"

@@ -62,7 +62,7 @@ def test_a_cell_has_the_result_and_late_money() -> None:
 
 
 def test_dead_heats_share_a_place() -> None:
-    placings = [
+    placings: list[dict[str, Any]] = [
         {"position": 1, "runner_number": 4},
         {"position": 1, "runner_number": 7},
         {"position": 3, "runner_number": 2},

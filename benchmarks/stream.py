@@ -1,4 +1,4 @@
-"""Live streams: the time of an event from the log to a thousand subscribers, and the memory of ten thousand."""
+"""Live streams: the time of an event from the log to a thousand subscribers, the memory of ten thousand, boards."""
 
 import os
 import resource
@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 
 import msgspec
@@ -18,6 +18,7 @@ import psutil  # type: ignore[import-untyped]
 from benchmarks.figures import BenchmarkError, Figure, percentile
 from benchmarks.load import free_port
 from moneyflow.live.examples import LIVE
+from moneyflow.live.readings import COLUMNS
 from raceday import valkey
 from raceday.processes import die_with_parent
 from raceday.published import events, shelf
@@ -29,8 +30,14 @@ MANY = 10_000
 SPARE_FILES = 200
 MARK_MS = 150
 START_SECONDS = 15.0
-NEWS = {"race_id": examples.IDS["race_id"], "polled_at": examples.POLLED, "pools": examples.POOLS}
+NEWS = {"race_id": examples.IDS["race_id"], "polled_at": examples.POLLED}
+POOLS = {"pools": examples.POOLS}
 STAMP = b'"told_at":'
+BOARDS, BOARD_RACES, BOARD_SECONDS = 1000, 5, 30
+BOARD_MARK_US = 40
+BOARD_TOPICS = "topics=pool,odds,status,alert,flow,ping"
+POLL_SECONDS, BODIES_SECONDS = 5.0, 0.05  # the cadence before the close; bodies are made after the commit
+RUNNERS = 14
 
 
 def measure(rounds: int | None) -> list[Figure]:
@@ -58,18 +65,54 @@ def measure(rounds: int | None) -> list[Figure]:
         Figure(name="stream.held", what="streams open in one process", figure=MANY, unit="streams", at_least=MANY),
         Figure(name="stream.weight", what=f"memory a stream, of {MANY}", figure=weight_kb, unit="kB"),
         Figure(name="stream.burst", what=f"an event to each of {MANY}, the last", figure=burst_ms, unit="ms"),
+        measure_boards(rounds or BOARD_SECONDS),
     ]
+
+
+def measure_boards(seconds: int) -> Figure:
+    """Measure what a board costs the streams' process: all topics, readings and pings of a race before its close.
+
+    Each race is polled every five seconds and each poll changes it: a reading at once, the deltas with the bodies.
+    """
+    tell_bodies()
+    with streams_process() as (process, port):
+        boards = Readers(port, BOARDS, races=BOARD_RACES, topics=BOARD_TOPICS)
+        list(boards.delays_ms(POLL_SECONDS))  # after the snapshots and first pings
+        began = sum(process.cpu_times()[:2])
+        events = 0
+        for race in range(seconds * BOARD_RACES // round(POLL_SECONDS)):
+            _tell_poll(race % BOARD_RACES)
+            events += len(list(boards.delays_ms(POLL_SECONDS / BOARD_RACES - BODIES_SECONDS)))
+        cpu_us = (sum(process.cpu_times()[:2]) - began) / seconds / BOARDS * 1e6
+        boards.close()
+    if not events:
+        raise BenchmarkError("No board was told anything.")
+    what = f"a board a second, in the streams' process, of {BOARDS} at {BOARD_RACES} races"
+    return Figure(name="stream.board", what=what, figure=cpu_us, unit="µs", at_most=BOARD_MARK_US)
+
+
+def _tell_poll(race: int) -> None:
+    _log(
+        race,
+        "flow",
+        {"timestamp": 0, "entrant_ids": [NEWS["race_id"]] * RUNNERS, **dict.fromkeys(COLUMNS, [27.31] * RUNNERS)},
+    )
+    time.sleep(BODIES_SECONDS)
+    holds = [{"entrant_id": NEWS["race_id"], "hold_percentage": 18.5}] * RUNNERS
+    odds = [{"entrant_id": NEWS["race_id"], "fixed_win_odds": 4.2, "pool_win_odds": 3.1}] * RUNNERS
+    _log(race, "pool", {**POOLS, "entrants": holds})
+    _log(race, "odds", {"entrants": odds})
 
 
 class Readers:
     """Many clients in one process; each has its first body when this is made."""
 
-    def __init__(self, port: int, count: int) -> None:
+    def __init__(self, port: int, count: int, *, races: int = RACES, topics: str = "") -> None:
         self.selector = selectors.DefaultSelector()
         for number in range(count):
             client = socket.create_connection(("127.0.0.1", port))
-            query = f"GET /api/stream?race_id=bench-{number % RACES} HTTP/1.1\r\nHost: localhost\r\n\r\n"
-            client.sendall(query.encode())
+            query = f"race_id=bench-{number % races}&{topics}".rstrip("&")
+            client.sendall(f"GET /api/stream?{query} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
             client.setblocking(False)
             self.selector.register(client, selectors.EVENT_READ)
         missing = {key.fd for key in self.selector.get_map().values()}
@@ -127,8 +170,12 @@ def _tell_all(readers: Readers) -> float:
 
 
 def tell(race: int) -> None:
-    data = msgspec.json.encode(NEWS | {"told_at": time.time()})
-    entry = {"race": f"bench-{race}", "meeting": "bench", "kind": "pool", "data": data}
+    _log(race, "pool", POOLS)
+
+
+def _log(race: int, kind: str, data: Mapping[str, object]) -> None:
+    written = msgspec.json.encode({**NEWS, **data, "told_at": time.time()})
+    entry = {"race": f"bench-{race}", "meeting": "bench", "kind": kind, "data": written}
     valkey.client().xadd(valkey.key(events.LOG), entry, maxlen=events.MOST_EVENTS)
 
 
@@ -136,7 +183,8 @@ def tell_bodies() -> None:
     body = {**LIVE, "entrants": [examples.ENTRANT] * 14}
     for race in range(RACES):
         told = b"v1\n" + zlib.compress(msgspec.json.encode(body))
-        valkey.client().hset(shelf.name_of(f"race:bench-{race}"), "told", told)
+        mark = shelf.write_mark(shelf.Mark(examples.POLLED, time.time(), 0.0, examples.POLLED))
+        valkey.client().hset(shelf.name_of(f"race:bench-{race}"), mapping={"told": told, "mark": mark})
 
 
 @contextmanager

@@ -1,37 +1,57 @@
-"""What a race's page shows of the money on each runner: in the pool, lately, and in columns of time. PURE."""
+"""What a race's page shows of the money on each runner: in the pool, lately, and in columns of time. PURE.
+
+`board/static/board/money.js` reckons the same in the browser; tests/board/vectors holds the two together.
+A history has columns: {timestamps[n] in epoch ms, entrants[{entrant_id, and for each of COLUMNS n values}]}.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 from itertools import pairwise
+from math import floor
 from typing import Any
 
 from moneyflow.transform.flow import bucket
 from raceday.staff.chart import Series
 
-LATELY_MS = 60_000
+COLUMNS = ("win_pool_amount", "place_pool_amount", "fixed_win_odds", "pool_win_odds")
+WINDOWS_SECONDS = (15, 30, 60)
+SLACK_MS = 3_000  # a refresh of the feed comes a little early or late
+FINE_MS, COARSE_MS = 20 * 60_000, 5 * 60_000
 SPARK_MS = 15 * 60_000
 SPARK_WIDTH, SPARK_HEIGHT = 70, 20
-COLUMNS = 14  # the newest of the timeline
+LEAST_POINTS = 0.5  # by which a share has risen or fallen
+LEAST_SHORTENING = 1.1  # of a mover's price
+History = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """Cents that came on a runner in the newest seconds, and those that its share before would have brought."""
+
+    seconds: int
+    cents: int | None
+    expected: float | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Runner:
     """A runner of the page. Money in cents, the share in percent of the Win pool; None where the feed does not say.
 
-    lately: what came on it in the last minute of readings; expected: the part of all that came which its share before
-    would have brought. spark: points of a line over a quarter of an hour.
+    opened: its first fixed price in the history. spark: points of a line over a quarter of an hour.
     """
 
     entrant: Mapping[str, Any]
     cents: int | None
     share: float | None
-    lately: int | None
-    expected: float | None
+    seen: Sequence[Seen]
+    opened: float | None
     spark: str
     severity: int
     direction: str
+    is_favourite: bool
+    is_mover: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,52 +70,76 @@ class Timeline:
     rows: Sequence[tuple[Runner, Sequence[Cell]]]
 
 
+def thinned(history: History, start: datetime) -> dict[str, Any]:
+    """Keep all readings of the newest 20 minutes, and before them the last one of each slot of 5 minutes."""
+    times = history["timestamps"]
+    start_ms = _milliseconds(start)
+    last_of = {(start_ms - at) // COARSE_MS: place for place, at in enumerate(times)}
+    fine = (place for place, at in enumerate(times) if at >= times[-1] - FINE_MS)
+    kept = sorted({*last_of.values(), *fine})
+    return {
+        "timestamps": [times[place] for place in kept],
+        "entrants": [
+            {
+                "entrant_id": entrant["entrant_id"],
+                **{name: [entrant[name][place] for place in kept] for name in COLUMNS if entrant[name]},
+            }
+            for entrant in history["entrants"]
+        ],
+    }
+
+
 def amounts_of(
-    entrants: Sequence[Mapping[str, Any]], history: Mapping[str, Any], alerts: Sequence[Mapping[str, Any]]
+    entrants: Sequence[Mapping[str, Any]], history: History, alerts: Sequence[Mapping[str, Any]]
 ) -> list[Runner]:
     """Return the runners in the order of the entrants, from a history as columns."""
-    times, money = columns_of(history, "win_pool_amount")
-    _, shares = columns_of(history, "win_pool_percentage")
-    lately = next((place for place, at in enumerate(times) if at >= times[-1] - LATELY_MS), 0)
-    came = {entrant_id: _came(column, lately) for entrant_id, column in money.items()}
-    total = sum(cents for cents in came.values() if cents is not None)
+    times, money, shares = history["timestamps"], column_of(history, "win_pool_amount"), shares_of(history)
+    opened = {name: next(filter(None, prices), None) for name, prices in column_of(history, "fixed_win_odds").items()}
     worst = {alert["entrant_id"]: alert["severity"] for alert in sorted(alerts, key=lambda alert: alert["severity"])}
+    seen = {seconds: _seen(times, money, shares, seconds) for seconds in WINDOWS_SECONDS}
+    running = [entrant for entrant in entrants if not entrant["is_scratched"]]
+    favourite = _least({entrant["entrant_id"]: entrant["fixed_win_odds"] for entrant in running})
+    mover = _mover(running, opened)
+    minute = _since(times, WINDOWS_SECONDS[-1])
     return [
         Runner(
             entrant=entrant,
-            cents=_last(money.get(entrant["entrant_id"], [])),
-            share=_last(column := shares.get(entrant["entrant_id"], [])),
-            lately=came.get(entrant["entrant_id"]),
-            expected=total * before / 100 if (before := _value(column, lately)) is not None else None,
-            spark=spark_of(times, column),
-            severity=worst.get(entrant["entrant_id"], 0),
-            direction=_direction(column, lately),
+            cents=_last(money.get(name, [])),
+            share=_last(shares.get(name, [])),
+            seen=[seen[seconds].get(name) or Seen(seconds=seconds, cents=None, expected=None) for seconds in seen],
+            opened=opened.get(name),
+            spark=spark_of(times, shares.get(name, [])),
+            severity=worst.get(name, 0),
+            direction=_direction(shares.get(name, []), minute),
+            is_favourite=name == favourite,
+            is_mover=name == mover,
         )
         for entrant in entrants
+        for name in (entrant["entrant_id"],)
     ]
 
 
-def timeline_of(runners: Sequence[Runner], history: Mapping[str, Any], start: datetime) -> Timeline:
-    """Return the money that came on each runner in each of the newest slots of time, as the client app shows it."""
-    times, money = columns_of(history, "win_pool_amount")
-    ends: dict[Decimal, int] = {bucket(round(start.timestamp() - at / 1000)): place for place, at in enumerate(times)}
-    slots = list(ends)[-COLUMNS - 1 :]
-    came = {
-        runner.entrant["entrant_id"]: [
-            _difference(money.get(runner.entrant["entrant_id"], []), ends[before], ends[slot])
-            for before, slot in pairwise(slots)
-        ]
-        for runner in runners
-    }
-    totals = [sum(max(0, cents or 0) for cents in slot) for slot in zip(*came.values(), strict=True)]
-    rows = [(runner, _cells(came[runner.entrant["entrant_id"]], totals)) for runner in runners]
-    return Timeline(slots=slots[1:], rows=rows)
+def timeline_of(runners: Sequence[Runner], history: History, start: datetime) -> Timeline:
+    """Return the money that came on each runner in each slot of time, as the client app shows it.
+
+    The first slot has what was in the pool by then.
+    """
+    times, money = history["timestamps"], column_of(history, "win_pool_amount")
+    ends = {bucket(round(start.timestamp() - at / 1000)): place for place, at in enumerate(times)}
+    rows = []
+    for runner in runners:
+        column = money.get(runner.entrant["entrant_id"], [])
+        rows.append([_value(column, place) for place in ends.values()])
+    came = [[*row[:1], *(_less(after, before) for before, after in pairwise(row))] for row in rows]
+    totals = [sum(max(0, cents or 0) for cents in slot) for slot in zip(*came, strict=True)]
+    cells = [_cells(row, totals) for row in came]
+    return Timeline(slots=list(ends), rows=list(zip(runners, cells, strict=True)))
 
 
-def share_lines(runners: Sequence[Runner], history: Mapping[str, Any]) -> list[Series]:
+def share_lines(runners: Sequence[Runner], history: History) -> list[Series]:
     """Return each runner's share of the Win pool over time, as lines of a chart."""
-    times, shares = columns_of(history, "win_pool_percentage")
-    instants = [datetime.fromtimestamp(at / 1000, UTC) for at in times]
+    shares = shares_of(history)
+    instants = [datetime.fromtimestamp(at / 1000, UTC) for at in history["timestamps"]]
     named = {str(runner.entrant["runner_number"]): shares.get(runner.entrant["entrant_id"], []) for runner in runners}
     return [
         Series(name=name, readings=[pair for pair in zip(instants, column, strict=False) if pair[1] is not None])
@@ -103,39 +147,87 @@ def share_lines(runners: Sequence[Runner], history: Mapping[str, Any]) -> list[S
     ]
 
 
-def columns_of(history: Mapping[str, Any], name: str) -> tuple[list[int], dict[str, list[Any]]]:
-    """Return the instants in epoch milliseconds, and one column of each entrant."""
-    return history["timestamps"], {entrant["entrant_id"]: entrant[name] for entrant in history["entrants"]}
+def column_of(history: History, name: str) -> dict[str, list[Any]]:
+    """Return one column of each entrant that has it."""
+    return {entrant["entrant_id"]: entrant[name] for entrant in history["entrants"] if entrant.get(name)}
+
+
+def shares_of(history: History) -> dict[str, list[float | None]]:
+    """Return each entrant's percentages of the Win pool."""
+    money = column_of(history, "win_pool_amount")
+    totals = [sum(cents or 0 for cents in amounts) for amounts in zip(*money.values(), strict=True)]
+    return {
+        name: [
+            None if cents is None or not total else 100 * cents / total
+            for cents, total in zip(column, totals, strict=True)
+        ]
+        for name, column in money.items()
+    }
 
 
 def spark_of(times: Sequence[int], column: Sequence[float | None]) -> str:
     """Return the points of a small line over the newest quarter of an hour of a column; "" for fewer than two."""
-    if len(times) != len(column):
-        return ""
-    points = [(at, value) for at, value in zip(times, column, strict=True) if value is not None]
+    points = [(at, value) for at, value in zip(times, column, strict=False) if value is not None]
     points = [(at, value) for at, value in points if at >= times[-1] - SPARK_MS]
-    if len(points) < 2 or points[0][0] == points[-1][0]:
+    if len(points) < 2:
         return ""
     low, high = min(value for _, value in points), max(value for _, value in points)
     since, until = points[0][0], points[-1][0]
     return " ".join(
-        f"{(at - since) / (until - since) * (SPARK_WIDTH - 2) + 1:.0f},"
-        f"{SPARK_HEIGHT - 2 - (value - low) / ((high - low) or 1) * (SPARK_HEIGHT - 4):.1f}"
+        f"{_tenths((at - since) / (until - since) * (SPARK_WIDTH - 2) + 1)},"
+        f"{_tenths(SPARK_HEIGHT - 2 - (value - low) / ((high - low) or 1) * (SPARK_HEIGHT - 4))}"
         for at, value in points
     )
 
 
+def _seen(
+    times: Sequence[int], money: Mapping[str, Sequence[Any]], shares: Mapping[str, Sequence[Any]], seconds: int
+) -> dict[str, Seen]:
+    since = _since(times, seconds)
+    came = {name: None if since is None else _less(column[-1], column[since]) for name, column in money.items()}
+    total = sum(cents for cents in came.values() if cents is not None)
+    return {
+        name: Seen(seconds=seconds, cents=cents, expected=_part(total, None if since is None else shares[name][since]))
+        for name, cents in came.items()
+    }
+
+
+def _since(times: Sequence[int], seconds: int) -> int | None:
+    """Return the place of the reading that the newest seconds count from; None if the readings are too far apart."""
+    window = 1000 * seconds
+    found = next((place for place in range(len(times) - 1, -1, -1) if times[-1] - times[place] >= window - SLACK_MS), None)
+    return None if found is None or times[-1] - times[found] > 1.5 * window + SLACK_MS else found
+
+
+def _part(total: int, share: float | None) -> float | None:
+    return None if share is None else total * share / 100
+
+
+def _mover(running: Sequence[Mapping[str, Any]], opened: Mapping[str, float | None]) -> str | None:
+    left = {
+        name: -before / now
+        for entrant in running
+        if (name := entrant["entrant_id"])
+        and (now := entrant["fixed_win_odds"])
+        and (before := opened.get(name))
+        and before / now >= LEAST_SHORTENING
+    }
+    return _least(left)
+
+
+def _least(values: Mapping[str, float | None]) -> str | None:
+    known = {name: value for name, value in values.items() if value}
+    return min(known, key=lambda name: known[name]) if known else None
+
+
 def _cells(came: Sequence[int | None], totals: Sequence[int]) -> list[Cell]:
+    """Return the cells of a row; the first slot's money came over a longer time, so no part rises from it."""
     parts = [
-        None if cents is None or not total else 100 * max(0, cents) / total
-        for cents, total in zip(came, totals, strict=True)
+        None if place == 0 or cents is None or not total else 100 * max(0, cents) / total
+        for place, (cents, total) in enumerate(zip(came, totals, strict=True))
     ]
-    befores = [None, *parts][: len(parts)]
-    rises = [
-        None if after is None or before is None else after - before
-        for before, after in zip(befores, parts, strict=True)
-    ]
-    return [Cell(cents=cents, points=points) for cents, points in zip(came, rises, strict=True)]
+    rises = [None, *(_less(after, before) for before, after in pairwise(parts))]
+    return [Cell(cents=cents, points=points) for cents, points in zip(came, rises, strict=False)]
 
 
 def _value(column: Sequence[Any], place: int) -> Any:
@@ -146,15 +238,19 @@ def _last(column: Sequence[Any]) -> Any:
     return column[-1] if column else None
 
 
-def _difference(column: Sequence[Any], before: int, after: int) -> Any:
-    first, last = _value(column, before), _value(column, max(after, 0))
-    return None if first is None or last is None else last - first
+def _less(after: Any, before: Any) -> Any:
+    return None if after is None or before is None else after - before
 
 
-def _came(column: Sequence[Any], since: int) -> Any:
-    return _difference(column, since, len(column) - 1)
+def _direction(column: Sequence[Any], since: int | None) -> str:
+    moved = _less(column[-1], column[since]) if column and since is not None else None
+    return "" if moved is None or abs(moved) < LEAST_POINTS else "▲" if moved > 0 else "▼"
 
 
-def _direction(column: Sequence[Any], since: int) -> str:
-    moved = _came(column, since)
-    return "" if moved is None or abs(moved) < 0.5 else "▲" if moved > 0 else "▼"
+def _tenths(number: float) -> str:
+    """Write a number with one decimal, as script does."""
+    return f"{floor(number * 10 + 0.5) / 10:.1f}"
+
+
+def _milliseconds(instant: datetime) -> int:
+    return round(instant.timestamp() * 1000)

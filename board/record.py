@@ -12,7 +12,7 @@ from moneyflow.models import LateMoneyCalibration
 
 EDGES = (0, 5, 10, 20, 40)  # of the bins, in percent of the Win pool
 WIDTH, HEIGHT, EDGE = 420, 300, 44
-TICKS = 5
+TICKS = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,22 +3,19 @@
 from datetime import date, timedelta
 from typing import Any
 
-import msgspec
 from django.conf import settings
 from rest_framework.exceptions import NotFound
 
 from board.alerts import shown_alerts
 from board.days import DayQuery, day_of, rows_of
-from board.money import amounts_of, share_lines, timeline_of
+from board.race import race_facts
 from board.record import own_record, simulated_record
-from moneyflow.history.columns import PoolType, read_history
 from moneyflow.live.views import live_body
 from raceday import clock
 from raceday.feed.records import RaceStatus
 from raceday.pages.look import render_page
 from raceday.pages.page import PAGE, Page
 from raceday.published.resources import Body, resource
-from raceday.staff.chart import lay_out
 from races.cadence import FORGOTTEN
 from races.models import Race
 
@@ -73,15 +70,7 @@ class RacePage(Page):
         """Show a race: its clock, how old the figures are, late money, runners, pools, timeline and result."""
         body = live_body(race_id)
         live: Any = body.data
-        start = Race.objects.values_list("start_time", flat=True).get(pk=race_id)
-        written = read_history(race_id, start, pool_type=PoolType.WIN)
-        history = msgspec.json.decode(msgspec.json.encode(written))  # its columns are JSON already
-        runners = amounts_of(live["entrants"], history, live["alerts"])
-        content = page(
-            "race",
-            **{"live": live, "start": start, "runners": runners, "timeline": timeline_of(runners, history, start)},
-            chart=lay_out(share_lines(runners, history), mark=start),
-        )
+        content = page("race", **race_facts(race_id, live))
         return Body(data=content, keep_seconds=body.keep_seconds, mark=body.mark, status=body.status)
 
 

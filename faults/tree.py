@@ -65,22 +65,22 @@ class Cluster:
 
 @dataclass(slots=True, kw_only=True)
 class Tree:
-    """A running demo. `servers` names those of another tree if it has none of its own."""
+    """A running demo. `settings` are its own beside SETTINGS, the servers of another tree among them."""
 
     root: Path
     port: int
     speed: int = SPEED
-    servers: Mapping[str, str] = field(default_factory=dict)
+    settings: Mapping[str, str] = field(default_factory=dict)
     process: subprocess.Popen[bytes] | None = None
     clocks: list[Clock] = field(default_factory=list)
 
     @property
     def database_url(self) -> str:
-        return self.servers.get("DATABASE_URL") or home.database_url(self.root)
+        return self.settings.get("DATABASE_URL") or home.database_url(self.root)
 
     @property
     def redis_url(self) -> str:
-        return self.servers.get("REDIS_URL") or home.redis_url(self.root)
+        return self.settings.get("REDIS_URL") or home.redis_url(self.root)
 
     @property
     def feed(self) -> str:
@@ -111,7 +111,7 @@ class Tree:
                     "--speed",
                     str(self.speed),
                 ],
-                env={**os.environ, **SETTINGS, **self.servers, "RACEDAY_HOME": str(self.root)},
+                env={**os.environ, **SETTINGS, **self.settings, "RACEDAY_HOME": str(self.root)},
                 stdout=out,
                 stderr=subprocess.STDOUT,
                 preexec_fn=die_with_parent(signal.SIGTERM),  # noqa: PLW1509 no thread of ours is in a lock
@@ -229,7 +229,7 @@ def beside(first: Tree, port: int) -> Tree:
     root.mkdir()
     root.chmod(0o711)
     shutil.copy(first.root / "demo.json", root)
-    return Tree(root=root, port=port, servers={"DATABASE_URL": first.database_url, "REDIS_URL": first.redis_url})
+    return Tree(root=root, port=port, settings={"DATABASE_URL": first.database_url, "REDIS_URL": first.redis_url})
 
 
 def await_true(is_so: Callable[[], bool], seconds: float) -> None:

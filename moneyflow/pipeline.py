@@ -12,11 +12,12 @@ from msgspec.structs import replace
 from psycopg.errors import CheckViolation
 from redis.exceptions import ConnectionError as Unreachable
 
-from moneyflow.publishing import announce
+from moneyflow.publishing import announce, reading_news
 from moneyflow.store.partitions import PAST_DAYS
 from moneyflow.store.poll import Written, read_state, write_poll
 from moneyflow.transform.flow import money_flow, own_field
 from moneyflow.transform.late_money import Judge, judge_live, with_late_money
+from moneyflow.transform.records import MoneyFlow
 from raceday import clock, metrics
 from raceday.feed.client import FeedAnswer, FeedError
 from raceday.feed.parse import parse_event
@@ -134,8 +135,7 @@ def _written(
         wrote = time.perf_counter()
         if flow.alerts:
             announce(snapshot.race_id, answer.polled_at)
-        is_late_money = is_again or bool(flow.alerts or flow.outcomes)
-        outdated = _outdate(snapshot, answer, written, is_again=is_again, is_late_money=is_late_money)
+        outdated = _outdate(own, answer, flow, written, is_again=is_again)
         return PollReport(
             race_id=snapshot.race_id,
             outcome=flow.outcome,
@@ -153,9 +153,11 @@ def _written(
 
 
 def _outdate(
-    snapshot: RaceSnapshot, answer: FeedAnswer, written: Written, *, is_again: bool, is_late_money: bool
+    snapshot: RaceSnapshot, answer: FeedAnswer, flow: MoneyFlow, written: Written, *, is_again: bool
 ) -> tuple[str, ...]:
-    """Outdate the bodies that this poll changed and move the race's mark; return the topics to publish.
+    """Outdate the bodies that this poll changed, tell the streams of its reading, and move the race's mark.
+
+    Return the topics to publish.
 
     The version of a race's topic is the instant of its last change. So an unchanged poll notices if an earlier
     publication was lost.
@@ -165,13 +167,14 @@ def _outdate(
     versions: dict[str, str | None] = {race: shelf.version_of(written.changed_at)}
     if written.is_race_changed or is_again:
         versions |= {f"meeting:{snapshot.meeting_id}": None, "card": None}
-    if is_late_money:
+    if is_again or flow.alerts or flow.outcomes:
         versions |= {LATE_MONEY: None, "card": None}  # what shows the day marks the race
     interval = cadence(
         snapshot.status, snapshot.advertised_start - clock.now(), CadenceSeconds(**settings.CADENCE_SECONDS)
     )
-    mark = resources.mark_of(answer.polled_at, keep_seconds=MISSED_POLLS * interval.total_seconds() if interval else 0)
-    if not (changed := shelf.outdate(versions, mark)):
+    keep_seconds = MISSED_POLLS * interval.total_seconds() if interval else 0
+    mark = resources.mark_of(answer.polled_at, keep_seconds=keep_seconds, generated_at=snapshot.generated_at)
+    if not (changed := shelf.outdate(versions, mark, told=reading_news(snapshot, flow, polled_at=answer.polled_at))):
         raise Unreachable("what this poll changed could not be marked as outdated")
     return tuple(topic for topic, is_new in zip(versions, changed, strict=True) if is_new or is_again)
 

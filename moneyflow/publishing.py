@@ -15,9 +15,12 @@ from django.db.models import QuerySet
 from moneyflow.alerts.serializers import AlertSerializer
 from moneyflow.alerts.store import read_alerts
 from moneyflow.live.deltas import Event, deltas
+from moneyflow.live.readings import reading_data
+from moneyflow.transform.records import MoneyFlow
 from raceday import clock
-from raceday.feed.records import ENDED
+from raceday.feed.records import ENDED, RaceSnapshot
 from raceday.published import resources, shelf
+from raceday.published.events import FLOW
 from raceday.published.resources import (
     ROUNDS,
     Body,
@@ -28,7 +31,7 @@ from raceday.published.resources import (
     routes,
     shown_many,
 )
-from raceday.published.shelf import TOPIC_SECONDS, RaceNews, StoredBody, TopicState
+from raceday.published.shelf import NO_NEWS, TOPIC_SECONDS, RaceNews, StoredBody, TopicState
 from raceday.racing_day import nz_iso, racing_day
 from races.models import Race
 from races.views import race_mark
@@ -39,6 +42,7 @@ WHOLE_RACE = "race-live"  # the route of the body that has all parts of a race
 TRIES = 3  # each means that a poll of the same race came in between
 log = structlog.get_logger("raceday.publish")
 Bodies = Iterator[tuple[str, StoredBody, int]]
+_flow = msgspec.json.Encoder(decimal_format="number")
 
 
 def publish(topic: str) -> bool:
@@ -82,6 +86,14 @@ def announce(race_id: str, polled_at: datetime) -> bool:
     return False
 
 
+def reading_news(snapshot: RaceSnapshot, flow: MoneyFlow, *, polled_at: datetime) -> RaceNews:
+    """Return what the streams are told of a poll's reading as soon as it is committed; no news if it brought none."""
+    if not flow.points:
+        return NO_NEWS
+    written = _flow.encode(reading_data(snapshot, flow, polled_at=polled_at))
+    return RaceNews(snapshot.race_id, snapshot.meeting_id, b"", [(FLOW, written)])
+
+
 def warm_card() -> int:
     """Publish today's card and its meetings again; return the number of topics."""
     meetings = _today().order_by().values_list("meeting_id", flat=True).distinct()
@@ -101,7 +113,7 @@ def _today() -> QuerySet[Race]:
 
 def _outdated_races(races: QuerySet[Race]) -> Iterator[str]:
     for race in races.filter(mark__isnull=False).select_related("mark"):
-        mark = race_mark(race.status, race.mark.polled_at)
+        mark = race_mark(race.status, race.mark.polled_at, race.mark.generated_at)
         topic = f"race:{race.race_id}"
         if any(shelf.outdate({topic: shelf.version_of(race.mark.changed_at)}, mark)):
             yield topic

@@ -51,9 +51,9 @@ def race_body(data: object, *, status: str, polled_at: datetime | None, **body: 
     return Body(data=data, mark=race_mark(status, polled_at), **body)
 
 
-def race_mark(status: str, polled_at: datetime) -> Mark:
+def race_mark(status: str, polled_at: datetime, generated_at: datetime | None = None) -> Mark:
     """Mark a race as polled then; a request that read it from the database does not know its cadence."""
-    return mark_of(polled_at, keep_seconds=0 if status in ENDED else LIVE_SECONDS)
+    return mark_of(polled_at, keep_seconds=0 if status in ENDED else LIVE_SECONDS, generated_at=generated_at)
 
 
 @extend_schema(tags=["races"])

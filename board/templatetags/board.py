@@ -123,7 +123,7 @@ def usual_close(race_type: str) -> str:
 @register.filter
 def part(share: Any) -> str:
     """Write a share with its interval, in percent."""
-    return UNKNOWN if share is None else f"{share.value:.0%} ({share.low:.0%} to {share.high:.0%})"
+    return UNKNOWN if share is None else f"{100 * share.value:.0f} % ({100 * share.low:.0f} to {100 * share.high:.0f})"
 
 
 @register.filter

@@ -104,12 +104,11 @@ def span_of(start: datetime) -> dict[str, datetime]:
 
 
 @cache
-def history_statement(pool_type: PoolType | None) -> str:
-    """Return the statement for a query: money columns by pool, and odds unless a pool is named."""
-    names = MONEY_COLUMNS[pool_type]
+def history_statement(names: tuple[str, ...], *, has_odds: bool) -> str:
+    """Return the statement that reads these columns, with or without the prices as they moved."""
     columns = [f", array_agg({name} ORDER BY event_timestamp) AS {name}" for name in names]
     keys = [f", '{name}', coalesce(money.{name}, '{{}}')" for name in names]
-    odds = [f", 'odds', {ODDS}"] if pool_type in {None, PoolType.ODDS} else []
+    odds = [f", 'odds', {ODDS}"] if has_odds else []
     return (
         HISTORY.replace("{columns}", "".join(columns))
         .replace("{keys}", "".join([*keys, *odds]))
@@ -134,20 +133,34 @@ def read_history(
         "race_id": race_id,
         "pool_type": pool_type,
         "has_money": pool_type is not PoolType.ODDS,
-        "most": MOST_READINGS,
     }
+    names = MONEY_COLUMNS[pool_type]
+    statement = history_statement(names, has_odds=pool_type in {None, PoolType.ODDS})
+    written = _read(statement, parameters, names)
+    return msgspec.structs.asdict(written)
+
+
+def read_columns(race_id: str, start: datetime, names: tuple[str, ...]) -> dict[str, Any]:
+    """Read some columns of a race's whole history, as `read_history` does, but decoded and without prices' own times."""
+    parameters = {**span_of(start), "race_id": race_id, "pool_type": None, "has_money": True}
+    written = _read(history_statement(names, has_odds=False), parameters, names)
+    decoded: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(written))
+    return decoded
+
+
+def _read(statement: str, parameters: dict[str, Any], names: Sequence[str]) -> _Written:
     with replicas.connection().cursor() as cursor:
-        cursor.execute(history_statement(pool_type), parameters)
+        cursor.execute(statement, {**parameters, "most": MOST_READINGS})
         (body,) = cursor.fetchone()
     written = _written.decode(body)
     for entrant in written.entrants:
         own = msgspec.json.decode(entrant.pop("own_timestamps"))
         if own is not None:
             timestamps = msgspec.json.decode(written.timestamps)
-            for name in MONEY_COLUMNS[pool_type]:
+            for name in names:
                 column = aligned(own, msgspec.json.decode(entrant[name]), timestamps)
                 entrant[name] = Raw(msgspec.json.encode(column))
-    return msgspec.structs.asdict(written)
+    return written
 
 
 def next_millisecond(instant: datetime) -> datetime:

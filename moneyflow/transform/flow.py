@@ -57,6 +57,7 @@ def money_flow(snapshot: RaceSnapshot, state: RaceState, *, odds_since: datetime
         newest_at=max(snapshot.generated_at, state.generated_at or snapshot.generated_at),
         last_reading_at=_last_reading_at(snapshot, points, state),
         gone=_gone(snapshot, state) if outcome is Outcome.CHANGED else (),
+        previous_at=_previous_at(snapshot, state),
     )
 
 
@@ -112,6 +113,11 @@ def _last_reading_at(snapshot: RaceSnapshot, points: Sequence[MoneyFlowPoint], s
     if not points:
         return state.last_reading_at
     return max(snapshot.generated_at, state.last_reading_at or snapshot.generated_at)
+
+
+def _previous_at(snapshot: RaceSnapshot, state: RaceState) -> datetime | None:
+    stored = (reading.event_timestamp for reading in state.readings)
+    return max((at for at in stored if at < snapshot.generated_at), default=None)
 
 
 def _gone(snapshot: RaceSnapshot, state: RaceState) -> tuple[str, ...]:

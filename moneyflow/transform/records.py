@@ -122,5 +122,6 @@ class MoneyFlow(Struct, frozen=True, kw_only=True):
     newest_at: datetime  # of the feed's answers about the race, and of its readings
     last_reading_at: datetime | None
     gone: tuple[str, ...]  # entrants that the answer names no more
+    previous_at: datetime | None = None  # of the stored reading before this poll's
     alerts: tuple[Alert, ...] = ()
     outcomes: tuple[AlertOutcome, ...] = ()

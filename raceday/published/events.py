@@ -5,7 +5,7 @@ clock. Ids only rise, and clients resume from them.
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from enum import StrEnum
 from typing import Any, NamedTuple, TypeAlias
 
@@ -18,7 +18,7 @@ LOG = "events"
 MOST_EVENTS = 20_000  # Valkey trims approximately, so a few more may remain
 MOST_RACES, MOST_MEETINGS = 50, 10
 SNAPSHOT = "snapshot"
-PING = "ping"  # comes to those who name it among their topics
+FLOW, PING = "flow", "ping"  # come to those who name them among their topics
 ID = re.compile(r"(\d{1,19})-(\d{1,19})", re.ASCII)  # what fits into 64 bits
 
 Position: TypeAlias = tuple[int, int]
@@ -49,24 +49,22 @@ class Event(NamedTuple):
         return write_id(self.position)
 
 
-DAY_WIDE = frozenset({Topic.STATUS, Topic.ALERT, PING})  # that may be asked for without naming races
+EVERYWHERE = frozenset({Topic.STATUS, Topic.ALERT})  # kinds that may be asked for of all races
+OF_ALL = " and ".join(sorted(EVERYWHERE))
 
 
 class Wanted(NamedTuple):
-    """What a client asked for: events of these kinds, about these races and these meetings' races, or about all."""
+    """What a client asked for: these kinds of these races and these meetings' races, and kinds of all races."""
 
     races: frozenset[str]
     meetings: frozenset[str]
     kinds: frozenset[str]
-
-    @property
-    def is_day_wide(self) -> bool:
-        return not self.races and not self.meetings
+    everywhere: frozenset[str] = frozenset()
 
     def includes(self, event: Event) -> bool:
         """Tell whether the client gets an event; snapshots of races that it named come whatever the kinds."""
-        is_named = self.is_day_wide or event.race_id in self.races or event.meeting_id in self.meetings
-        return event.kind in self.kinds and is_named
+        is_named = event.race_id in self.races or event.meeting_id in self.meetings
+        return event.kind in self.everywhere or (is_named and event.kind in self.kinds)
 
 
 def write_id(position: Position) -> str:
@@ -121,8 +119,11 @@ class EventsQuery(serializers.Serializer[Any]):
     topics = serializers.CharField(
         required=False,
         max_length=100,
-        help_text=f"a comma list of {', '.join(Topic)}; all when left out. With {PING} a stream tells the time."
-        f" {' and '.join(sorted(DAY_WIDE - {PING}))} may be asked for without race_id and meeting_id, of all races",
+        help_text=f"a comma list of {', '.join(Topic)}; these when left out. {FLOW} and {PING} come only if named. With"
+        f" {PING} a stream tells the time. {OF_ALL} may be asked for without race_id and meeting_id, of all races",
+    )
+    all_races = serializers.CharField(
+        required=False, max_length=100, help_text=f"{OF_ALL}, in a comma list: these come of all other races, too"
     )
     since = PositionField(required=False, help_text="the id of the last event seen")
 
@@ -133,24 +134,33 @@ class EventsQuery(serializers.Serializer[Any]):
         return frozenset(split_ids(text, MOST_MEETINGS, "meetings"))
 
     def validate_topics(self, text: str) -> frozenset[str]:
-        topics = frozenset(split_ids(text, len(Topic) + 1, "topics"))
-        if unknown := sorted(topics - {*Topic, PING}):
-            raise serializers.ValidationError(f"unknown topic: {', '.join(unknown)}")
-        return topics
+        return _topics(text, {*Topic, FLOW, PING})
+
+    def validate_all_races(self, text: str) -> frozenset[str]:
+        return _topics(text, EVERYWHERE)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        is_day_wide = attrs.get("topics", frozenset(Topic)) <= DAY_WIDE
+        is_day_wide = attrs.get("topics", frozenset(Topic)) <= {*EVERYWHERE, PING}
         if not attrs.keys() & {"race_id", "meeting_id"} and not is_day_wide:
             raise serializers.ValidationError({"race_id": ["ask for a race_id or a meeting_id"]})
         return attrs
+
+
+def _topics(text: str, known: Set[str]) -> frozenset[str]:
+    topics = frozenset(split_ids(text, len(known), "topics"))
+    if unknown := sorted(topics - known):
+        raise serializers.ValidationError(f"unknown topic: {', '.join(unknown)}")
+    return topics
 
 
 def wanted(query: Mapping[str, Any]) -> Wanted:
     """Return what a checked EventsQuery asks for."""
     nothing: frozenset[str] = frozenset()
     races, meetings = query.get("race_id", nothing), query.get("meeting_id", nothing)
-    snapshots = {SNAPSHOT} if races or meetings else nothing  # not of every race there is
-    return Wanted(races, meetings, query.get("topics", frozenset(Topic)) | snapshots)
+    topics, everywhere = query.get("topics", frozenset(Topic)), query.get("all_races", nothing)
+    if not races and not meetings:
+        return Wanted(races, meetings, topics, topics | everywhere)
+    return Wanted(races, meetings, topics | {SNAPSHOT}, everywhere)
 
 
 def chosen(events: Iterable[Event], asked: Wanted, limit: int) -> tuple[list[Event], Position | None]:

@@ -317,12 +317,16 @@ def _renewed(mark: Mark | None) -> Mark | None:
     return mark and mark._replace(fresh_until=mark.fresh_until and time.time() + clock.real_seconds(LIVE_SECONDS))
 
 
-def mark_of(polled_at: datetime, *, keep_seconds: float) -> Mark:
-    """Mark a race as polled then, its bodies fresh for `keep_seconds` from now on; 0: for ever."""
+def mark_of(polled_at: datetime, *, keep_seconds: float, generated_at: datetime | None = None) -> Mark:
+    """Mark a race as polled then, its bodies fresh for `keep_seconds` from now on; 0: for ever.
+
+    generated_at: the feed's own stamp; None: not known here.
+    """
     until = time.time() + max(LEAST_SECONDS, clock.real_seconds(keep_seconds)) if keep_seconds else 0.0
     # The instant of Raceday's clock, as a second of the machine's clock.
     epoch = time.time() - clock.real_seconds((clock.now() - polled_at).total_seconds())
-    return Mark(nz_iso(polled_at), round(epoch, 3), round(until, 3))
+    stamp = nz_iso(generated_at) if generated_at else ""
+    return Mark(nz_iso(polled_at), round(epoch, 3), round(until, 3), stamp)
 
 
 def age(epoch: float) -> str:

@@ -5,7 +5,8 @@ while the version under which it was read is the topic's. Fields of the hash:
 
     version                      the word
     outdated                     Unix seconds of the commit, until a publication comes
-    mark                         `polled_at|epoch|fresh_until`, moved by each poll of a race, also an unchanged one
+    mark                         `polled_at|epoch|fresh_until|generated_at`, moved by each poll of a race, also an
+                                 unchanged one
     told                         `version` newline, then the race as the streams last described it, deflated
     <key> <identity|gzip|br>     `version|status|etag|fresh_until|rounds|polled_at|epoch` newline, then the bytes
 """
@@ -20,7 +21,8 @@ from typing import Any, NamedTuple
 from raceday import valkey
 from raceday.published.events import LOG, MOST_EVENTS
 
-NAME = "published:3:"  # the number is the fields' format: what another Raceday left is not read
+NEWEST = "newest-poll"  # the mark of whichever race was polled last
+NAME = "published:4:"  # the number is the fields' format: what another Raceday left is not read
 TOPIC_SECONDS = 2 * 86_400
 UNKNOWN_SECONDS = 60  # that is remembered of a topic somebody asked for, until it turns out to be one
 MOST_FIELDS = 600  # of a topic; queries of endless variety must not fill Valkey
@@ -71,11 +73,15 @@ local at = 6
 
 
 class Mark(NamedTuple):
-    """A race's last poll as headers show it, and until when its bodies are fresh without another poll; 0: for ever."""
+    """A race's last poll as headers show it, and until when its bodies are fresh without another poll; 0: for ever.
+
+    generated_at: the feed's own stamp of what the poll brought; "": not known here.
+    """
 
     polled_at: str
     epoch: float
     fresh_until: float
+    generated_at: str = ""
 
 
 class Copy(NamedTuple):
@@ -148,6 +154,19 @@ class TopicState(NamedTuple):
     is_made: bool
 
 
+class RaceNews(NamedTuple):
+    """What the streams know once these events are in the log, which holds about `most_events`."""
+
+    race_id: str
+    meeting_id: str
+    state: bytes
+    events: Sequence[tuple[str, bytes]]
+    most_events: int = MOST_EVENTS
+
+
+NO_NEWS = RaceNews("", "", b"", ())
+
+
 def version_of(changed_at: datetime) -> str:
     """Write the version of a race's topic: the instant of its last change."""
     return changed_at.isoformat()
@@ -216,11 +235,12 @@ def take(topic: str, key: str, seconds: float) -> bool:
     return bool(valkey.ask(lambda client: client.set(_lock(topic, key), 1, nx=True, px=int(seconds * 1000))))
 
 
-def outdate(versions: Mapping[str, str | None], mark: Mark | None = None) -> list[bool]:
+def outdate(versions: Mapping[str, str | None], mark: Mark | None = None, *, told: RaceNews = NO_NEWS) -> list[bool]:
     """Outdate every body of these topics at once, after the commit; one round trip.
 
-    versions: the new word by topic; None: any word that was never used. The mark belongs to the first topic. Return for
-    each topic whether its version changed.
+    versions: the new word by topic; None: any word that was never used. The mark belongs to the first topic. told: news
+    that no body shows; its events are logged, its state is not looked at. Return for each topic whether its version
+    changed.
     """
 
     def steps(client: Any) -> list[bool]:
@@ -229,7 +249,12 @@ def outdate(versions: Mapping[str, str | None], mark: Mark | None = None) -> lis
                 moved = write_mark(mark) if mark and not position else ""
                 word = version or secrets.token_hex(8)
                 pipe.eval(OUTDATE, 1, name_of(topic), word, time.time(), moved, TOPIC_SECONDS)
-            return [bool(is_new) for is_new in pipe.execute()]
+            if mark:
+                pipe.set(valkey.key(NEWEST), write_mark(mark), ex=TOPIC_SECONDS)
+            for kind, data in told.events:
+                entry = {"race": told.race_id, "meeting": told.meeting_id, "kind": kind, "data": data}
+                pipe.xadd(valkey.key(LOG), entry, maxlen=told.most_events, approximate=True)
+            return [bool(is_new) for is_new in pipe.execute()[: len(versions)]]
 
     return (valkey.tell(steps) if versions else []) or []
 
@@ -250,19 +275,6 @@ def topic_state(topic: str) -> TopicState | None:
         rounds={key: copy.rounds for key, copy in copies.items()},
         is_made=told_version == fields[b"version"] and any(copy.version == version for copy in copies.values()),
     )
-
-
-class RaceNews(NamedTuple):
-    """What the streams know once these events are in the log, which holds about `most_events`."""
-
-    race_id: str
-    meeting_id: str
-    state: bytes
-    events: Sequence[tuple[str, bytes]]
-    most_events: int = MOST_EVENTS
-
-
-NO_NEWS = RaceNews("", "", b"", ())
 
 
 def publish(
@@ -317,15 +329,15 @@ def _told(version: str, state: bytes) -> bytes:
 
 def write_mark(mark: Mark) -> str:
     """Write a mark as the hash has it."""
-    return f"{mark.polled_at}|{mark.epoch}|{mark.fresh_until}"
+    return f"{mark.polled_at}|{mark.epoch}|{mark.fresh_until}|{mark.generated_at}"
 
 
 def read_mark(written: bytes | None) -> Mark | None:
     """Read what `write_mark` wrote; None where nothing is written."""
     if not written:
         return None
-    polled_at, epoch, fresh_until = written.decode().split("|")
-    return Mark(polled_at, float(epoch), float(fresh_until))
+    polled_at, epoch, fresh_until, generated_at = written.decode().split("|")
+    return Mark(polled_at, float(epoch), float(fresh_until), generated_at)
 
 
 def _fields(key: str, finished: StoredBody, version: str, rounds: int, mark: Mark | None) -> dict[str, str | bytes]:

@@ -32,7 +32,7 @@ class ChangesQuery(EventsQuery):
 
 class ChangeSerializer(serializers.Serializer[Any]):
     id = serializers.CharField()
-    event = serializers.ChoiceField([events.SNAPSHOT, *events.Topic])
+    event = serializers.ChoiceField([events.SNAPSHOT, *events.Topic, events.FLOW])
     data = serializers.DictField(help_text="the same as in the stream")  # type: ignore[assignment]  # a field, not our data
 
 

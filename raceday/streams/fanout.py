@@ -23,6 +23,7 @@ from redis.backoff import NoBackoff
 from raceday import metrics, valkey
 from raceday.published import events, shelf
 from raceday.published.events import START, Event, Position, Wanted, write_id
+from raceday.published.shelf import Mark
 from raceday.streams.subscriber import MOST_PENDING_BYTES, RESYNC, Subscriber, up_to, write_frame, write_ping
 
 BLOCK_SECONDS = 4.0
@@ -33,7 +34,6 @@ READ_AT_ONCE = 200  # fewer than a subscriber may have pending: no burst alone p
 REPLAY_AT_ONCE = 250
 MOST_BODIES = 500
 PING_SECONDS = 10  # a tenth of the subscribers each second
-TIME_SECONDS = 5.0  # between pings with the time
 FAULTS = (*valkey.VALKEY_FAULTS, TimeoutError, DatabaseFault)
 
 log = structlog.get_logger(__name__)
@@ -59,6 +59,7 @@ class Fanout:
         self.moved = asyncio.Event()
         self.asking = asyncio.Lock()
         self.bodies: dict[str, RaceState] = {}
+        self.readings: dict[str, Event] = {}  # the newest of each race that the log has
         self.meetings: dict[str, set[str]] = {}
         self.subscribers: list[set[Subscriber]] = [set() for _ in range(PING_SECONDS)]
         self.by_race: defaultdict[str, set[Subscriber]] = defaultdict(set)
@@ -100,23 +101,34 @@ class Fanout:
             await asyncio.sleep(1)
 
     async def tell_time(self) -> None:
-        """Tell the time, and when their races were last polled, to those who asked for it, for ever."""
+        """Tell the time every five seconds to those who asked for it, for ever; a fifth of them each second."""
+        turn = 0
         while True:
-            asking = [each for each in self._all() if each.is_placed and events.PING in each.wanted.kinds]
-            with suppress(*FAULTS):
-                polled = await self._polled({race_id for each in asking for race_id in each.wanted.races})
-                for each in asking:
-                    self._give(each, write_ping({race: polled[race] for race in each.wanted.races if race in polled}))
-            await asyncio.sleep(TIME_SECONDS)
+            await self._tell_time(self.subscribers[turn] | self.subscribers[turn - PING_SECONDS // 2])
+            turn = (turn + 1) % PING_SECONDS
+            await asyncio.sleep(1)
 
-    async def _polled(self, races: set[str]) -> dict[str, str]:
-        if not races:
-            return {}
+    async def _tell_time(self, subscribers: Iterable[Subscriber]) -> None:
+        """Tell the time, and when their races and any race were last polled; nothing if Valkey does not say."""
+        asking = [each for each in subscribers if each.is_placed and events.PING in each.wanted.kinds]
+        if not asking:
+            return
+        with suppress(*FAULTS):
+            newest, marks = await self._marks({race_id for each in asking for race_id in each.wanted.races})
+            frames: dict[frozenset[str], bytes] = {}
+            for each in asking:
+                races = each.wanted.races
+                if races not in frames:
+                    frames[races] = write_ping({race: marks[race] for race in races if race in marks}, newest)
+                self._give(each, frames[races])
+
+    async def _marks(self, races: set[str]) -> tuple[Mark | None, dict[str, Mark]]:
         async with self.asking, self.questions.pipeline(transaction=False) as pipe:
+            pipe.get(valkey.key(shelf.NEWEST))
             for race in races:
                 pipe.hget(shelf.name_of(f"race:{race}"), "mark")
-            marks = map(shelf.read_mark, await pipe.execute())
-        return {race: mark.polled_at for race, mark in zip(races, marks, strict=True) if mark}
+            newest, *marks = map(shelf.read_mark, await pipe.execute())
+        return newest, {race: mark for race, mark in zip(races, marks, strict=True) if mark}
 
     async def _go_on(self, client: Redis) -> None:
         """Whether the log still has the last event seen here decides whether it is the same log."""
@@ -124,6 +136,7 @@ class Fanout:
             log.warning("events_lost", last_seen=write_id(self.position))
             self.log.clear()
             self.bodies.clear()
+            self.readings.clear()
             self.position = START
             for subscriber in self._all():
                 subscriber.needs_resync |= subscriber.is_placed
@@ -142,6 +155,8 @@ class Fanout:
             self._take(events.parse(entry))
         if len(self.log) > events.MOST_EVENTS * 1.25:
             del self.log[: -events.MOST_EVENTS]
+            since = self.log[0].position
+            self.readings = {race: event for race, event in self.readings.items() if event.position >= since}
         self.moved.set()
         self.moved.clear()  # wake all who wait now
 
@@ -151,10 +166,12 @@ class Fanout:
         told = self.bodies.get(event.race_id)
         if told and told.at < event.position:
             del self.bodies[event.race_id]
+        if event.kind == events.FLOW:
+            self.readings[event.race_id] = event
         if event.meeting_id in self.meetings:
             self.meetings[event.meeting_id].add(event.race_id)
         named = {*self.by_race.get(event.race_id, ()), *self.by_meeting.get(event.meeting_id, ())}
-        subscribers = [each for each in named | self.day_wide if event.kind in each.wanted.kinds]
+        subscribers = [each for each in named | self.day_wide if each.wanted.includes(event)]
         frame = write_frame(event)
         for subscriber in subscribers:
             self._give(subscriber, frame)
@@ -189,14 +206,22 @@ class Fanout:
         The subscriber is placed when these frames are all; otherwise there are more.
         """
         try:
-            if subscriber.since is not None:
-                return await self._replay(subscriber, subscriber.since)
-            races = sorted(await self.races_of(subscriber.wanted))
-            await self._know(races)
+            since = subscriber.since
+            frames = await (self._latest(subscriber) if since is None else self._replay(subscriber, since))
         except FAULTS as fault:
             log.warning("reader_waits", fault=type(fault).__name__)
             return []
+        await self._tell_time([subscriber])  # a page's clock is right at once
+        return frames
+
+    async def _latest(self, subscriber: Subscriber) -> list[bytes]:
+        """Return the latest readings and bodies, all true at `position`, and place the subscriber."""
+        races = sorted(await self.races_of(subscriber.wanted))
+        await self._know(races)
         frames = [RESYNC] if subscriber.needs_resync else []
+        if events.FLOW in subscriber.wanted.kinds:
+            readings = (self.readings[race] for race in races if race in self.readings)
+            frames += [b"event: flow\ndata: %s\n\n" % reading.data for reading in readings]
         for place, race in enumerate(races):
             frames += [b"\n\n"] if place else []
             frames += [b"event: snapshot\ndata: ", self.bodies[race].body]  # which all streams share
@@ -227,12 +252,12 @@ class Fanout:
         first = self.log[at].position if at < len(self.log) else None
         if not events.holds(since, first, length=len(self.log)):
             subscriber.since, subscriber.needs_resync = None, True
-            return await self.catch_up(subscriber)
+            return await self._latest(subscriber)
         rest, last = events.chosen(self.log[at + (first == since) :], subscriber.wanted, REPLAY_AT_ONCE)
         if subscriber.is_slow and len(rest) == REPLAY_AT_ONCE:
             metrics.STREAMS_CONFLATED.inc()
             subscriber.since, subscriber.is_slow = None, False
-            return await self.catch_up(subscriber)
+            return await self._latest(subscriber)
         frames = list(up_to(MOST_PENDING_BYTES, map(write_frame, rest)))
         if len(frames) < len(rest) or len(rest) == REPLAY_AT_ONCE:
             subscriber.since = rest[len(frames) - 1].position if len(frames) < len(rest) else last
@@ -285,7 +310,7 @@ class Fanout:
         if subscriber.is_closed:
             return
         subscriber.is_placed = True
-        if subscriber.wanted.is_day_wide:
+        if subscriber.wanted.everywhere:
             self.day_wide.add(subscriber)
         for race_id in subscriber.wanted.races:
             self.by_race[race_id].add(subscriber)

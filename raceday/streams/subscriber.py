@@ -7,6 +7,7 @@ import msgspec
 
 from raceday import clock
 from raceday.published.events import START, Event, Position, Wanted, write_id
+from raceday.published.shelf import Mark
 
 MOST_PENDING, MOST_PENDING_BYTES = 256, 32 * 1024
 PIECE_BYTES = 4 * 1024  # written at once; of a client that does not read this process holds two
@@ -63,9 +64,18 @@ def write_frame(event: Event) -> bytes:
     return b"id: %s\nevent: %s\ndata: %s\n\n" % (event.id.encode(), event.kind.encode(), event.data)
 
 
-def write_ping(polled: Mapping[str, str]) -> bytes:
-    """Write the time by Raceday's clock in epoch milliseconds, the clock's speed, and when races were last polled."""
-    data = {"now": round(clock.CLOCK.timestamp() * 1000), "speed": clock.CLOCK.speed, "polled": polled}
+def write_ping(marks: Mapping[str, Mark], newest: Mark | None) -> bytes:
+    """Write the time by Raceday's clock in epoch milliseconds, the clock's speed, and what was last polled.
+
+    marks: of the races that the client named; newest: of whichever race was polled last.
+    """
+    data = {
+        "now": round(clock.CLOCK.timestamp() * 1000),
+        "speed": clock.CLOCK.speed,
+        "polled": {race: mark.polled_at for race, mark in marks.items()},
+        "generated": {race: mark.generated_at for race, mark in marks.items() if mark.generated_at},
+        "newest": newest and {"polled_at": newest.polled_at, "generated_at": newest.generated_at or None},
+    }
     return b"event: ping\ndata: %s\n\n" % msgspec.json.encode(data)
 
 

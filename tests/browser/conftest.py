@@ -8,13 +8,19 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import BrowserContext
+from playwright.sync_api import BrowserContext, expect
 
 from faults.tree import Tree
 from tests.support.isolation import free_port
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+PATIENCE_MS = 30_000  # of a busy machine
 SPEED = 20
+# At that speed a race is polled each 3 s, and twice a second at its close.
+CADENCES = {"FAR": "60", "NEAR": "60", "SOON": "30", "CLOSING": "10", "SETTLING": "30"}
+
+
+expect.set_options(timeout=PATIENCE_MS)
 
 
 @pytest.fixture(scope="session")
@@ -31,7 +37,8 @@ def tree(browser_type_launch_args: dict[str, Any]) -> Iterator[Tree]:
     """A demo on servers of its own; it is not started where no browser is."""
     folder = Path(tempfile.mkdtemp(prefix="raceday-"))
     folder.chmod(0o711)  # the account of PostgreSQL passes through
-    tree = Tree(root=folder / "home", port=free_port(), speed=SPEED)
+    settings = {f"CADENCE_{name}_SECONDS": seconds for name, seconds in CADENCES.items()}
+    tree = Tree(root=folder / "home", port=free_port(), speed=SPEED, settings=settings)
     try:
         tree.start()
         yield tree

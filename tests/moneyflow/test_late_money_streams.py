@@ -13,6 +13,24 @@ from tests.support.streams import Listener, Streams, Valkey
 
 
 @pytest.mark.django_db(transaction=True)
+def test_a_reading_reaches_a_subscriber_before_the_bodies(
+    valkey: Valkey,  # noqa: F811
+    streams: Streams,  # noqa: F811
+    settings: Settings,
+    clock_goes_on_from: Callable[[datetime], None],
+) -> None:
+    settings.CACHES = {"default": {**settings.CACHES["default"], "LOCATION": valkey.url}}
+    clock_goes_on_from(START)
+    follower = Listener(streams, "race_id=r1&topics=flow,pool")
+    assert follower.next()[0].event == "snapshot"
+    poll(900, after=-60)
+    [told] = follower.next()
+    assert (told.event, told.data["previous_timestamp"], told.data["entrant_ids"]) == ("flow", None, ["e1", "e2"])
+    publish("race:r1")
+    assert follower.next()[0].event == "snapshot"
+
+
+@pytest.mark.django_db(transaction=True)
 def test_an_alert_reaches_a_subscriber_before_the_bodies_and_once(
     valkey: Valkey,  # noqa: F811
     streams: Streams,  # noqa: F811

@@ -1,18 +1,13 @@
 // Keeps a page live. The page itself is the newest state: an event of the stream says that it changed, the page is
 // fetched again, and the parts that differ take the place of the old ones. Clocks and ages run on the server's time.
 
+import { merge, write } from "./merge.js";
+import { clock as serverClock, follow, health } from "./stream.js";
+
 const page = document.body.dataset;
-const STREAM_SILENT_MS = 25_000; // the stream pings every 5 s
 const TOGETHER_MS = 150; // events of one poll come together
-const server = { offset: Number(page.now) * 1000 - Date.now(), speed: 1, at: Date.now() };
-const state = { isLive: false, heardAt: 0, polled: page.polled, generated: page.generated };
-let source, refreshing, sound;
-
-const now = () => Date.now() + server.offset + (server.speed - 1) * (Date.now() - server.at);
-
-function setClock(ping) {
-  Object.assign(server, { offset: ping.now - Date.now(), speed: ping.speed, at: Date.now() });
-}
+const state = { polled: page.polled, generated: page.generated };
+let refreshing, sound;
 
 // ── What moves by itself ──
 export function countdown(seconds) {
@@ -22,14 +17,10 @@ export function countdown(seconds) {
   return (Math.round(seconds) < 0 ? "−" : "+") + (hours ? `${hours}:${two(minutes)}` : minutes) + `:${two(rest)}`;
 }
 
-function write(element, text) {
-  if (element && element.textContent !== text) element.textContent = text;
-}
-
 function tick() {
   for (const clock of document.querySelectorAll(".countdown[data-status=Open]"))
-    write(clock, countdown(now() / 1000 - Number(clock.dataset.start)));
-  write(document.getElementById("clock"), new Intl.DateTimeFormat("en-NZ", { timeStyle: "medium", hour12: false, timeZone: "Pacific/Auckland" }).format(now()) + " NZ");
+    write(clock, countdown(serverClock.now() / 1000 - Number(clock.dataset.start)));
+  write(document.getElementById("clock"), new Intl.DateTimeFormat("en-NZ", { timeStyle: "medium", hour12: false, timeZone: "Pacific/Auckland" }).format(serverClock.now()) + " NZ");
   const ages = { polled: age(state.polled), generated: age(state.generated) };
   for (const [name, seconds] of Object.entries(ages))
     if (seconds !== null) write(document.querySelector(`[data-age=${name}]`), `${Math.max(0, Math.round(seconds))} s ago`);
@@ -39,7 +30,7 @@ function tick() {
   keepAlive();
 }
 
-const age = (text) => (text ? (now() - Date.parse(text)) / 1000 : null);
+const age = (text) => (text ? (serverClock.now() - Date.parse(text)) / 1000 : null);
 
 function title() {
   const clock = document.querySelector(".clock .countdown[data-status=Open]");
@@ -56,37 +47,24 @@ function keepAlive() {
 function judge(polledSeconds) {
   const cadence = Number(page.refresh);
   const isLate = Boolean(cadence) && polledSeconds > 2 * cadence;
-  const isSilent = Date.now() - state.heardAt > STREAM_SILENT_MS;
-  if (isSilent && state.isLive) connect();
+  const isSilent = health() === "silent";
   const stream = document.getElementById("stream");
-  write(stream, isSilent ? "STALE" : "live");
-  stream.classList.toggle("live", !isSilent);
+  write(stream, { live: "live", silent: "STALE", new: "not live" }[health()]);
+  stream.classList.toggle("live", health() === "live");
   document.body.classList.toggle("stale", isLate || isSilent);
   const warning = document.getElementById("warning");
   const words = isSilent
     ? "STALE: the stream is cut. The figures are not renewed."
-    : isLate ? `STALE: this race was last polled ${Math.round(polledSeconds)} s ago.` : "";
+    : isLate ? `STALE: ${page.race ? "this race" : "a race"} was last polled ${Math.round(polledSeconds)} s ago.` : "";
   write(warning, words);
   warning.hidden = !words;
 }
 
 // ── The stream ──
-function connect() {
-  source?.close();
-  state.isLive = true;
-  state.heardAt = Date.now();
-  const query = page.race ? `race_id=${encodeURIComponent(page.race)}&topics=pool,odds,status,alert,ping` : `topics=${page.topics},ping`;
-  source = new EventSource(`//${location.hostname}:${page.streamPort}/api/stream?${query}`);
-  for (const kind of ["snapshot", "pool", "odds", "status", "alert", "resync", "ping"])
-    source.addEventListener(kind, (event) => hear(kind, event.data));
-}
-
-function hear(kind, text) {
-  state.heardAt = Date.now();
-  const data = JSON.parse(text);
+function hear(kind, data) {
   if (kind === "ping") {
-    setClock(data);
-    state.polled = data.polled[page.race] ?? state.polled;
+    state.polled = (page.race ? data.polled[page.race] : data.newest?.polled_at) ?? state.polled;
+    state.generated = data.generated[page.race] ?? state.generated;
     return;
   }
   if (kind === "alert") beep();
@@ -102,30 +80,8 @@ async function refresh() {
   merge(document.querySelector("main"), fresh.querySelector("main"));
   Object.assign(page, fresh.body.dataset);
   if (page.polled > (state.polled ?? "")) state.polled = page.polled;
-  state.generated = page.generated;
+  if (page.generated > (state.generated ?? "")) state.generated = page.generated;
   tick();
-}
-
-// Change an element into a fresh one where they differ, so that focus and scroll positions stay. Where their children
-// are not the same kinds in the same order, it is replaced whole.
-export function merge(old, fresh) {
-  const [before, after] = [[...old.childNodes], [...fresh.childNodes]];
-  const isAlike = before.length === after.length && before.every((node, place) => node.nodeName === after[place].nodeName);
-  if (!isAlike) return old.replaceWith(fresh);
-  for (const attribute of fresh.attributes ?? []) if (old.getAttribute(attribute.name) !== attribute.value) old.setAttribute(attribute.name, attribute.value);
-  before.forEach((node, place) => {
-    const newer = after[place];
-    if (node.isEqualNode(newer)) return;
-    if (node.nodeType === Node.ELEMENT_NODE) return merge(node, newer);
-    node.data = newer.data;
-    flash(old.closest("td"));
-  });
-}
-
-function flash(cell) {
-  if (!cell) return;
-  cell.classList.remove("changed");
-  requestAnimationFrame(() => cell.classList.add("changed"));
 }
 
 // ── Sound and keys ──
@@ -160,11 +116,10 @@ addEventListener("keydown", (event) => {
 });
 document.addEventListener("visibilitychange", () => {
   if (document.visibilityState !== "visible") return;
-  connect();
   refresh();
 });
 
 document.body.classList.add("scripted");
-connect();
+follow(page.race ? `race_id=${encodeURIComponent(page.race)}&topics=pool,odds,status,alert` : `topics=${page.topics}`, hear);
 tick();
 setInterval(tick, 250);

@@ -123,16 +123,43 @@ def test_some_topics_may_be_followed_of_all_races_without_a_snapshot_of_each(val
     assert [each.next() for each in (subscriber, back)] == [[(later, "status", {"race_id": "r1"})]] * 2
 
 
+def test_beside_what_is_followed_some_topics_may_come_of_all_other_races(valkey: Valkey, streams: Streams) -> None:
+    subscriber = Listener(streams, "race_id=r1&topics=pool&all_races=alert,status")
+    subscriber.next()
+    valkey.tell("r2", BODY, pool(1), ("snapshot", BODY))
+    ids = valkey.tell("r2", BODY, ("status", {}), ("alert", {})) + valkey.tell("r1", BODY, ("odds", {}), pool(1))[1:]
+    assert [message.id for message in subscriber.next(3)] == ids
+
+
+def test_readings_come_to_who_names_them_the_newest_at_once(valkey: Valkey, streams: Streams) -> None:
+    first = Listener(streams, "race_id=flows&topics=pool,flow")
+    assert first.next()[0].event == "snapshot"
+    ids = valkey.tell("flows", BODY, ("flow", {"timestamp": 1}), ("flow", {"timestamp": 2}))
+    assert [message.id for message in first.next(2)] == ids
+    second, old = Listener(streams, "race_id=flows&topics=flow"), Listener(streams, "race_id=flows")
+    assert [each[1:] for each in second.next(2)] == [("flow", {"timestamp": 2}), ("snapshot", BODY)]
+    assert old.next()[0].event == "snapshot"
+    [third, later] = valkey.tell("flows", BODY, ("flow", {"timestamp": 3}), pool(1))
+    assert second.next()[0].id == third
+    assert old.next()[0].id == later
+
+
 def test_who_asks_for_it_is_told_the_time_and_when_a_race_was_last_polled(valkey: Valkey, streams: Streams) -> None:
-    polled_at = "2026-11-21T15:29:00.000+13:00"
+    polled_at, generated_at = "2026-11-21T15:29:00.000+13:00", "2026-11-21T15:28:57.500+13:00"
     valkey.tell("r1", BODY, ("snapshot", BODY))
-    valkey.client.hset(f"raceday:1:{shelf.NAME}race:r1", "mark", shelf.write_mark(shelf.Mark(polled_at, 1.0, 0.0)))
-    subscriber = Listener(streams, "race_id=r1&topics=pool,ping")
-    snapshot, ping = subscriber.next(2)
+    mark = shelf.write_mark(shelf.Mark(polled_at, 1.0, 0.0, generated_at))
+    valkey.client.hset(f"raceday:1:{shelf.NAME}race:r1", "mark", mark)
+    valkey.client.set(f"raceday:1:{shelf.NEWEST}", shelf.write_mark(shelf.Mark(polled_at, 1.0, 0.0)))
+    subscriber = Listener(streams, "race_id=r1,r2&topics=pool,ping")
+    *_, snapshot, ping = subscriber.next(3)
     assert (snapshot.event, ping.event) == ("snapshot", "ping")
-    assert ping.data["polled"] == {"r1": polled_at}
+    assert (ping.data["polled"], ping.data["generated"]) == ({"r1": polled_at}, {"r1": generated_at})
+    assert ping.data["newest"] == {"polled_at": polled_at, "generated_at": None}
     assert ping.data["speed"] == 1.0
     assert abs(ping.data["now"] / 1000 - time.time()) < 60
+    assert subscriber.next()[0].event == "ping"
+    [day_wide] = Listener(streams, "topics=status,ping").next()
+    assert (day_wide.data["polled"], day_wide.data["newest"]) == ({}, ping.data["newest"])
 
 
 def test_who_comes_back_gets_the_rest_and_no_snapshot(valkey: Valkey, streams: Streams) -> None:
@@ -256,6 +283,8 @@ def test_a_signal_ends_all_streams_properly(valkey: Valkey, other: list[Streams]
         ("race_id=r1&x=1", {"x": ["unknown query parameter"]}),
         ("race_id=r1&raceId=r2", {"race_id": ["given more than once"]}),
         ("race_id=r1&topics=pool,prices", {"topics": ["unknown topic: prices"]}),
+        ("race_id=r1&all_races=alert,flow", {"all_races": ["unknown topic: flow"]}),
+        ("topics=flow", {"race_id": ["ask for a race_id or a meeting_id"]}),
         ("race_id=,", {"race_id": ["ask for 1 to 50 races, not 0"]}),
         (f"race_id=r1,{'x' * 101}", {"race_id": ["an id has 100 letters at most"]}),
         (f"meeting_id={','.join(map(str, range(11)))}", {"meeting_id": ["ask for 1 to 10 meetings, not 11"]}),

@@ -1,0 +1,45 @@
+"""What the page of a race shows: the facts of its template, and the state that its script goes on from."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from django.conf import settings
+
+from board.money import COLUMNS, amounts_of, share_lines, thinned, timeline_of
+from moneyflow.history.columns import read_columns
+from raceday.staff.chart import lay_out
+from races.closing import usual_closing
+
+POOLS = ("win", "place", "quinella", "trifecta", "first4")
+
+
+def race_facts(race_id: str, live: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the facts of a race's template, from its live body."""
+    start = datetime.fromisoformat(live["race"]["start_time"])
+    history = thinned(read_columns(race_id, start, COLUMNS), start)
+    runners = amounts_of(live["entrants"], history, live["alerts"])
+    return {
+        "live": live,
+        "start": start,
+        "closing": usual_closing(live["race"]["race_type"]),
+        "feed_refresh": settings.FEED_REFRESH_SECONDS,
+        "alerts": worst_of_each(live["alerts"]),
+        "runners": runners,
+        "timeline": timeline_of(runners, history, start),
+        "chart": lay_out(share_lines(runners, history), mark=start),
+        "pools": pools_of(live["pools"] or {}),
+        "state": {"live": live, "history": history},
+    }
+
+
+def worst_of_each(alerts: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Return the alert of the highest severity of each runner, the newest first; its lower steps say less."""
+    worst = {alert["entrant_id"]: alert for alert in sorted(alerts, key=lambda alert: alert["severity"])}
+    return sorted(worst.values(), key=lambda alert: alert["raised_at"], reverse=True)
+
+
+def pools_of(pools: Mapping[str, Any]) -> list[tuple[str, str, int | None]]:
+    """Return names, fields and totals in cents of the tote pools."""
+    fields = [(name.capitalize(), f"{name}_pool_total") for name in POOLS]
+    return [(name, field, pools.get(field)) for name, field in [*fields, ("All", "total_race_pool")]]

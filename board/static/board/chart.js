@@ -1,0 +1,227 @@
+// The chart of all runners over time: share of the Win pool, or fixed odds on a log scale. uPlot draws the canvas; the
+// legend under it hides and shows runners, and a table has the figures for who cannot see it.
+
+import { recall, keep } from "./kept.js";
+import { make, write } from "./merge.js";
+import { columnOf, sharesOf } from "./money.js";
+import { odds, percent, signedDollars, UNKNOWN } from "./words.js";
+
+const LINES = ["#e6194b", "#4363d8", "#2f9e44", "#d9730d", "#911eb4", "#0093a3", "#a38800", "#d629cf", "#8a5a2b", "#6b7f00", "#008080", "#808080"];
+const DASHES = [[], [7, 4], [2, 3]]; // the second and third dozen lines
+const VIEWS = { share: "Share of the Win pool", odds: "Fixed odds, on a log scale" };
+const SPAN_SECONDS = 15 * 60;
+const LABEL_HEIGHT = 12;
+const MINUTES_AGO = [10, 5, 2, 1, 0];
+const hidden = new Set();
+let drawn, now; // the plot, and what it shows
+
+const view = () => recall("chart", "share");
+const ink = (name) => getComputedStyle(document.documentElement).getPropertyValue(name);
+
+// Show a race: {body, history, startMs}. Called again for each reading.
+export function showChart(race) {
+  now = race;
+  if (!race.history.timestamps.length) return;
+  if (drawn?.key === keyOf(race)) drawn.plot.setData(dataOf(race));
+  else rebuild();
+  showFigures();
+}
+
+export function chooseChart(chosen) {
+  keep("chart", chosen);
+  rebuild();
+}
+
+export function redraw() {
+  if (drawn) rebuild();
+}
+
+// ── What is drawn ──
+const runners = (race) => race.body.entrants.filter((entrant) => !entrant.is_scratched);
+const isHot = (race, id) => race.body.alerts.some((alert) => alert.entrant_id === id);
+const keyOf = (race) => runners(race).map(({ entrant_id: id }) => `${id}${isHot(race, id) ? "▲" : ""}`).join();
+const valuesOf = (race) => (view() === "odds" ? columnOf(race.history, "fixed_win_odds") : sharesOf(race.history));
+const written = (value) => (view() === "odds" ? odds(value) : percent(value));
+
+function dataOf(race) {
+  const values = valuesOf(race);
+  const nothing = race.history.timestamps.map(() => null);
+  return [race.history.timestamps.map((at) => at / 1000), ...runners(race).map(({ entrant_id: id }) => values.get(id) ?? nothing)];
+}
+
+function rebuild() {
+  const box = document.getElementById("drawn");
+  drawn?.plot.destroy();
+  document.getElementById("still").hidden = true;
+  box.hidden = false;
+  const plotBox = box.querySelector(".plot") ?? box.appendChild(make("div", "plot"));
+  const plot = new uPlot(optionsFor(now, plotBox.clientWidth), dataOf(now), plotBox);
+  drawn = { plot, key: keyOf(now) };
+  drawLegend(box);
+  drawViews();
+  resizes.observe(plotBox);
+}
+
+const resizes = new ResizeObserver(([{ contentRect }]) => contentRect.width && drawn.plot.setSize(sizeFor(contentRect.width)));
+
+const sizeFor = (width) => ({ width, height: Math.max(220, Math.min(320, Math.round(width * 0.6))) });
+
+function optionsFor(race, width) {
+  const isOdds = view() === "odds";
+  const axis = { stroke: ink("--dim"), grid: { stroke: ink("--line"), width: 1 }, ticks: { stroke: ink("--line") }, font: "12px system-ui" };
+  return {
+    ...sizeFor(width),
+    legend: { show: false },
+    padding: [14, 26, 0, 0],
+    tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), "Pacific/Auckland"),
+    cursor: { drag: { x: true, y: false }, focus: { prox: 24 } },
+    focus: { alpha: 0.35 },
+    scales: { x: { range: (plot, low, high) => [recall("wholeDay", false) ? low : Math.max(low, high - SPAN_SECONDS), high + 5] }, y: isOdds ? { distr: 3 } : { range: (plot, low, high) => [0, Math.max(10, high * 1.05)] } },
+    axes: [
+      { ...axis, values: "{HH}:{mm}" },
+      { ...axis, size: 44, values: (plot, ticks) => ticks.map((tick) => (tick === null ? "" : isOdds ? tick : `${tick} %`)), ...(isOdds && { filter: (plot, ticks) => ticks.map((tick) => (/^[125]0*$/.test(tick) ? tick : null)) }) },
+    ],
+    series: [{}, ...runners(race).map((runner, place) => lineOf(race, runner, place))],
+    hooks: { draw: [drawMarks, drawNumbers], setCursor: [showFigures] },
+  };
+}
+
+function lineOf(race, { entrant_id: id }, place) {
+  return { stroke: LINES[place % LINES.length], width: isHot(race, id) ? 3 : 1.5, dash: DASHES[Math.floor(place / LINES.length) % DASHES.length], points: { show: false }, spanGaps: true, show: !hidden.has(id) };
+}
+
+// The advertised start, and each alert where it was raised.
+function drawMarks(plot) {
+  const { ctx, bbox } = plot;
+  const start = plot.valToPos(now.startMs / 1000, "x", true);
+  const ratio = devicePixelRatio;
+  ctx.save();
+  ctx.font = `${11 * ratio}px system-ui`;
+  if (start >= bbox.left && start <= bbox.left + bbox.width) upright(plot, start, "advertised start");
+  ctx.font = `600 ${11 * ratio}px system-ui`;
+  const shown = worst(now.body.alerts);
+  shown.forEach((alert, place) => {
+    const line = runners(now).findIndex(({ entrant_id: id }) => id === alert.entrant_id) + 1;
+    const at = Date.parse(alert.reading_at) / 1000;
+    const reading = plot.data[0].findIndex((seconds) => seconds >= at - 0.5);
+    const value = plot.data[line]?.[reading];
+    if (!line || value == null || hidden.has(alert.entrant_id)) return;
+    const [x, y] = [plot.valToPos(at, "x", true), plot.valToPos(value, "y", true)];
+    if (x < bbox.left) return;
+    ctx.fillStyle = ink("--in");
+    ctx.beginPath();
+    ctx.moveTo(x, y - 7 * ratio);
+    ctx.lineTo(x + 6 * ratio, y + 4 * ratio);
+    ctx.lineTo(x - 6 * ratio, y + 4 * ratio);
+    ctx.fill();
+    ctx.textAlign = "right";
+    ctx.fillText(`▲ ${signedDollars(alert.seen_cents)} on ${alert.runner_number}`, x - 8 * ratio, bbox.top + (14 + 14 * place) * ratio);
+  });
+  ctx.restore();
+}
+
+function worst(alerts) {
+  const found = new Map([...alerts].sort((one, other) => one.severity - other.severity).map((alert) => [alert.entrant_id, alert]));
+  return [...found.values()];
+}
+
+function upright({ ctx, bbox }, x, words) {
+  ctx.strokeStyle = ctx.fillStyle = ink("--dim");
+  ctx.setLineDash([4, 3]);
+  ctx.beginPath();
+  ctx.moveTo(x, bbox.top);
+  ctx.lineTo(x, bbox.top + bbox.height);
+  ctx.stroke();
+  ctx.textAlign = "right";
+  ctx.fillText(words, x, bbox.top - 4 * devicePixelRatio);
+}
+
+// The runners' numbers at the ends of their lines, pushed apart where lines meet.
+function drawNumbers(plot) {
+  const { ctx, bbox } = plot;
+  const step = LABEL_HEIGHT * devicePixelRatio;
+  const ends = runners(now)
+    .map((runner, place) => ({ runner, colour: LINES[place % LINES.length], value: plot.data[place + 1].at(-1) }))
+    .filter(({ runner, value }) => value != null && !hidden.has(runner.entrant_id))
+    .map((end) => ({ ...end, y: plot.valToPos(end.value, "y", true) }))
+    .sort((one, other) => one.y - other.y);
+  spread(ends, step, bbox.top, bbox.top + bbox.height);
+  ctx.save();
+  ctx.font = `700 ${11 * devicePixelRatio}px system-ui`;
+  ctx.textAlign = "left";
+  ctx.textBaseline = "middle";
+  for (const { runner, colour, y } of ends) {
+    ctx.fillStyle = colour;
+    ctx.fillText(runner.runner_number, bbox.left + bbox.width + 4 * devicePixelRatio, y);
+  }
+  ctx.restore();
+}
+
+// Move labels down, then up, until none covers another, as far as there is room.
+export function spread(labels, step, top, bottom) {
+  const room = Math.min(step, (bottom - top) / Math.max(1, labels.length - 1));
+  labels.forEach((label, place) => (label.y = Math.max(label.y, place ? labels[place - 1].y + room : top)));
+  [...labels].reverse().forEach((label, place, upwards) => (label.y = Math.min(label.y, place ? upwards[place - 1].y - room : bottom)));
+}
+
+// ── Legend, views and table ──
+function drawLegend(box) {
+  const legend = box.querySelector(".legend") ?? box.appendChild(make("div", "legend"));
+  legend.replaceChildren(
+    ...runners(now).map((runner, place) => {
+      const button = make("button");
+      const swatch = make("i");
+      swatch.style.background = LINES[place % LINES.length];
+      button.append(swatch, make("b", "", runner.runner_number), " ", make("span"));
+      button.title = `${runner.name}: click to hide or show`;
+      button.ariaPressed = String(!hidden.has(runner.entrant_id));
+      button.onclick = () => toggle(runner.entrant_id, place + 1, button);
+      return button;
+    }),
+  );
+  const table = box.querySelector("details") ?? box.appendChild(make("details"));
+  if (!table.firstChild) table.append(make("summary", "", "The chart as a table"), make("table"));
+  table.ontoggle = showFigures;
+}
+
+function toggle(id, line, button) {
+  if (!hidden.delete(id)) hidden.add(id);
+  button.ariaPressed = String(!hidden.has(id));
+  drawn.plot.setSeries(line, { show: !hidden.has(id) });
+}
+
+function drawViews() {
+  write(document.getElementById("chart-name"), VIEWS[view()]);
+  const buttons = [["share", "Share"], ["odds", "Odds"]].map(([name, words]) => {
+    const button = make("button", "", words);
+    button.ariaPressed = String(name === view());
+    button.onclick = () => chooseChart(name);
+    return button;
+  });
+  const whole = make("button", "", "All day");
+  whole.ariaPressed = String(recall("wholeDay", false));
+  whole.onclick = () => (keep("wholeDay", !recall("wholeDay", false)), rebuild());
+  document.getElementById("chart-views").replaceChildren(...buttons, whole);
+}
+
+// The values under the crosshair, else the newest, in the legend; and the table if it is open.
+function showFigures() {
+  if (!drawn) return;
+  const place = drawn.plot.cursor.idx ?? drawn.plot.data[0].length - 1;
+  document.querySelectorAll(".legend button span").forEach((label, line) => write(label, written(drawn.plot.data[line + 1]?.[place])));
+  const details = document.querySelector("#drawn details");
+  if (details.open) details.querySelector("table").replaceChildren(...tableRows());
+}
+
+function tableRows() {
+  const [times, ...lines] = drawn.plot.data;
+  const places = MINUTES_AGO.map((minutes) => times.findLastIndex((at) => at <= times.at(-1) - 60 * minutes));
+  const head = make("tr");
+  head.append(...["Runner", ...MINUTES_AGO.map((minutes) => (minutes ? `${minutes} min before` : "newest"))].map((words) => Object.assign(make("th", "", words), { scope: "col" })));
+  const rows = runners(now).map((runner, line) => {
+    const row = make("tr");
+    row.append(Object.assign(make("th", "l", `${runner.runner_number} ${runner.name}`), { scope: "row" }), ...places.map((place) => make("td", "", place < 0 ? UNKNOWN : written(lines[line][place]))));
+    return row;
+  });
+  return [head, ...rows];
+}

@@ -1,0 +1,47 @@
+// Shortcuts of a page: bound in one list, shown by "?", and all turned off by whoever needs their keys for something else.
+
+import { keep, recall } from "./kept.js";
+import { make } from "./merge.js";
+
+const HAS_OWN_KEYS = "input, textarea, select, dialog, [contenteditable]";
+const TAKES_SPACE = "button, a, summary";
+
+// Bind shortcuts, each [key, words, run], and return how to open the list of them.
+export function bind(shortcuts, dialog) {
+  const runs = new Map(shortcuts.map(([key, , run]) => [key, run]));
+  const open = () => (fill(dialog, shortcuts), dialog.showModal());
+  runs.set("?", open);
+  addEventListener("keydown", (event) => {
+    const run = runs.get(event.key);
+    if (!run || recall("keysAreOff", false) || isForAnother(event)) return;
+    event.preventDefault();
+    run();
+  });
+  return open;
+}
+
+function isForAnother(event) {
+  const at = event.target.closest ? event.target : document.body;
+  const isScrolling = event.key.startsWith("Arrow") && at.closest(".wide, .card[tabindex]");
+  return event.ctrlKey || event.metaKey || event.altKey || isScrolling || at.closest(HAS_OWN_KEYS) || (event.key === " " && at.closest(TAKES_SPACE));
+}
+
+function fill(dialog, shortcuts) {
+  const name = make("h2", "", "Keys");
+  name.id = "keys-name";
+  const list = make("dl", "keys");
+  for (const [key, words] of [["?", "this list"], ...shortcuts]) {
+    const term = make("dt");
+    term.append(make("kbd", "", key === " " ? "space" : key.replace("ArrowLeft", "←").replace("ArrowRight", "→")));
+    list.append(term, make("dd", "", words));
+  }
+  const off = make("input");
+  off.type = "checkbox";
+  off.checked = recall("keysAreOff", false);
+  off.onchange = () => keep("keysAreOff", off.checked);
+  const label = make("label");
+  label.append(off, " turn all keys off");
+  const close = make("button", "", "Close");
+  close.onclick = () => dialog.close();
+  dialog.replaceChildren(name, list, label, close);
+}

@@ -1,0 +1,232 @@
+// Keeps the page of a race live. The page brings its state, a live body and a history as columns; each event of the
+// stream changes the state, and the cells that differ are written. After a hole the page is fetched again.
+
+import { showAlerts } from "./alerts.js";
+import { redraw, showChart } from "./chart.js";
+import { append } from "./columns.js";
+import { apply } from "./deltas.js";
+import { keepAlive, showAges } from "./freshness.js";
+import { editIndicators, readIndicators } from "./indicators.js";
+import { bind } from "./keys.js";
+import { merge, write } from "./merge.js";
+import { drawRunners, showRunners, sortRunners } from "./runners.js";
+import { sound, soundState, toggleSound } from "./sound.js";
+import { clock, follow } from "./stream.js";
+import { summarise } from "./summary.js";
+import { chooseTimeline, showTimeline } from "./timeline.js";
+import { drawWatched, hearWatched, isWatched, MOST_WATCHED, tickWatched, toggleWatched, watchedIds } from "./watched.js";
+import { clockTime, countdown, dollars } from "./words.js";
+
+const page = document.body.dataset;
+const byId = (id) => document.getElementById(id);
+const TOPICS = "pool,odds,status,alert,ping";
+const AGAIN_MS = 400; // a hole is filled once the bodies of its poll are published
+const MINUTE_MS = 60_000;
+const ENDED = ["Final", "Abandoned"];
+const race = { id: page.race, body: null, history: null, startMs: 0 };
+const seen = { polled: null, generated: null };
+let isPaused = false;
+let isMinuteTold = true;
+let again, stopFollowing, isDirty;
+
+// ── The state ──
+function adopt(root) {
+  const state = JSON.parse(root.getElementById("state").textContent);
+  Object.assign(race, { history: state.history });
+  take(state.live);
+}
+
+function take(body) {
+  race.body = body;
+  race.startMs = Date.parse(body.race.start_time);
+  const { polled_at: polled, generated_at: generated } = body.freshness;
+  if (polled > (seen.polled ?? "")) seen.polled = polled;
+  if (generated > (seen.generated ?? "")) seen.generated = generated;
+}
+
+function hear(kind, data) {
+  if (kind === "ping") return hearPing(data);
+  if (kind === "resync") return fetchSoon();
+  const id = data.race_id ?? data.race?.race_id;
+  if (id !== race.id) return hearOther(id, kind, data);
+  if (kind === "flow") {
+    if (!append(race.history, data)) fetchSoon();
+    return show();
+  }
+  const before = race.body;
+  if (kind === "snapshot" && (data.known === false || idsOf(data) !== idsOf(before))) return fetchSoon();
+  take(apply(before, kind, data));
+  if (kind === "alert" && !before.alerts.some((alert) => alert.entrant_id === data.alert.entrant_id && alert.severity >= data.alert.severity)) sound("alert");
+  if (race.body.race.status !== before.race.status || "results" in data) fetchSoon();
+  hearWatched(race.id, race.body);
+  if (kind === "pool" || kind === "odds") fetchSoon();
+  show();
+}
+
+function hearPing({ polled, generated }) {
+  seen.polled = polled?.[race.id] ?? seen.polled;
+  seen.generated = generated?.[race.id] ?? seen.generated;
+}
+
+const others = new Map();
+function hearOther(id, kind, data) {
+  if (kind === "flow" || (kind !== "snapshot" && !others.has(id)) || data.known === false) return;
+  others.set(id, apply(others.get(id), kind, data));
+  hearWatched(id, others.get(id));
+}
+
+const idsOf = (body) => body.entrants.map(({ entrant_id: id }) => id).join();
+
+// ── The page again: after a hole, with other entrants, at the end ──
+function fetchSoon() {
+  clearTimeout(again);
+  again = setTimeout(fetchAgain, AGAIN_MS);
+}
+
+async function fetchAgain() {
+  const response = await fetch(location.pathname, { headers: { Accept: "text/html" } }).catch(() => null);
+  if (!response?.ok) return;
+  const fresh = new DOMParser().parseFromString(await response.text(), "text/html");
+  const before = idsOf(race.body);
+  adopt(fresh);
+  if (idsOf(race.body) !== before) merge(byId("runners").tBodies[0], fresh.getElementById("runners").tBodies[0]);
+  for (const id of ["result", "conditions"]) merge(byId(id), fresh.getElementById(id));
+  drawRunners();
+  show();
+}
+
+// ── What is shown ──
+function show() {
+  isDirty = true;
+  requestAnimationFrame(() => {
+    if (!isDirty || isPaused) return;
+    isDirty = false;
+    showRunners(race, secondsToStart() < 90 && isOpen());
+    showAlerts(race.body);
+    showPools(race.body.pools ?? {});
+    showChart(race);
+    showTimeline(race);
+    tick();
+  });
+}
+
+const isOpen = () => race.body.race.status === "Open";
+const secondsToStart = () => (race.startMs - clock.now()) / 1000;
+
+function showPools(pools) {
+  for (const total of document.querySelectorAll("#pools [data-pool]")) write(total, dollars(pools[total.dataset.pool]));
+  write(byId("quality"), String(pools.data_quality_score ?? "–"));
+}
+
+function showClock() {
+  const { status, actual_start: closed, start_time: start } = race.body.race;
+  const isPast = secondsToStart() <= 0;
+  write(byId("status"), status.toUpperCase());
+  byId("status").className = `pill ${status.toLowerCase()}`;
+  const at = isOpen() ? countdown(-secondsToStart()) : clockTime(Date.parse(closed ?? start));
+  const [big, small] = document.querySelectorAll("[data-clock]");
+  write(big, at);
+  write(small, isOpen() ? at : `${status.toUpperCase()} ${at}`);
+  const words = isOpen() ? `${isPast ? "past" : "to"} the advertised start at ${clockTime(race.startMs)}` : closed ? "closed" : "advertised start";
+  write(byId("clock-says"), words);
+  byId("closes").hidden = !isOpen();
+  const alerted = [...new Set(race.body.alerts.map(({ runner_number: number }) => number))].map((number) => ` ▲${number}`).join("");
+  document.title = `${isOpen() ? at : status} R${race.body.race.race_number} ${race.body.meeting.meeting_name}${alerted}`;
+}
+
+function tick() {
+  showClock();
+  const refresh = race.body.freshness.refresh_seconds;
+  const cadence = ENDED.includes(race.body.race.status) ? null : refresh;
+  showAges({ ...seen, pools: race.body.pools?.last_updated, cadence, feedRefresh: Number(page.feedRefresh) });
+  write(byId("clock"), `${clockTime(clock.now())} NZ`);
+  showButtons();
+  tickWatched();
+  tellMinute();
+  summarise(race, clock.now());
+  keepAlive();
+}
+
+function tellMinute() {
+  const isWithin = isOpen() && secondsToStart() * 1000 <= MINUTE_MS;
+  if (isWithin && !isMinuteTold) sound("minute");
+  isMinuteTold = isWithin;
+}
+
+function showButtons() {
+  const says = { off: "Sound off", on: "Sound on", blocked: "Sound blocked by the browser: press" };
+  press("sound", says[soundState()], soundState() === "on");
+  press("pause", isPaused ? `Paused: figures of ${race.pausedAt}` : "Pause", isPaused);
+  press("watch", isWatched(race.id) ? "Watched" : "Watch", isWatched(race.id));
+}
+
+function press(id, words, isOn) {
+  write(byId(id), words);
+  byId(id).ariaPressed = String(isOn);
+}
+
+// ── What the user does ──
+function togglePause() {
+  isPaused = !isPaused;
+  race.pausedAt = clockTime(clock.now());
+  document.body.classList.toggle("paused", isPaused);
+  show();
+  tick();
+}
+
+function toggleWatch() {
+  const { race_number: number, start_time: start } = race.body.race;
+  const name = `R${number} ${race.body.meeting.meeting_name}`;
+  const isDone = toggleWatched({ id: race.id, name, start });
+  if (!isDone) write(byId("watch"), `${MOST_WATCHED} are watched already`);
+  hearWatched(race.id, race.body);
+  listen();
+}
+
+function listen() {
+  stopFollowing?.();
+  const ids = [...new Set([race.id, ...watchedIds()])];
+  stopFollowing = follow(`race_id=${ids.map(encodeURIComponent).join()}&topics=${TOPICS}`, hear);
+}
+
+const go = (id) => id && location.assign(`/races/${id}`);
+const navigation = (name) => () => go(race.body.navigation[name]?.race_id);
+
+const openKeys = bind(
+  [
+    ["n", "next to jump", navigation("nextScheduledRace")],
+    ["ArrowLeft", "the race before", navigation("previousRace")],
+    ["ArrowRight", "the race after", navigation("nextRace")],
+    ...Array.from({ length: MOST_WATCHED }, (_, place) => [String(place + 1), `watched race ${place + 1}`, () => go(watchedIds()[place])]),
+    ["a", "watch this race, or no more", toggleWatch],
+    ["w", "timeline: Win", () => chooseTimeline("win")],
+    ["p", "timeline: Place", () => chooseTimeline("place")],
+    ["o", "timeline: Odds", () => chooseTimeline("odds")],
+    ["s", "sort by number, share, money lately", sortRunners],
+    ["m", "sound on or off", () => toggleSound().then(showButtons)],
+    [" ", "pause the figures", togglePause],
+  ],
+  byId("keys-dialog"),
+);
+
+function begin() {
+  adopt(document);
+  document.body.classList.add("scripted");
+  byId("sort").onclick = sortRunners;
+  byId("sound").onclick = () => toggleSound().then(showButtons);
+  byId("pause").onclick = togglePause;
+  byId("watch").onclick = toggleWatch;
+  byId("keys").onclick = openKeys;
+  byId("settings").addEventListener("edit", () => editIndicators(byId("settings"), showTimeline));
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
+  document.addEventListener("visibilitychange", () => document.visibilityState === "visible" && fetchSoon());
+  drawRunners();
+  drawWatched();
+  hearWatched(race.id, race.body);
+  show();
+  readIndicators().then(show);
+  listen();
+  setInterval(tick, 250);
+}
+
+begin();

@@ -1,0 +1,87 @@
+// The timeline as the client app shows it: Win money, Place money or fixed odds by slots of time to the start.
+
+import { keep, recall } from "./kept.js";
+import { colourOf } from "./indicators.js";
+import { make, write } from "./merge.js";
+import { columnOf, MONEY, timelineOf } from "./money.js";
+import { dollars, odds, signedDollars, slot } from "./words.js";
+
+const KINDS = { win: ["Win", "Win money"], place: ["Place", "Place money"], odds: ["Odds", "Fixed odds"] };
+let shown; // {key, cells}: the table as it stands, and its cells by row
+let race;
+
+const kind = () => recall("timeline", "win");
+
+export function showTimeline(news = race) {
+  race = news;
+  const entrants = race.body.entrants.filter((entrant) => !entrant.is_scratched);
+  const timeline = timelineOf(entrants, race.history, race.startMs, kind());
+  const key = [kind(), timeline.slots.join(), entrants.map(({ entrant_id: id }) => id).join()].join(" ");
+  if (!timeline.slots.length) return;
+  if (shown?.key !== key) rebuild(timeline, key);
+  timeline.rows.forEach(({ entrant, cells }, row) => {
+    cells.forEach((cell, place) => paint(shown.cells[row][place], cell, place));
+    write(shown.cells[row].at(-1), lastOf(entrant));
+  });
+}
+
+export function chooseTimeline(chosen) {
+  keep("timeline", chosen);
+  showTimeline();
+}
+
+function lastOf({ entrant_id: id, fixed_win_odds: price }) {
+  return kind() === "odds" ? odds(price) : dollars(columnOf(race.history, MONEY[kind()]).get(id)?.at(-1));
+}
+
+function paint(td, { cents, price, points }, place) {
+  write(td, kind() === "odds" ? odds(price) : place ? signedDollars(cents) : dollars(cents));
+  const colour = colourOf(points);
+  if (td.dataset.colour === colour) return;
+  td.dataset.colour = colour;
+  td.style.backgroundColor = colour;
+  td.style.color = colour && inkOn(colour);
+  td.style.fontWeight = colour ? "700" : "";
+}
+
+// Black or white, whichever reads better on a colour of the user's.
+function inkOn(colour) {
+  const [red, green, blue] = [1, 3, 5].map((at) => parseInt(colour.slice(at, at + 2), 16));
+  return 0.299 * red + 0.587 * green + 0.114 * blue > 140 ? "#16202b" : "#ffffff";
+}
+
+function rebuild({ slots, rows }, key) {
+  const box = document.getElementById("timeline-table");
+  const isAtEnd = !shown || box.scrollLeft + box.clientWidth >= box.scrollWidth - 4;
+  const head = make("tr");
+  head.append(...["Runner", ...slots.map(slot), kind() === "odds" ? "Now" : "In the pool"].map((words, place) => Object.assign(make("th", place ? "" : "l", words), { scope: "col" })));
+  const body = rows.map(({ entrant, cells }) => {
+    const row = make("tr");
+    const name = Object.assign(make("th", "l"), { scope: "row" });
+    name.append(make("b", "", entrant.runner_number), ` ${entrant.name}`);
+    row.append(name, ...cells.map(() => make("td")), make("td", "total"));
+    return row;
+  });
+  const table = make("table", "timeline");
+  const [thead, tbody] = [make("thead"), make("tbody")];
+  thead.append(head);
+  tbody.append(...body);
+  table.append(thead, tbody);
+  box.replaceChildren(table);
+  shown = { key, cells: body.map((row) => [...row.querySelectorAll("td")]) };
+  write(document.getElementById("timeline-name"), KINDS[kind()][1]);
+  drawViews();
+  if (isAtEnd) box.scrollLeft = box.scrollWidth;
+}
+
+function drawViews() {
+  const buttons = Object.entries(KINDS).map(([name, [words]]) => {
+    const button = make("button", "", words);
+    button.ariaPressed = String(name === kind());
+    button.onclick = () => chooseTimeline(name);
+    return button;
+  });
+  const colours = make("button", "", "My colours");
+  colours.onclick = () => document.getElementById("settings").dispatchEvent(new Event("edit"));
+  document.getElementById("timeline-views").replaceChildren(...buttons, colours);
+}

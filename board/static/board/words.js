@@ -1,0 +1,42 @@
+// How the pages write figures: board/templatetags in the browser. What is not known is a dash, never 0.
+
+export const UNKNOWN = "–";
+const NZ = { timeZone: "Pacific/Auckland", hour12: false };
+const TIME = new Intl.DateTimeFormat("en-NZ", { ...NZ, timeStyle: "medium" });
+
+export function dollars(cents) {
+  if (cents == null) return UNKNOWN;
+  const size = Math.abs(cents);
+  const rounded = Math.round(size / 100);
+  const whole = size % 100 === 50 && rounded % 2 ? rounded - 1 : rounded; // half to even, as the server rounds
+  return `${cents < 0 && whole ? "−" : ""}$${whole.toLocaleString("en-NZ")}`;
+}
+
+export const signedDollars = (cents) => (cents > 0 ? `+${dollars(cents)}` : dollars(cents));
+
+export const percent = (share) => (share == null ? UNKNOWN : `${tenths(share)} %`);
+
+export const odds = (price) => (price == null ? UNKNOWN : price.toFixed(2));
+
+export const slot = (minutes) => (minutes > 0 ? `${minutes}m` : `${minutes}`.replace("-", "−"));
+
+export const clockTime = (instant) => TIME.format(instant);
+
+export const ago = (seconds) => (seconds === null ? "never" : `${Math.max(0, Math.round(seconds))} s ago`);
+
+export const rounded = (number) => (number == null ? UNKNOWN : Number(number.toPrecision(2)).toLocaleString("en-NZ"));
+
+export function countdown(seconds) {
+  const total = Math.abs(Math.round(seconds));
+  const [hours, minutes, rest] = [Math.floor(total / 3600), Math.floor((total % 3600) / 60), total % 60];
+  const two = (number) => String(number).padStart(2, "0");
+  return (Math.round(seconds) < 0 ? "−" : "+") + (hours ? `${hours}:${two(minutes)}` : minutes) + `:${two(rest)}`;
+}
+
+export const sinceStart = (seconds) => `${Math.abs(seconds)} s ${seconds < 0 ? "before" : "after"} the advertised start`;
+
+// One decimal, and half to even where a number lies exactly between two.
+function tenths(number) {
+  const isBetween = (number * 4) % 1 === 0 && (number * 20) % 2 === 1;
+  return (isBetween ? (2 * Math.round(number * 5)) / 10 : number).toFixed(1);
+}

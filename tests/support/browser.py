@@ -1,0 +1,33 @@
+"""What tests in a browser ask for: addresses of pages, and races to open."""
+
+from datetime import datetime
+from typing import Any
+
+import httpx
+
+PAGES = ("today", "race", "late-money", "record")
+
+
+def ask(base_url: str, address: str, **query: Any) -> Any:
+    """Return a body of the API."""
+    return httpx.get(f"{base_url}{address}", params=query, trust_env=False).raise_for_status().json()
+
+
+def open_race(base_url: str, *, after_seconds: float = 240) -> str:
+    """Return the next race that starts in so many seconds of Raceday's time or later."""
+    found = ask(base_url, "/api/races/upcoming", limit=100)
+    now = instant(found["timestamp"])
+    races = [race for race in found["races"] if instant(race["start_time"]) - now > after_seconds]
+    return str(next(race["race_id"] for race in races if race["status"] == "Open"))
+
+
+def address_of(name: str, base_url: str) -> str:
+    """Return where a page is; that of a race is an open one's."""
+    if name == "race":
+        return f"/races/{open_race(base_url)}"
+    return "/" if name == "today" else f"/{name}"
+
+
+def instant(text: str) -> float:
+    """Return Unix seconds."""
+    return datetime.fromisoformat(text).timestamp()

@@ -195,7 +195,9 @@ def _seen(
 def _since(times: Sequence[int], seconds: int) -> int | None:
     """Return the place of the reading that the newest seconds count from; None if the readings are too far apart."""
     window = 1000 * seconds
-    found = next((place for place in range(len(times) - 1, -1, -1) if times[-1] - times[place] >= window - SLACK_MS), None)
+    found = next(
+        (place for place in range(len(times) - 1, -1, -1) if times[-1] - times[place] >= window - SLACK_MS), None
+    )
     return None if found is None or times[-1] - times[found] > 1.5 * window + SLACK_MS else found
 
 

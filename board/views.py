@@ -4,6 +4,7 @@ from datetime import date, timedelta
 from typing import Any
 
 from django.conf import settings
+from django.db.models import Max
 from rest_framework.exceptions import NotFound
 
 from board.alerts import shown_alerts
@@ -12,12 +13,12 @@ from board.race import race_facts
 from board.record import own_record, simulated_record
 from moneyflow.live.views import live_body
 from raceday import clock
-from raceday.feed.records import RaceStatus
+from raceday.feed.records import ENDED, RaceStatus
 from raceday.pages.look import render_page
 from raceday.pages.page import PAGE, Page
 from raceday.published.resources import Body, resource
 from races.cadence import FORGOTTEN
-from races.models import Race
+from races.models import PollMark, Race
 
 MOST_NEXT = 24  # some of each code, for the filters
 RUNS_NOW = timedelta(hours=1)  # before a start: nothing runs if no race is that near
@@ -49,6 +50,9 @@ class TodayPage(Page):
             "alerts": alerts,
             "alerted": alerted,
             "countries": settings.COUNTRIES,
+            "is_polled": any(race.status not in ENDED for race in races),
+            "polled_at": PollMark.objects.filter(race__race_date_nz=date).aggregate(newest=Max("polled_at"))["newest"],
+            "longest_seconds": settings.CADENCE_SECONDS["far"],
         }
         return Body(data=page("today", **facts), keep_seconds=MINUTE_SECONDS)
 

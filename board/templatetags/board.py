@@ -111,7 +111,7 @@ def to_start(start: datetime, now: datetime) -> str:
 @register.filter
 def age(text: str | None, now: datetime) -> str:
     """Write how long ago an instant was, as the API writes it."""
-    return "never" if text is None else f"{max(0, (now - datetime.fromisoformat(text)).total_seconds()):.0f} s ago"
+    return "never" if not text else f"{max(0, (now - datetime.fromisoformat(text)).total_seconds()):.0f} s ago"
 
 
 @register.filter

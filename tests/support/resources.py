@@ -35,6 +35,7 @@ ADDRESSES = {
     "race-page": "/races/r1",
     "late-money-page": "/late-money",
     "record-page": "/record",
+    "status-page": "/status",
     "welcome": "/welcome",
 }
 NEVER_KEPT = {"late-money-indicators", "races-batch", "welcome"}  # the last is a 404 outside the demo

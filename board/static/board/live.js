@@ -6,7 +6,7 @@ import { clock as serverClock, follow, health } from "./stream.js";
 
 const page = document.body.dataset;
 const TOGETHER_MS = 150; // events of one poll come together
-const state = { polled: page.polled, generated: page.generated };
+const state = { polled: page.polled, generated: page.generated, renewed: Date.now() };
 let refreshing, sound;
 
 // ── What moves by itself ──
@@ -48,13 +48,15 @@ function judge(polledSeconds) {
   const cadence = Number(page.refresh);
   const isLate = Boolean(cadence) && polledSeconds > 2 * cadence;
   const isSilent = health() === "silent";
+  const isOld = page.renew && Date.now() - state.renewed > 3000 * page.renew;
   const stream = document.getElementById("stream");
   write(stream, { live: "live", silent: "STALE", new: "not live" }[health()]);
   stream.classList.toggle("live", health() === "live");
-  document.body.classList.toggle("stale", isLate || isSilent);
+  document.body.classList.toggle("stale", isLate || isSilent || isOld);
   const warning = document.getElementById("warning");
   const words = isSilent
     ? "STALE: the stream is cut. The figures are not renewed."
+    : isOld ? `STALE: this page was last renewed ${Math.round((Date.now() - state.renewed) / 1000)} s ago.`
     : isLate ? `STALE: ${page.race ? "this race" : "a race"} was last polled ${Math.round(polledSeconds)} s ago.` : "";
   write(warning, words);
   warning.hidden = !words;
@@ -80,6 +82,7 @@ async function refresh() {
   merge(document.querySelector("main"), fresh.querySelector("main"));
   Object.assign(page, fresh.body.dataset);
   if (page.polled > (state.polled ?? "")) state.polled = page.polled;
+  state.renewed = Date.now();
   if (page.generated > (state.generated ?? "")) state.generated = page.generated;
   tick();
 }
@@ -123,3 +126,4 @@ document.body.classList.add("scripted");
 follow(page.race ? `race_id=${encodeURIComponent(page.race)}&topics=pool,odds,status,alert` : `topics=${page.topics}`, hear);
 tick();
 setInterval(tick, 250);
+if (page.renew) setInterval(refresh, 1000 * page.renew);

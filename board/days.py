@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from django.conf import settings
 from rest_framework import serializers
 
 from meetings.models import Meeting
@@ -13,6 +14,7 @@ from raceday import clock
 from raceday.api.queries import EARLIEST, LATEST
 from raceday.feed.records import RaceStatus
 from raceday.racing_day import racing_day
+from races.cadence import FORGOTTEN, CadenceSeconds, cadence
 from races.models import Race
 
 CLOCK_SPAN = timedelta(minutes=30)  # before a start, in which its clock is shown
@@ -64,6 +66,14 @@ class Row:
 
     meeting: Meeting
     cells: Sequence[Cell | None]
+
+
+def shortest_cadence(now: datetime) -> float | None:
+    """Return the seconds between polls of the race that is polled most often; None while no race is open."""
+    coming = Race.objects.filter(status=RaceStatus.OPEN, start_time__gte=now - FORGOTTEN).order_by("start_time")
+    start = coming.values_list("start_time", flat=True).first()
+    found = start and cadence(RaceStatus.OPEN, start - now, CadenceSeconds(**settings.CADENCE_SECONDS))
+    return found.total_seconds() if found else None
 
 
 def day_of(day: dt.date, now: datetime) -> Day:

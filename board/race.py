@@ -4,8 +4,6 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from django.conf import settings
-
 from board.money import COLUMNS, amounts_of, share_lines, thinned, timeline_of
 from moneyflow.history.columns import read_columns
 from raceday.staff.chart import lay_out
@@ -23,7 +21,6 @@ def race_facts(race_id: str, live: Mapping[str, Any]) -> dict[str, Any]:
         "live": live,
         "start": start,
         "closing": usual_closing(live["race"]["race_type"]),
-        "feed_refresh": settings.FEED_REFRESH_SECONDS,
         "alerts": worst_of_each(live["alerts"]),
         "runners": runners,
         "timeline": timeline_of(runners, history, start),

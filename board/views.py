@@ -8,12 +8,12 @@ from django.db.models import Max
 from rest_framework.exceptions import NotFound
 
 from board.alerts import shown_alerts
-from board.days import DayQuery, day_of, rows_of
+from board.days import DayQuery, day_of, rows_of, shortest_cadence
 from board.race import race_facts
 from board.record import own_record, simulated_record
 from moneyflow.live.views import live_body
 from raceday import clock
-from raceday.feed.records import ENDED, RaceStatus
+from raceday.feed.records import RaceStatus
 from raceday.pages.look import render_page
 from raceday.pages.page import PAGE, Page
 from raceday.published.resources import Body, resource
@@ -26,8 +26,8 @@ MINUTE_SECONDS = 60
 
 
 def page(template: str, **facts: Any) -> bytes:
-    """Render a page of the board as of now."""
-    return render_page(f"board/{template}.html", **facts)
+    """Render a page of the board as of now; `refresh` says from how many seconds between polls it is to judge ages."""
+    return render_page(f"board/{template}.html", feed_refresh=settings.FEED_REFRESH_SECONDS, **facts)
 
 
 class TodayPage(Page):
@@ -50,11 +50,9 @@ class TodayPage(Page):
             "alerts": alerts,
             "alerted": alerted,
             "countries": settings.COUNTRIES,
-            "is_polled": any(race.status not in ENDED for race in races),
             "polled_at": PollMark.objects.filter(race__race_date_nz=date).aggregate(newest=Max("polled_at"))["newest"],
-            "longest_seconds": settings.CADENCE_SECONDS["far"],
         }
-        return Body(data=page("today", **facts), keep_seconds=MINUTE_SECONDS)
+        return Body(data=page("today", refresh=shortest_cadence(now), **facts), keep_seconds=MINUTE_SECONDS)
 
 
 class WelcomePage(Page):
@@ -74,7 +72,7 @@ class RacePage(Page):
         """Show a race: its clock, how old the figures are, late money, runners, pools, timeline and result."""
         body = live_body(race_id)
         live: Any = body.data
-        content = page("race", **race_facts(race_id, live))
+        content = page("race", refresh=live["freshness"]["refresh_seconds"], **race_facts(race_id, live))
         return Body(data=content, keep_seconds=body.keep_seconds, mark=body.mark, status=body.status)
 
 
@@ -82,8 +80,9 @@ class LateMoneyPage(Page):
     @resource("late-money", DayQuery, **PAGE)
     def list(self, date: date) -> Body:
         """Show a day's alerts, the newest first, each with its evidence and what came of it."""
-        facts = {"day": day_of(date, clock.now()), "alerts": shown_alerts(1, date), "countries": settings.COUNTRIES}
-        return Body(data=page("late_money", **facts), keep_seconds=MINUTE_SECONDS)
+        now = clock.now()
+        facts = {"day": day_of(date, now), "alerts": shown_alerts(1, date), "countries": settings.COUNTRIES}
+        return Body(data=page("late_money", refresh=shortest_cadence(now), **facts), keep_seconds=MINUTE_SECONDS)
 
     @resource("late-money", **PAGE)
     def record(self) -> Body:

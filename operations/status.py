@@ -82,9 +82,10 @@ class StatusPage(Page):
         now = clock.now()
         parts, facts = checks.run_all(now)
         found: dict[str, Any] = {"parts": parts, "worst": checks.worst(parts.values()), "renew_seconds": RENEW_SECONDS}
+        found["feed_refresh"] = settings.FEED_REFRESH_SECONDS
         if facts is not None:
             found |= {"is_known": True, "tiers": tiers_of(facts.live, now), "polled_at": _local(facts.polled_at)}
-            found["longest_seconds"] = settings.CADENCE_SECONDS["far"]
+            found["refresh"] = found["tiers"][0].seconds if found["tiers"] else None
             found |= {"closing": closing(now), "incidents": incidents(now), "generated_at": _local(facts.generated_at)}
         if parts["valkey"].status is Status.OK:
             found |= {"lag": lag(), "queues": queues(), "waiting": answers.waiting()}

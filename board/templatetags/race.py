@@ -2,6 +2,7 @@
 
 from django import template
 
+from board.silks import inks_of
 from board.templatetags.board import dollars
 from races.closing import Closing
 
@@ -19,6 +20,9 @@ def closing(found: Closing) -> str:
     most = f"9 of 10{' of all codes' * found.is_most_of_all_codes} by {_after(found.most_seconds)}"
     known = "by published figures" if found.races is None else f"of {found.races:,} races seen here"
     return f"{half}{most} · {known}"
+
+
+register.filter("inks", inks_of)
 
 
 @register.filter

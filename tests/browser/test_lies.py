@@ -20,7 +20,7 @@ LONG_BEFORE_SECONDS = 900
 LISTEN = """() => {
     const warning = document.getElementById("warning");
     window.said = [];
-    new MutationObserver(() => window.said.push(warning.textContent)).observe(warning, { childList: true, subtree: true });
+    new MutationObserver(() => window.said.push(warning.textContent)).observe(warning, { childList: true });
 }"""
 
 

@@ -19,7 +19,8 @@ import { clockTime, countdown, dollars } from "./words.js";
 
 const page = document.body.dataset;
 const byId = (id) => document.getElementById(id);
-const TOPICS = "pool,odds,status,alert,ping";
+const TOPICS = "pool,odds,status,alert,flow";
+const OTHERS = "status,alert"; // of watched races
 const AGAIN_MS = 400; // a hole is filled once the bodies of its poll are published
 const MINUTE_MS = 60_000;
 const ENDED = ["Final", "Abandoned"];
@@ -39,38 +40,44 @@ function adopt(root) {
 function take(body) {
   race.body = body;
   race.startMs = Date.parse(body.race.start_time);
-  const { polled_at: polled, generated_at: generated } = body.freshness;
-  if (polled > (seen.polled ?? "")) seen.polled = polled;
-  if (generated > (seen.generated ?? "")) seen.generated = generated;
+  see(body.freshness.polled_at, body.freshness.generated_at);
 }
 
 function hear(kind, data) {
   if (kind === "ping") return hearPing(data);
   if (kind === "resync") return fetchSoon();
-  const id = data.race_id ?? data.race?.race_id;
-  if (id !== race.id) return hearOther(id, kind, data);
-  if (kind === "flow") {
-    if (!append(race.history, data)) fetchSoon();
-    return show();
-  }
+  if (kind === "flow") return hearReading(data);
   const before = race.body;
   if (kind === "snapshot" && (data.known === false || idsOf(data) !== idsOf(before))) return fetchSoon();
   take(apply(before, kind, data));
   if (kind === "alert" && !before.alerts.some((alert) => alert.entrant_id === data.alert.entrant_id && alert.severity >= data.alert.severity)) sound("alert");
   if (race.body.race.status !== before.race.status || "results" in data) fetchSoon();
   hearWatched(race.id, race.body);
-  if (kind === "pool" || kind === "odds") fetchSoon();
+  show();
+}
+
+function hearReading(reading) {
+  if (!append(race.history, reading)) return fetchSoon();
+  see(reading.polled_at, new Date(reading.timestamp).toISOString());
   show();
 }
 
 function hearPing({ polled, generated }) {
-  seen.polled = polled?.[race.id] ?? seen.polled;
-  seen.generated = generated?.[race.id] ?? seen.generated;
+  see(polled[race.id], generated[race.id]);
 }
 
+function see(polled, generated) {
+  if (isLater(polled, seen.polled)) seen.polled = polled;
+  if (isLater(generated, seen.generated)) seen.generated = generated;
+}
+
+const isLater = (instant, other) => Boolean(instant) && (!other || Date.parse(instant) > Date.parse(other));
+
 const others = new Map();
-function hearOther(id, kind, data) {
-  if (kind === "flow" || (kind !== "snapshot" && !others.has(id)) || data.known === false) return;
+function hearWatchedRaces(kind, data) {
+  const id = data.race_id ?? data.race?.race_id;
+  if (!id) return; // a ping
+  if ((kind !== "snapshot" && !others.has(id)) || data.known === false) return;
   others.set(id, apply(others.get(id), kind, data));
   hearWatched(id, others.get(id));
 }
@@ -180,13 +187,13 @@ function toggleWatch() {
   const isDone = toggleWatched({ id: race.id, name, start });
   if (!isDone) write(byId("watch"), `${MOST_WATCHED} are watched already`);
   hearWatched(race.id, race.body);
-  listen();
+  followWatched();
 }
 
-function listen() {
+function followWatched() {
   stopFollowing?.();
-  const ids = [...new Set([race.id, ...watchedIds()])];
-  stopFollowing = follow(`race_id=${ids.map(encodeURIComponent).join()}&topics=${TOPICS}`, hear);
+  const ids = watchedIds().filter((id) => id !== race.id);
+  stopFollowing = ids.length ? follow(`race_id=${ids.map(encodeURIComponent).join()}&topics=${OTHERS}`, hearWatchedRaces) : null;
 }
 
 const go = (id) => id && location.assign(`/races/${id}`);
@@ -225,7 +232,8 @@ function begin() {
   hearWatched(race.id, race.body);
   show();
   readIndicators().then(show);
-  listen();
+  follow(`race_id=${encodeURIComponent(race.id)}&topics=${TOPICS}`, hear);
+  followWatched();
   setInterval(tick, 250);
 }
 

@@ -18,8 +18,13 @@ const server = { now: Number(document.body.dataset.now) * 1000, speed: 1, at: Da
 const heard = { at: -Infinity, running: -Infinity };
 let source, lastId = "", asked = "", connections = 0, triedAt = performance.now(), isHolder = false, isInLine = false;
 
-/** The time by the server's clock, in epoch milliseconds. */
-export const clock = { now: () => server.now + (Date.now() - server.at) * server.speed };
+/** The time by the server's clock, in epoch milliseconds, and how many of its seconds pass in one of ours. */
+export const clock = {
+  now: () => server.now + (Date.now() - server.at) * server.speed,
+  get speed() {
+    return server.speed;
+  },
+};
 
 /** When the stream was last heard, by this computer's clock in epoch milliseconds; −Infinity: never. */
 export const heardAt = () => Date.now() - silence();

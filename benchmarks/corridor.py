@@ -103,7 +103,7 @@ def _figures(scenario: Scenario, rounds: list[list[Poll]], lost: int) -> list[Fi
 
     def told(name: str, what: str, figure: float, unit: str = "ms", *, at_most: float | None = None) -> Figure:
         name = f"corridor.{scenario.name}.{name}"
-        return Figure(name=name, what=what, figure=figure, unit=unit, at_most=at_most)
+        return Figure(name=name, what=what, figure=figure, unit=unit, at_most=at_most, is_paced=unit == "ms")
 
     limit_ms, limit_seconds = (FIVE_RACES_MARK_MS, FIVE_RACES_TARGET_SECONDS) if scenario.races == 5 else (None, None)
     return [

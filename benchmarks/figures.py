@@ -21,7 +21,10 @@ class BenchmarkError(RuntimeError):
 
 
 class Figure(Struct, frozen=True, kw_only=True):
-    """One measured figure. With `at_least` or `at_most` it has a target; otherwise it is only shown."""
+    """One measured figure. With `at_least` or `at_most` it has a target; otherwise it is only shown.
+
+    A mark for processor time counts for a machine of one speed: with `is_paced` it is `at_most` · `slowness`.
+    """
 
     name: str
     what: str
@@ -29,12 +32,15 @@ class Figure(Struct, frozen=True, kw_only=True):
     unit: str
     at_least: float | None = None
     at_most: float | None = None
+    is_paced: bool = False
+    slowness: float = 1.0  # of this machine; see benchmarks.yardstick
 
     def is_met(self) -> bool | None:
         """Tell whether the target is met; None if there is none."""
         if self.at_least is None and self.at_most is None:
             return None
-        return (self.at_least or -math.inf) <= self.figure <= (math.inf if self.at_most is None else self.at_most)
+        most = math.inf if self.at_most is None else self.at_most * (self.slowness if self.is_paced else 1)
+        return (self.at_least or -math.inf) <= self.figure <= most
 
 
 def percentile(numbers: Sequence[float], share: float) -> float:
@@ -89,7 +95,8 @@ def is_met(figures: Sequence[Figure]) -> bool:
 def _mark(figure: Figure) -> str:
     if figure.at_least is not None:
         return f"≥ {figure.at_least:g}"
-    return "" if figure.at_most is None else f"≤ {figure.at_most:g}"
+    pace = f" × {figure.slowness:.2f}" if figure.is_paced else ""
+    return "" if figure.at_most is None else f"≤ {figure.at_most:g}{pace}"
 
 
 def _met(figure: Figure) -> str:

@@ -224,6 +224,7 @@ def _figures(costs: Costs, servers: Sequence[Server], sizes: Mapping[str, int]) 
             figure=cpu[server.name, kind],
             unit="µs",
             at_most=MARKS_US.get((server.name, kind)),
+            is_paced=True,
         )
         for server in servers
         for kind in kinds

@@ -9,6 +9,7 @@ from moneyflow.history.columns import read_columns
 from raceday.staff.chart import lay_out
 from races.closing import usual_closing
 
+STANDING = frozenset({"silk_colours", "silk_url_64", "silk_url_128", "trainer_name", "barrier", "weight"})
 POOLS = ("win", "place", "quinella", "trifecta", "first4")
 
 
@@ -26,8 +27,13 @@ def race_facts(race_id: str, live: Mapping[str, Any]) -> dict[str, Any]:
         "timeline": timeline_of(runners, history, start),
         "chart": lay_out(share_lines(runners, history), mark=start),
         "pools": pools_of(live["pools"] or {}),
-        "state": {"live": live, "history": history},
+        "state": {"live": {**live, "entrants": [_brief(entrant) for entrant in live["entrants"]]}, "history": history},
     }
+
+
+def _brief(entrant: Mapping[str, Any]) -> dict[str, Any]:
+    """Return an entrant without what no event changes and no script shows."""
+    return {name: value for name, value in entrant.items() if name not in STANDING}
 
 
 def worst_of_each(alerts: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:

@@ -32,8 +32,14 @@ def percent(share: Any) -> str:
 
 @register.filter
 def odds(price: Any) -> str:
-    """Write odds with two decimals."""
-    return UNKNOWN if price is None else f"{float(price):.2f}"
+    """Write odds with two decimals, and from 100 on with none.
+
+    >>> odds(8.5), odds(408.7), odds(None)
+    ('8.50', '408', '–')
+    """
+    if price is None:
+        return UNKNOWN
+    return f"{float(price):.2f}" if price < 100 else str(int(price))
 
 
 @register.filter

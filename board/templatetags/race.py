@@ -27,8 +27,13 @@ register.filter("inks", inks_of)
 
 @register.filter
 def signed(cents: int | None) -> str:
-    """Write money that came, with its sign."""
-    return f"+{dollars(cents)}" if cents is not None and cents > 0 else dollars(cents)
+    """Write money that came, with its sign.
+
+    >>> signed(4250), signed(-4200), signed(30), signed(None)
+    ('+$42', '−$42', '$0', '–')
+    """
+    written = dollars(cents)
+    return f"+{written}" if cents and cents > 0 and written != "$0" else written
 
 
 def _after(seconds: int) -> str:

@@ -16,7 +16,13 @@ const hidden = new Set();
 let drawn, now; // the plot, and what it shows
 
 const view = () => recall("chart", "share");
-const ink = (name) => getComputedStyle(document.documentElement).getPropertyValue(name);
+
+// The colour that a variable of the style sheet has now, in words that a canvas understands.
+function ink(name) {
+  const probe = document.getElementById("drawn");
+  probe.style.outlineColor = `var(${name})`;
+  return getComputedStyle(probe).outlineColor;
+}
 
 // Show a race: {body, history, startMs}. Called again for each reading.
 export function showChart(race) {

@@ -18,11 +18,15 @@ export function showTimeline(news = race) {
   const timeline = timelineOf(entrants, race.history, race.startMs, kind());
   const key = [kind(), timeline.slots.join(), entrants.map(({ entrant_id: id }) => id).join()].join(" ");
   if (!timeline.slots.length) return;
-  if (shown?.key !== key) rebuild(timeline, key);
+  const box = document.getElementById("timeline-table");
+  const isAtEnd = !shown || box.scrollLeft + box.clientWidth >= box.scrollWidth - 4;
+  const isNew = shown?.key !== key;
+  if (isNew) rebuild(box, timeline, key);
   timeline.rows.forEach(({ entrant, cells }, row) => {
     cells.forEach((cell, place) => paint(shown.cells[row][place], cell, place));
     write(shown.cells[row].at(-1), lastOf(entrant));
   });
+  if (isNew && isAtEnd) box.scrollLeft = box.scrollWidth;
 }
 
 export function chooseTimeline(chosen) {
@@ -50,15 +54,13 @@ function inkOn(colour) {
   return 0.299 * red + 0.587 * green + 0.114 * blue > 140 ? "#16202b" : "#ffffff";
 }
 
-function rebuild({ slots, rows }, key) {
-  const box = document.getElementById("timeline-table");
-  const isAtEnd = !shown || box.scrollLeft + box.clientWidth >= box.scrollWidth - 4;
+function rebuild(box, { slots, rows }, key) {
   const head = make("tr");
-  head.append(...["Runner", ...slots.map(slot), kind() === "odds" ? "Now" : "In the pool"].map((words, place) => Object.assign(make("th", place ? "" : "l", words), { scope: "col" })));
+  head.append(...["Runner", ...slots.map(slot), kind() === "odds" ? "Now" : "Pool"].map((words, place) => Object.assign(make("th", place ? "" : "l", words), { scope: "col" })));
   const body = rows.map(({ entrant, cells }) => {
     const row = make("tr");
     const name = Object.assign(make("th", "l"), { scope: "row" });
-    name.append(make("b", "", entrant.runner_number), ` ${entrant.name}`);
+    name.append(make("b", "", entrant.runner_number), " ", make("span", "", entrant.name));
     row.append(name, ...cells.map(() => make("td")), make("td", "total"));
     return row;
   });
@@ -71,7 +73,6 @@ function rebuild({ slots, rows }, key) {
   shown = { key, cells: body.map((row) => [...row.querySelectorAll("td")]) };
   write(document.getElementById("timeline-name"), KINDS[kind()][1]);
   drawViews();
-  if (isAtEnd) box.scrollLeft = box.scrollWidth;
 }
 
 function drawViews() {

@@ -12,11 +12,14 @@ export function dollars(cents) {
   return `${cents < 0 && whole ? "−" : ""}$${whole.toLocaleString("en-NZ")}`;
 }
 
-export const signedDollars = (cents) => (cents > 0 ? `+${dollars(cents)}` : dollars(cents));
+export function signedDollars(cents) {
+  const written = dollars(cents);
+  return cents > 0 && written !== "$0" ? `+${written}` : written;
+}
 
 export const percent = (share) => (share == null ? UNKNOWN : `${tenths(share)} %`);
 
-export const odds = (price) => (price == null ? UNKNOWN : price.toFixed(2));
+export const odds = (price) => (price == null ? UNKNOWN : price < 100 ? price.toFixed(2) : String(Math.floor(price)));
 
 export const slot = (minutes) => (minutes > 0 ? `${minutes}m` : `${minutes}`.replace("-", "−"));
 

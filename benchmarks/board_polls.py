@@ -15,7 +15,6 @@ from benchmarks.board_race import served
 from benchmarks.browser import chromium_to_measure
 from benchmarks.feed import is_busy, open_races, past_racing
 from benchmarks.figures import BenchmarkError, Figure, percentile
-from raceday import valkey
 from raceday.published import events
 from raceday.run.process import ProcessTree
 
@@ -101,7 +100,7 @@ async def _look(address: str, race_ids: Sequence[str], scenario: corridor.Scenar
         await asyncio.sleep(ARRIVE_SECONDS)
         told = {race_id: await tab.evaluate("[heard, changed]") for race_id, tab in tabs.items()}
         await browser.close()
-    logged = await asyncio.to_thread(_logged)
+    logged = await asyncio.to_thread(corridor.logged, events.FLOW)
     found = (_seen(poll, told[poll.race_id], logged[poll.race_id]) for poll in chain(*rounds))
     return [each for each in found if each]
 
@@ -113,22 +112,12 @@ async def _tab(page: "Page", race_id: str) -> "Page":
     return page
 
 
-def _logged() -> dict[str, list[float]]:
-    """Return when the readings of each race were logged, by Valkey's clock, in Unix milliseconds."""
-    found: dict[str, list[float]] = {}
-    entries: Any = valkey.client().xrange(valkey.key(events.LOG))
-    for entry_id, fields in entries:
-        if fields[b"kind"] == events.FLOW.encode():
-            found.setdefault(fields[b"race"].decode(), []).append(float(entry_id.split(b"-")[0]))
-    return found
-
-
 def _seen(poll: corridor.Poll, told: tuple[list[tuple[float, float]], list[float]], logged: list[float]) -> Seen | None:
     """Follow a changed poll; None for one that changed nothing. Nothing on its way to the screen is BenchmarkError."""
     if poll.outcome != "changed" or poll.published is None:
         return None
     committed = poll.published * 1000 - poll.publish_ms
-    at_log = next((at for at in logged if at >= committed - 1), None)
+    at_log = next((1000 * at for at in logged if 1000 * at >= committed - 1), None)
     at_page = next((at for _, at in told[0] if at >= committed), None)
     on_screen = next((at for at in told[1] if at_page and at >= at_page), None)
     if at_log is None or at_page is None or on_screen is None:

@@ -84,7 +84,9 @@ def fields(draw: st.DrawFn) -> tuple[list[dict[str, Any]], dict[str, Any], list[
     entrants = [
         {"entrant_id": name, "is_scratched": draw(st.booleans()), "fixed_win_odds": draw(prices)} for name in NAMES
     ]
-    alerts = draw(st.lists(st.fixed_dictionaries({"entrant_id": st.sampled_from("abc"), "severity": st.integers(1, 3)})))
+    alerts = draw(
+        st.lists(st.fixed_dictionaries({"entrant_id": st.sampled_from("abc"), "severity": st.integers(1, 3)}))
+    )
     return entrants, history, alerts
 
 

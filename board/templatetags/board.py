@@ -6,9 +6,9 @@ from typing import Any
 from django import template
 
 from moneyflow.alerts.record import BUDGETS
+from raceday.money import UNKNOWN, cents
 
 register = template.Library()
-UNKNOWN = "–"
 # Actual less advertised start of New Zealand races, as published by the feed for earlier years.
 CLOSES = {
     "thoroughbred": "Usually closed by +0:49, 9 of 10 by +2:18.",
@@ -19,16 +19,9 @@ RANGES = (50, 25, 20, 15, 10, 5)
 
 
 @register.filter
-def dollars(cents: float | None) -> str:
-    """Write cents as whole dollars.
-
-    >>> dollars(1534299), dollars(-4200), dollars(None)
-    ('$15,343', '−$42', '–')
-    """
-    if cents is None:
-        return UNKNOWN
-    whole = round(cents / 100)
-    return f"{'−' if whole < 0 else ''}${abs(whole):,}"
+def dollars(amount: float | None) -> str:
+    """Write cents as whole dollars."""
+    return cents(amount, decimals=0)
 
 
 @register.filter
@@ -124,6 +117,18 @@ def age(text: str | None, now: datetime) -> str:
 def usual_close(race_type: str) -> str:
     """Say when races of a code usually close, by published figures."""
     return CLOSES.get(race_type, "Races usually close later than advertised.")
+
+
+@register.filter
+def part(share: Any) -> str:
+    """Write a share with its interval, in percent."""
+    return UNKNOWN if share is None else f"{100 * share.value:.0f} % ({100 * share.low:.0f} to {100 * share.high:.0f})"
+
+
+@register.filter
+def rate(found: Any) -> str:
+    """Write a number a day with its interval."""
+    return UNKNOWN if found is None else f"{found.ratio:.1f} ({found.low:.1f} to {found.high:.1f})"
 
 
 @register.filter

@@ -1,7 +1,8 @@
 """Late money from the feed to the stream: races played fast, and what the alerts found held against the truth.
 
 Each race is polled as the poller would poll it: the simulator's answers go through parse, transform, detector, write
-and the log of events. Only the waiting is left out.
+and the log of events. A race's bodies are made once, as soon as it is known; its alerts go ahead of all later ones.
+Only the waiting is left out.
 """
 
 import logging
@@ -15,6 +16,7 @@ from django.db import connection
 
 from benchmarks.figures import BenchmarkError, Figure
 from moneyflow.pipeline import process_answer
+from moneyflow.publishing import publish
 from raceday import clock, valkey
 from raceday.feed.client import FeedAnswer
 from raceday.published import events
@@ -67,11 +69,13 @@ def races_of(simulation: Simulation) -> list[Race]:
 def play(simulation: Simulation, race: Race) -> None:
     """Take the answers about a race through the rooms, until it has closed."""
     request = Request(path=f"{ROOT}/events/{race.race_id}", query=FLAGS)
-    for at in instants_of(race):
+    for number, at in enumerate(instants_of(race)):
         body = answer([simulation], request, at).body
         walked = process_answer(race.race_id, FeedAnswer(body=body, encoding="identity", polled_at=at, fetch_ms=0.0))
         if walked.outcome not in {"changed", "unchanged"}:
             raise BenchmarkError(f"a poll came to {walked.outcome}: {walked.reason}.")
+        if not number:
+            publish(f"race:{race.race_id}")
 
 
 def instants_of(race: Race) -> Iterator[datetime]:
@@ -114,12 +118,14 @@ def figures_of(simulation: Simulation, races: list[Race]) -> list[Figure]:
     ]
     for stake in (0.02, 0.05, 0.1, 0.15, 0.2):
         backed = [truth[each] for each in closes if each in truth and truth[each]["share_of_pool"] == stake]
+        if not backed:
+            continue
         hits = sum((row["race_id"], row["entrant_id"]) in early for row in backed)
         figures.append(
             Figure(
                 name=f"late_money.found_{100 * stake:.0f}_percent",
                 what=f"of informed stakes, found before the close (n {len(backed)})",
-                figure=hits / max(len(backed), 1),
+                figure=hits / len(backed),
                 unit="of 1",
                 at_least=LEAST_FOUND.get(stake),
             )

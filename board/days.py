@@ -1,8 +1,9 @@
 """A day as the pages show it: which day is asked for, and its meetings with their races in columns."""
 
+import datetime as dt
 from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
@@ -29,7 +30,7 @@ class DayQuery(serializers.Serializer[Any]):
     severity = serializers.CharField(required=False, allow_blank=True, max_length=20)
     close = serializers.CharField(required=False, allow_blank=True, max_length=20)
 
-    def validate_date(self, day: date) -> date:
+    def validate_date(self, day: dt.date) -> dt.date:
         if not EARLIEST.date() < day < LATEST.date():
             raise serializers.ValidationError("is no day of ours")
         return day
@@ -42,10 +43,10 @@ class DayQuery(serializers.Serializer[Any]):
 class Day:
     """A day and its neighbours, as links need them."""
 
-    day: date
+    day: dt.date
     is_today: bool
-    before: date
-    after: date
+    before: dt.date
+    after: dt.date
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,7 +76,7 @@ def shortest_cadence(now: datetime) -> float | None:
     return found.total_seconds() if found else None
 
 
-def day_of(day: date, now: datetime) -> Day:
+def day_of(day: dt.date, now: datetime) -> Day:
     """Return a day with its neighbours."""
     one = timedelta(days=1)
     return Day(day=day, is_today=day == racing_day(now), before=day - one, after=day + one)
@@ -90,13 +91,12 @@ def rows_of(races: Iterable[Race], now: datetime, alerted: Set[str]) -> list[Row
     rows = []
     for found in by_meeting.values():
         coming = next((race for _, race in sorted(found.items()) if race.status == RaceStatus.OPEN), None)
-        cells = [
-            _cell(race, now, is_next=race is coming, has_late_money=race.pk in alerted)
-            if (race := found.get(number))
-            else None
-            for number in range(1, width + 1)
-        ]
-        rows.append(Row(meeting=next(iter(found.values())).meeting, cells=cells))
+        cells = {
+            number: _cell(race, now, is_next=race is coming, has_late_money=race.pk in alerted)
+            for number, race in found.items()
+        }
+        row = [cells.get(number) for number in range(1, width + 1)]
+        rows.append(Row(meeting=next(iter(found.values())).meeting, cells=row))
     return sorted(rows, key=lambda row: (row.meeting.meeting_name, row.meeting.meeting_id))
 
 

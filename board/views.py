@@ -4,21 +4,21 @@ from datetime import date, timedelta
 from typing import Any
 
 from django.conf import settings
+from django.db.models import Max
 from rest_framework.exceptions import NotFound
 
 from board.alerts import shown_alerts
 from board.days import DayQuery, day_of, rows_of, shortest_cadence
 from board.race import race_facts
-from moneyflow.alerts.record import by_severity
-from moneyflow.alerts.store import read_record
+from board.record import own_record, simulated_record
 from moneyflow.live.views import live_body
 from raceday import clock
-from raceday.feed.records import RaceStatus
+from raceday.feed.records import ENDED, RaceStatus
 from raceday.pages.look import render_page
 from raceday.pages.page import PAGE, Page
 from raceday.published.resources import Body, resource
 from races.cadence import FORGOTTEN
-from races.models import Race
+from races.models import PollMark, Race
 
 MOST_NEXT = 24  # some of each code, for the filters
 RUNS_NOW = timedelta(hours=1)  # before a start: nothing runs if no race is that near
@@ -50,6 +50,7 @@ class TodayPage(Page):
             "alerts": alerts,
             "alerted": alerted,
             "countries": settings.COUNTRIES,
+            "polled_at": PollMark.objects.filter(race__race_date_nz=date).aggregate(newest=Max("polled_at"))["newest"],
         }
         return Body(data=page("today", refresh=shortest_cadence(now), **facts), keep_seconds=MINUTE_SECONDS)
 
@@ -74,6 +75,16 @@ class RacePage(Page):
         content = page("race", refresh=live["freshness"]["refresh_seconds"], **race_facts(race_id, live))
         return Body(data=content, keep_seconds=body.keep_seconds, mark=body.mark, status=body.status)
 
+    @resource("race:{race_id}", **PAGE)
+    def replay(self, race_id: str) -> Body:
+        """Show a race that has ended once more, second by second."""
+        body = live_body(race_id)
+        live: Any = body.data
+        if live["race"]["status"] not in ENDED:
+            raise NotFound("this race has not ended")
+        content = page("replay", **race_facts(race_id, live))
+        return Body(data=content, keep_seconds=body.keep_seconds, mark=body.mark)
+
 
 class LateMoneyPage(Page):
     @resource("late-money", DayQuery, **PAGE)
@@ -86,4 +97,4 @@ class LateMoneyPage(Page):
     @resource("late-money", **PAGE)
     def record(self) -> Body:
         """Show how often alerts were right."""
-        return Body(data=page("record", buckets=by_severity(read_record())), keep_seconds=MINUTE_SECONDS)
+        return Body(data=page("record", own=own_record(), simulated=simulated_record()), keep_seconds=MINUTE_SECONDS)

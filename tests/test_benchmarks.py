@@ -16,6 +16,7 @@ from threading import Thread
 
 import pytest
 from django.conf import settings
+from msgspec.structs import replace
 
 from benchmarks.client_day import figures, habit
 from benchmarks.corridor import Poll, lost_polls
@@ -24,6 +25,7 @@ from benchmarks.figures import BenchmarkError, Figure, percentile, table
 from benchmarks.load import cpu_seconds, drive, processes, read_head, request
 from benchmarks.peers import PEERS, PeerError, built
 from benchmarks.serve import unbuilt
+from benchmarks.yardstick import slowness
 from moneyflow.transform.flow import snapshot_digest
 from raceday.feed.parse import parse_event
 from raceday.feed.records import RaceSnapshot
@@ -44,7 +46,7 @@ def bench(*arguments: str, **environment: str) -> subprocess.CompletedProcess[st
         capture_output=True,
         text=True,
         check=False,
-        timeout=120,
+        timeout=300,
     )
 
 
@@ -106,6 +108,14 @@ def test_a_mark_is_met_missed_or_not_there(figure: float, marks: dict[str, float
     told = Figure(name="a.b", what="", figure=figure, unit="ms", **marks)
     assert told.is_met() is is_met
     assert ("MISSED" in table([told])) is (is_met is False)
+
+
+def test_a_mark_for_processor_time_goes_with_the_machine() -> None:
+    paced = Figure(name="a.b", what="", figure=1.0, unit="ms", at_most_paced=0.5, slowness=2.4)
+    assert paced.is_met()
+    assert "≤ 0.5 × 2.40" in table([paced])
+    assert not replace(paced, slowness=1.9).is_met()
+    assert slowness() >= 1
 
 
 def test_percentiles_are_of_the_nearest_rank() -> None:

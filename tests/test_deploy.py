@@ -20,6 +20,7 @@ from tests.support.streams import Listener, Streams, Valkey, eventually
 
 CONF = ROOT / "deploy" / "nginx.conf"
 NGINX = shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin")
+CURL = shutil.which("curl")
 SYSTEMD_ANALYZE = shutil.which("systemd-analyze")
 
 
@@ -56,7 +57,15 @@ def streams(folder: Path) -> Iterator[Streams]:
 
 
 @pytest.fixture
-def proxy(folder: Path, streams: Streams) -> Iterator[Streams]:
+def tls_port(folder: Path) -> int:
+    """The port at which the lines for TLS listen, which are comments in the file; the certificate is made here."""
+    make = "openssl req -x509 -newkey rsa:2048 -nodes -keyout key.pem -out certificate.pem -days 2 -subj /CN=localhost"
+    subprocess.run(make.split(), cwd=folder, check=True, capture_output=True)
+    return free_port()
+
+
+@pytest.fixture
+def proxy(folder: Path, streams: Streams, tls_port: int) -> Iterator[Streams]:
     if NGINX is None:
         pytest.skip("nginx is not on this machine")
     web = HTTPServer(("127.0.0.1", 0), Web)
@@ -66,6 +75,9 @@ def proxy(folder: Path, streams: Streams) -> Iterator[Streams]:
     for ours, theirs in ((8000, web.server_port), (8001, streams.port), (8080, port)):
         assert text.count(f"127.0.0.1:{ours};") == 1
         text = text.replace(f"127.0.0.1:{ours};", f"127.0.0.1:{theirs};")
+    for line in ("listen 443 ssl http2;", "ssl_certificate certificate.pem;", "ssl_certificate_key key.pem;"):
+        assert text.count(f"# {line}\n") == 1
+        text = text.replace(f"# {line}\n", f"{line.replace('443', f'127.0.0.1:{tls_port}')}\n")
     # The account that runs the suite may not be allowed as many files as a server is.
     (folder / "nginx.conf").write_text(text.replace("24000", "256").replace("22000", "100"))
     nginx = subprocess.Popen(
@@ -89,6 +101,27 @@ def test_behind_the_proxy_events_come_one_by_one_at_the_webs_own_address(proxy: 
         proxy.valkey.tell("r1", {"a": 1}, ("pool", {"number": number}))
         assert reader.next()[0].data == {"number": number}
     assert reader.answer.getheader("content-type") == "text/event-stream; charset=utf-8"
+
+
+def test_behind_tls_a_stream_is_http_2_and_its_events_come_one_by_one(proxy: Streams, tls_port: int) -> None:
+    if CURL is None or b"HTTP2" not in subprocess.run([CURL, "-V"], capture_output=True, check=True).stdout:
+        pytest.skip("no curl that speaks HTTP/2 is on this machine")
+    address = f"https://127.0.0.1:{tls_port}/api/stream?race_id=r1"
+    curl = subprocess.Popen(
+        [CURL, "--http2", "--insecure", "--silent", "--include", "--no-buffer", "--noproxy", "*", address],
+        stdout=subprocess.PIPE,
+        text=True,
+        preexec_fn=die_with_parent(signal.SIGTERM),  # noqa: PLW1509 no thread of ours is in a lock
+    )
+    assert curl.stdout
+    assert curl.stdout.readline() == "HTTP/2 200 \n"
+    data = (line for line in curl.stdout if line.startswith("data: "))
+    assert next(data) == 'data: {"a": 1}\n'
+    for number in range(3):
+        proxy.valkey.tell("r1", {"a": 1}, ("pool", {"number": number}))
+        assert next(data) == f'data: {{"number": {number}}}\n'
+    curl.terminate()
+    curl.wait()
 
 
 def test_behind_the_proxy_all_else_is_the_web_servers(proxy: Streams) -> None:

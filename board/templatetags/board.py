@@ -6,24 +6,17 @@ from typing import Any
 from django import template
 
 from moneyflow.alerts.record import BUDGETS
+from raceday.money import UNKNOWN, cents
 
 register = template.Library()
-UNKNOWN = "–"
 # Lower ends of the client app's default ranges, in points.
 RANGES = (50, 25, 20, 15, 10, 5)
 
 
 @register.filter
-def dollars(cents: float | None) -> str:
-    """Write cents as whole dollars.
-
-    >>> dollars(1534299), dollars(-4200), dollars(None)
-    ('$15,343', '−$42', '–')
-    """
-    if cents is None:
-        return UNKNOWN
-    whole = round(cents / 100)
-    return f"{'−' if whole < 0 else ''}${abs(whole):,}"
+def dollars(amount: float | None) -> str:
+    """Write cents as whole dollars."""
+    return cents(amount, decimals=0)
 
 
 @register.filter
@@ -117,6 +110,18 @@ def age(text: str | None, now: datetime) -> str:
     seconds = round(max(0, (now - datetime.fromisoformat(text)).total_seconds()))
     minutes = seconds // 60
     return f"{seconds} s ago" if minutes < 2 else f"{minutes} min ago" if minutes < 120 else f"{minutes // 60} h ago"
+
+
+@register.filter
+def part(share: Any) -> str:
+    """Write a share with its interval, in percent."""
+    return UNKNOWN if share is None else f"{100 * share.value:.0f} % ({100 * share.low:.0f} to {100 * share.high:.0f})"
+
+
+@register.filter
+def rate(found: Any) -> str:
+    """Write a number a day with its interval."""
+    return UNKNOWN if found is None else f"{found.ratio:.1f} ({found.low:.1f} to {found.high:.1f})"
 
 
 @register.filter

@@ -1,12 +1,13 @@
 """How often alerts were right: winners against those expected, with an interval. PURE."""
 
-from math import sqrt
 from typing import Any
 
 from msgspec import Struct
 
+from moneyflow.late_money.calibration import RACES_A_DAY
+from moneyflow.late_money.study.metrics import Share, share_of
+
 BUDGETS = {1: 10, 2: 4, 3: 1}  # severity: alerts a race day
-Z = 1.959964  # of a 95 % interval
 
 
 class Ratio(Struct, frozen=True):
@@ -25,10 +26,18 @@ def won_over_expected(won: int, settled: int, expected: float | None) -> Ratio |
     """
     if not expected:
         return None
-    share, spread = won / settled, Z * Z / settled
-    middle = (share + spread / 2) / (1 + spread)
-    half = Z / (1 + spread) * sqrt(share * (1 - share) / settled + spread / (4 * settled))
-    return Ratio(won / expected, *(max(0.0, bound) * settled / expected for bound in (middle - half, middle + half)))
+    share = share_of(won, settled)
+    return Ratio(won / expected, share.low * settled / expected, share.high * settled / expected)
+
+
+def share_if_any(count: int, races: int) -> Share | None:
+    """Return count/races with its 95 % interval; None of no races."""
+    return share_of(count, races) if races else None
+
+
+def a_day(share: Share | None) -> Ratio | None:
+    """Return how many races of a day of 80 a share is, with its interval; None of no share."""
+    return share and Ratio(*(RACES_A_DAY * part for part in (share.value, share.low, share.high)))
 
 
 def by_severity(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:

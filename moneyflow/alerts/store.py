@@ -1,6 +1,6 @@
 """Late-money alerts as they are stored: of one race, of a day, and how often they were right."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import date, datetime
 from typing import Any
 
@@ -16,6 +16,24 @@ SELECT late_money_alerts.*, runner_number, name FROM late_money_alerts JOIN entr
 WHERE late_money_alerts.race_id = %s ORDER BY raised_at, id
 """
 BY_SEVERITY = RECORD.replace("SELECT ", "SELECT severity, ", 1) + " GROUP BY severity ORDER BY severity"
+# The first alert of each runner, in bins of a share of the Win pool.
+BINS = """
+SELECT width_bucket(share, %s::numeric[]) AS bin, count(*) AS settled, count(*) FILTER (WHERE won) AS won,
+    avg(share)::float AS expected
+FROM (
+    SELECT DISTINCT ON (entrant_id) won, {share} AS share FROM late_money_alerts
+    WHERE won IS NOT NULL AND {share} IS NOT NULL ORDER BY entrant_id, raised_at) AS first
+GROUP BY bin ORDER BY bin
+"""
+ENDED_RACES = """
+SELECT count(*) AS races, count(DISTINCT race_date_nz) AS days, count(*) FILTER (WHERE worst >= 1) AS severity_1,
+    count(*) FILTER (WHERE worst >= 2) AS severity_2, count(*) FILTER (WHERE worst >= 3) AS severity_3,
+    count(*) FILTER (WHERE won) AS won_by_alerted
+FROM (
+    SELECT race_date_nz, max(severity) AS worst, bool_or(won) AS won
+    FROM races LEFT JOIN late_money_alerts alerts ON alerts.race_id = races.race_id AND raised_at <= actual_start
+    WHERE status = 'Final' AND actual_start IS NOT NULL GROUP BY races.race_id) AS race
+"""
 MOST_ALERTS = 1000
 # Names on other rows, for what is shown away from its race.
 BESIDE = {
@@ -57,7 +75,25 @@ def _named(**asked: Any) -> QuerySet[LateMoneyAlert]:
 
 def read_record() -> list[dict[str, Any]]:
     """Return how often the alerts of each severity were right, of those whose races have ended."""
+    return _rows(BY_SEVERITY)
+
+
+def read_bins(edges: Sequence[int], *, is_final: bool) -> list[dict[str, Any]]:
+    """Return how often alerted runners won, in bins of their share of the Win pool in percent.
+
+    The share is the one at the end if `is_final`, else the one when the alert was raised.
+    """
+    share = "final_share_percentage" if is_final else "share_after_percentage"
+    return _rows(BINS.format(share=share), [list(edges)])
+
+
+def count_ended_races() -> dict[str, Any]:
+    """Count ended races, those with an alert before the close by severity, and those that such a runner won."""
+    return _rows(ENDED_RACES)[0]
+
+
+def _rows(statement: str, values: Sequence[Any] = ()) -> list[dict[str, Any]]:
     with connection.cursor() as cursor:
-        cursor.execute(BY_SEVERITY)
+        cursor.execute(statement, values)
         names = [column.name for column in cursor.description or ()]
         return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]

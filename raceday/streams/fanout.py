@@ -91,12 +91,13 @@ class Fanout:
             self._take_all(entries)
 
     async def ping(self) -> None:
-        """Ping every subscriber in turn, for ever."""
+        """Ping every subscriber in turn that is not told the time, for ever."""
         turn = 0
         while True:
             for subscriber in self.subscribers[turn]:
-                subscriber.is_pinged = True
-                subscriber.wake.set()
+                if not (self.is_live and self._is_told_time(subscriber)):
+                    subscriber.is_pinged = True
+                    subscriber.wake.set()
             turn = (turn + 1) % PING_SECONDS
             await asyncio.sleep(1)
 
@@ -108,18 +109,22 @@ class Fanout:
             turn = (turn + 1) % PING_SECONDS
             await asyncio.sleep(1)
 
+    def _is_told_time(self, subscriber: Subscriber) -> bool:
+        return subscriber.is_placed and events.PING in subscriber.wanted.kinds
+
     async def _tell_time(self, subscribers: Iterable[Subscriber]) -> None:
         """Tell the time, and when their races and any race were last polled; nothing if Valkey does not say."""
-        asking = [each for each in subscribers if each.is_placed and events.PING in each.wanted.kinds]
+        asking = list(filter(self._is_told_time, subscribers))
         if not asking:
             return
         with suppress(*FAULTS):
             newest, marks = await self._marks({race_id for each in asking for race_id in each.wanted.races})
             frames: dict[frozenset[str], bytes] = {}
-            for each in asking:
+            for each in filter(self._is_told_time, asking):  # one may have fallen behind
                 races = each.wanted.races
                 if races not in frames:
-                    frames[races] = write_ping({race: marks[race] for race in races if race in marks}, newest)
+                    known = {race: marks[race] for race in races if race in marks}
+                    frames[races] = write_ping(known, newest, position=self.position)
                 self._give(each, frames[races])
 
     async def _marks(self, races: set[str]) -> tuple[Mark | None, dict[str, Mark]]:

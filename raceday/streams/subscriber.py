@@ -64,10 +64,11 @@ def write_frame(event: Event) -> bytes:
     return b"id: %s\nevent: %s\ndata: %s\n\n" % (event.id.encode(), event.kind.encode(), event.data)
 
 
-def write_ping(marks: Mapping[str, Mark], newest: Mark | None) -> bytes:
+def write_ping(marks: Mapping[str, Mark], newest: Mark | None, *, position: Position) -> bytes:
     """Write the time by Raceday's clock in epoch milliseconds, the clock's speed, and what was last polled.
 
-    marks: of the races that the client named; newest: of whichever race was polled last.
+    marks: of the races that the client named; newest: of whichever race was polled last; position: how far the client
+    has come with this.
     """
     data = {
         "now": round(clock.CLOCK.timestamp() * 1000),
@@ -76,7 +77,8 @@ def write_ping(marks: Mapping[str, Mark], newest: Mark | None) -> bytes:
         "generated": {race: mark.generated_at for race, mark in marks.items() if mark.generated_at},
         "newest": newest and {"polled_at": newest.polled_at, "generated_at": newest.generated_at or None},
     }
-    return b"event: ping\ndata: %s\n\n" % msgspec.json.encode(data)
+    here = b"id: %s\n" % write_id(position).encode() if position > START else b""
+    return here + b"event: ping\ndata: %s\n\n" % msgspec.json.encode(data)
 
 
 def pieces(frames: Iterable[bytes]) -> Iterator[bytes]:

@@ -155,14 +155,14 @@ def test_late_money_is_looked_for_in_a_changed_poll_of_an_open_race(poll_of: dic
 def test_an_alert_is_told_before_any_body_and_once() -> None:
     outdated = poll(1000, after=12, judge=finds(FOUND)).outdated
     assert alerts_told() == [("e1", 1, False)]
-    assert told()[-1][0] == "alert"
+    assert [kind for kind, _ in told()[-2:]] == ["alert", "flow"]
     assert outdated == ("race:r1", "late-money")
     for topic in outdated:
         assert publish(topic)
     assert alerts_told() == [("e1", 1, False)]
-    assert [kind for kind, _ in told()] == ["snapshot", "alert", "pool"]
+    assert [kind for kind, _ in told()] == ["flow", "snapshot", "alert", "flow", "pool"]
     live = LaneClient().get(LIVE)
-    assert (live["X-Cache"], live.json()["alerts"]) == ("HIT", [told()[1][1]["alert"]])
+    assert (live["X-Cache"], live.json()["alerts"]) == ("HIT", [told()[2][1]["alert"]])
 
 
 def test_an_alert_that_was_not_told_at_once_is_told_by_the_publication(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 import httpx
 
-PAGES = ("today", "race", "late-money", "record")
+PAGES = ("today", "race", "late-money", "record", "status")
 
 
 def ask(base_url: str, address: str, **query: Any) -> Any:

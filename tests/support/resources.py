@@ -33,8 +33,10 @@ ADDRESSES = {
     "user-alert-configs": "/api/user-alert-configs?user_id=u1",
     "today": "/",
     "race-page": "/races/r1",
+    "replay-page": "/races/r1/replay",
     "late-money-page": "/late-money",
     "record-page": "/record",
+    "status-page": "/status",
     "welcome": "/welcome",
 }
 NEVER_KEPT = {"late-money-indicators", "races-batch", "welcome"}  # the last is a 404 outside the demo

@@ -65,3 +65,4 @@ document.body.classList.add("scripted");
 follow(`topics=${page.topics}`, hear);
 tick();
 setInterval(tick, 250);
+if (page.renew) setInterval(refresh, 1000 * page.renew);

@@ -31,7 +31,7 @@ export function showTimeline(news = race) {
 
 export function chooseTimeline(chosen) {
   keep("timeline", chosen);
-  showTimeline();
+  if (race) showTimeline();
 }
 
 function lastOf({ entrant_id: id, fixed_win_odds: price }) {

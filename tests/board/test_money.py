@@ -103,7 +103,11 @@ def test_the_first_slot_has_what_was_there_by_then_and_the_others_what_came() ->
     (_, first), (_, second) = timeline.rows
     assert [cell.cents for cell in first] == [1000, 0, 4000]
     assert [cell.cents for cell in second] == [3000, 0, 2000]
-    assert [cell.points for cell in first] == [None, None, None]  # nothing came in the slot before: nothing to rise from
+    assert [cell.points for cell in first] == [
+        None,
+        None,
+        None,
+    ]  # nothing came in the slot before: nothing to rise from
 
 
 def test_the_part_of_a_slots_money_rises_in_points() -> None:

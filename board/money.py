@@ -1,7 +1,9 @@
 """What a race's page shows of the money on each runner: in the pool, lately, and in columns of time. PURE.
 
-`board/static/board/money.js` reckons the same in the browser; tests/board/vectors holds the two together.
-A history has columns: {timestamps[n] in epoch ms, entrants[{entrant_id, and for each of COLUMNS n values}]}.
+`board/static/board/money.js` reckons the same in the browser; tests/browser/test_race.py holds the two together.
+A history has columns: {timestamps[n] in epoch ms, entrants[{entrant_id, and for each of COLUMNS n values}], resets}.
+Resets are the timestamps of readings that cannot be compared with those before: a runner was scratched, or the feed
+began to tell dividends. No money is said to have come over a reset.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,6 +18,7 @@ from moneyflow.transform.flow import bucket
 from raceday.staff.chart import Series
 
 COLUMNS = ("win_pool_amount", "place_pool_amount", "fixed_win_odds", "pool_win_odds")
+INCREMENT = "incremental_win_amount"
 WINDOWS_SECONDS = (15, 30, 60)
 SLACK_MS = 3_000  # a refresh of the feed comes a little early or late
 FINE_MS, COARSE_MS = 20 * 60_000, 5 * 60_000
@@ -86,7 +89,15 @@ def thinned(history: History, start: datetime) -> dict[str, Any]:
             }
             for entrant in history["entrants"]
         ],
+        "resets": resets_of(history),
     }
+
+
+def resets_of(history: History) -> list[int]:
+    """Return the timestamps at which no runner's money could be compared with that before."""
+    increments = column_of(history, INCREMENT).values()
+    rows = zip(history["timestamps"], zip(*increments, strict=True), strict=False)
+    return [at for at, row in rows if all(cents is None for cents in row)]
 
 
 def amounts_of(
@@ -96,11 +107,11 @@ def amounts_of(
     times, money, shares = history["timestamps"], column_of(history, "win_pool_amount"), shares_of(history)
     opened = {name: next(filter(None, prices), None) for name, prices in column_of(history, "fixed_win_odds").items()}
     worst = {alert["entrant_id"]: alert["severity"] for alert in sorted(alerts, key=lambda alert: alert["severity"])}
-    seen = {seconds: _seen(times, money, shares, seconds) for seconds in WINDOWS_SECONDS}
+    since = {seconds: _since(history, seconds) for seconds in WINDOWS_SECONDS}
+    seen = {seconds: _seen(money, shares, seconds, since[seconds]) for seconds in WINDOWS_SECONDS}
     running = [entrant for entrant in entrants if not entrant["is_scratched"]]
     favourite = _least({entrant["entrant_id"]: entrant["fixed_win_odds"] for entrant in running})
     mover = _mover(running, opened)
-    minute = _since(times, WINDOWS_SECONDS[-1])
     return [
         Runner(
             entrant=entrant,
@@ -110,7 +121,7 @@ def amounts_of(
             opened=opened.get(name),
             spark=spark_of(times, shares.get(name, [])),
             severity=worst.get(name, 0),
-            direction=_direction(shares.get(name, []), minute),
+            direction=_direction(shares.get(name, []), since[60]),
             is_favourite=name == favourite,
             is_mover=name == mover,
         )
@@ -130,7 +141,12 @@ def timeline_of(runners: Sequence[Runner], history: History, start: datetime) ->
     for runner in runners:
         column = money.get(runner.entrant["entrant_id"], [])
         rows.append([_value(column, place) for place in ends.values()])
-    came = [[*row[:1], *(_less(after, before) for before, after in pairwise(row))] for row in rows]
+    spans = [(times[before], times[after]) for before, after in pairwise(ends.values())]
+    broken = [_is_reset(history, *span) for span in spans]
+    came = [
+        [*row[:1], *(None if no else _less(after, before) for no, (before, after) in zip(broken, pairwise(row), strict=True))]
+        for row in rows
+    ]
     totals = [sum(max(0, cents or 0) for cents in slot) for slot in zip(*came, strict=True)]
     cells = [_cells(row, totals) for row in came]
     return Timeline(slots=list(ends), rows=list(zip(runners, cells, strict=True)))
@@ -181,9 +197,8 @@ def spark_of(times: Sequence[int], column: Sequence[float | None]) -> str:
 
 
 def _seen(
-    times: Sequence[int], money: Mapping[str, Sequence[Any]], shares: Mapping[str, Sequence[Any]], seconds: int
+    money: Mapping[str, Sequence[Any]], shares: Mapping[str, Sequence[Any]], seconds: int, since: int | None
 ) -> dict[str, Seen]:
-    since = _since(times, seconds)
     came = {name: None if since is None else _less(column[-1], column[since]) for name, column in money.items()}
     total = sum(cents for cents in came.values() if cents is not None)
     return {
@@ -192,13 +207,22 @@ def _seen(
     }
 
 
-def _since(times: Sequence[int], seconds: int) -> int | None:
-    """Return the place of the reading that the newest seconds count from; None if the readings are too far apart."""
-    window = 1000 * seconds
+def _since(history: History, seconds: int) -> int | None:
+    """Return the place of the reading that the newest seconds count from.
+
+    None if the readings are too far apart, or cannot be compared.
+    """
+    times, window = history["timestamps"], 1000 * seconds
     found = next(
         (place for place in range(len(times) - 1, -1, -1) if times[-1] - times[place] >= window - SLACK_MS), None
     )
-    return None if found is None or times[-1] - times[found] > 1.5 * window + SLACK_MS else found
+    if found is None or times[-1] - times[found] > 1.5 * window + SLACK_MS:
+        return None
+    return None if _is_reset(history, times[found], times[-1]) else found
+
+
+def _is_reset(history: History, since: int, until: int) -> bool:
+    return any(since < at <= until for at in history["resets"])
 
 
 def _part(total: int, share: float | None) -> float | None:
@@ -223,10 +247,9 @@ def _least(values: Mapping[str, float | None]) -> str | None:
 
 
 def _cells(came: Sequence[int | None], totals: Sequence[int]) -> list[Cell]:
-    """Return the cells of a row; the first slot's money came over a longer time, so no part rises from it."""
     parts = [
-        None if place == 0 or cents is None or not total else 100 * max(0, cents) / total
-        for place, (cents, total) in enumerate(zip(came, totals, strict=True))
+        None if cents is None or not total else 100 * max(0, cents) / total
+        for cents, total in zip(came, totals, strict=True)
     ]
     rises = [None, *(_less(after, before) for before, after in pairwise(parts))]
     return [Cell(cents=cents, points=points) for cents, points in zip(came, rises, strict=False)]

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from board.money import COLUMNS, amounts_of, share_lines, thinned, timeline_of
+from board.money import COLUMNS, INCREMENT, amounts_of, share_lines, thinned, timeline_of
 from moneyflow.history.columns import read_columns
 from raceday.staff.chart import lay_out
 from races.closing import usual_closing
@@ -16,7 +16,7 @@ POOLS = ("win", "place", "quinella", "trifecta", "first4")
 def race_facts(race_id: str, live: Mapping[str, Any]) -> dict[str, Any]:
     """Return the facts of a race's template, from its live body."""
     start = datetime.fromisoformat(live["race"]["start_time"])
-    history = thinned(read_columns(race_id, start, COLUMNS), start)
+    history = thinned(read_columns(race_id, start, (*COLUMNS, INCREMENT)), start)
     runners = amounts_of(live["entrants"], history, live["alerts"])
     return {
         "live": live,

@@ -13,7 +13,7 @@ from board.race import race_facts
 from board.record import own_record, simulated_record
 from moneyflow.live.views import live_body
 from raceday import clock
-from raceday.feed.records import RaceStatus
+from raceday.feed.records import ENDED, RaceStatus
 from raceday.pages.look import render_page
 from raceday.pages.page import PAGE, Page
 from raceday.published.resources import Body, resource
@@ -74,6 +74,16 @@ class RacePage(Page):
         live: Any = body.data
         content = page("race", refresh=live["freshness"]["refresh_seconds"], **race_facts(race_id, live))
         return Body(data=content, keep_seconds=body.keep_seconds, mark=body.mark, status=body.status)
+
+    @resource("race:{race_id}", **PAGE)
+    def replay(self, race_id: str) -> Body:
+        """Show a race that has ended once more, second by second."""
+        body = live_body(race_id)
+        live: Any = body.data
+        if live["race"]["status"] not in ENDED:
+            raise NotFound("this race has not ended")
+        content = page("replay", **race_facts(race_id, live))
+        return Body(data=content, keep_seconds=body.keep_seconds, mark=body.mark)
 
 
 class LateMoneyPage(Page):

@@ -282,7 +282,7 @@ REST_FRAMEWORK = {
 SPECTACULAR_SETTINGS = {
     "TITLE": "Raceday",
     "DESCRIPTION": (
-        "Racing and the money on it, as the NZ TAB feed shows it."
+        "Racing and the money on it, as the NZ TAB feed shows it. People read it on [pages](/)."
         " Query names may be written in snake_case or camelCase; an unknown one is refused."
         " Times carry the New Zealand offset, money is whole cents, odds are per $1,"
         " percentages 0–100, what is not known is null. Every error is `{error, details?}`."
@@ -300,7 +300,7 @@ UNFOLD = {
     "SITE_TITLE": "Raceday",
     "SITE_HEADER": "Raceday",
     "SITE_SYMBOL": "sports_score",
-    "SITE_URL": None,
+    "SITE_URL": "/",
     "STYLES": ["/static/operations/admin.css"],
     "DASHBOARD_CALLBACK": "operations.admin.dashboard.dashboard",
     "SIDEBAR": {"navigation": "operations.admin.dashboard.sidebar"},

@@ -29,20 +29,24 @@ RENEW_SECONDS = 10
 WINDOW = timedelta(hours=1)
 MOST_EVENTS = 200  # of the log, from which the streams' lag is measured
 
-# Races are polled most often from 90 s before their start until they close: often enough to see each refresh.
+# Races are polled most often from 90 s before their start until they close: often enough to see each refresh. The
+# feed stamps each answer anew, so a refresh is an answer that says something new.
 CLOSING = """
 WITH polls AS (
-    SELECT extract(epoch FROM polled_at - lag(polled_at) OVER race)::float AS apart,
-        extract(epoch FROM generated_at - lag(generated_at) OVER race)::float AS renewed
+    SELECT race_id, polled_at, outcome, extract(epoch FROM polled_at - lag(polled_at) OVER race)::float AS apart
     FROM poll_runs JOIN races USING (race_id)
-    WHERE polled_at >= %(since)s AND generated_at IS NOT NULL
+    WHERE polled_at >= %(since)s AND outcome IN ('changed', 'unchanged')
         AND polled_at BETWEEN start_time - interval '90 s' AND coalesce(actual_start, %(now)s)
-    WINDOW race AS (PARTITION BY race_id ORDER BY polled_at))
-SELECT count(apart) AS polls, count(*) FILTER (WHERE apart > %(gap_seconds)s) AS gaps, max(apart) AS longest,
-    count(*) FILTER (WHERE renewed > 0) AS refreshes,
-    percentile_cont(0.5) WITHIN GROUP (ORDER BY renewed) FILTER (WHERE renewed > 0) AS refresh_median,
-    percentile_cont(0.9) WITHIN GROUP (ORDER BY renewed) FILTER (WHERE renewed > 0) AS refresh_p90
-FROM polls
+    WINDOW race AS (PARTITION BY race_id ORDER BY polled_at)
+), renewals AS (
+    SELECT extract(epoch FROM polled_at - lag(polled_at) OVER race)::float AS seconds
+    FROM polls WHERE outcome = 'changed' WINDOW race AS (PARTITION BY race_id ORDER BY polled_at))
+SELECT * FROM (
+    SELECT count(apart) AS polls, count(*) FILTER (WHERE apart > %(gap_seconds)s) AS gaps, max(apart) AS longest
+    FROM polls) AS polled, (
+    SELECT count(seconds) AS refreshes, percentile_cont(0.5) WITHIN GROUP (ORDER BY seconds) AS refresh_median,
+        percentile_cont(0.9) WITHIN GROUP (ORDER BY seconds) AS refresh_p90
+    FROM renewals) AS renewed
 """
 # The first condition is that of the index.
 INCIDENTS = """

@@ -68,6 +68,10 @@ def test_sections_come_in_the_order_of_their_use(schema: Schema) -> None:
     assert all(tag["description"].endswith((".", "?")) for tag in schema["tags"])
 
 
+def test_the_docs_lead_to_the_pages(schema: Schema) -> None:
+    assert "[pages](/)" in schema["info"]["description"]
+
+
 def test_every_route_stands_in_one_section_and_every_section_has_routes(schema: Schema) -> None:
     tags = {route: operation["tags"] for route, operation in operations(schema)}
     assert {route: found for route, found in tags.items() if len(found) != 1 or found[0] not in SECTIONS} == {}

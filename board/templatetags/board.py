@@ -6,9 +6,9 @@ from typing import Any
 from django import template
 
 from moneyflow.alerts.record import BUDGETS
+from raceday.money import UNKNOWN, cents
 
 register = template.Library()
-UNKNOWN = "–"
 # Actual less advertised start of New Zealand races, as published by the feed for earlier years.
 CLOSES = {
     "thoroughbred": "Usually closed by +0:49, 9 of 10 by +2:18.",
@@ -19,16 +19,9 @@ RANGES = (50, 25, 20, 15, 10, 5)
 
 
 @register.filter
-def dollars(cents: float | None) -> str:
-    """Write cents as whole dollars.
-
-    >>> dollars(1534299), dollars(-4200), dollars(None)
-    ('$15,343', '−$42', '–')
-    """
-    if cents is None:
-        return UNKNOWN
-    whole = round(cents / 100)
-    return f"{'−' if whole < 0 else ''}${abs(whole):,}"
+def dollars(amount: float | None) -> str:
+    """Write cents as whole dollars."""
+    return cents(amount, decimals=0)
 
 
 @register.filter

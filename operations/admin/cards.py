@@ -6,6 +6,7 @@ from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
+from django.urls import reverse
 from unfold.admin import ModelAdmin
 from unfold.decorators import display
 
@@ -90,11 +91,13 @@ class RaceAdmin(FoundByRace, ReadOnly, ModelAdmin):  # type: ignore[misc]  # unf
         return Race.objects.select_related(*self.list_select_related)
 
     def render_change_form(self, request: HttpRequest, context: dict[str, Any], **kwargs: Any) -> HttpResponse:
+        race_id = kwargs["obj"].pk
         page = {
             **context,
             **race_page(kwargs["obj"]),
             "chart_title": "Win-pool shares, the last hour of readings",
             "may_act": self.has_act_permission(request),
+            "links": {"Page": reverse("race-page", args=[race_id]), "API": reverse("race-live", args=[race_id])},
         }
         shown: HttpResponse = super().render_change_form(request, page, **kwargs)
         return shown

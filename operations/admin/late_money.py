@@ -15,6 +15,7 @@ from moneyflow.alerts.signatures import new_secret
 from moneyflow.alerts.webhooks import RefusedError
 from moneyflow.models import AlertDelivery, AlertTarget, LateMoneyAlert
 from raceday import clock
+from raceday.money import cents
 from raceday.staff.pieces import RacingDayFilter, ReadOnly, enqueue, link, nz_time, told
 
 STATES = {"sent": "success", "waiting": "info", "given up": "danger"}
@@ -32,11 +33,6 @@ class AlertDayFilter(RacingDayFilter):
 def state(delivery: AlertDelivery) -> str:
     """Return the state of a delivery in a word."""
     return "sent" if delivery.sent_at else "waiting" if delivery.next_try_at else "given up"
-
-
-def dollars(cents: int | None) -> str:
-    """Write cents as dollars."""
-    return told(None) if cents is None else f"${cents / 100:,.2f}"
 
 
 class DeliveryInline(ReadOnly, TabularInline):  # type: ignore[misc]  # unfold has no types
@@ -92,7 +88,7 @@ class LateMoneyAlertAdmin(ReadOnly, ModelAdmin):  # type: ignore[misc]  # unfold
 
     @admin.display(description="seen, expected")
     def money(self, alert: LateMoneyAlert) -> str:
-        seen, expected = dollars(alert.seen_cents), dollars(alert.expected_cents)
+        seen, expected = cents(alert.seen_cents), cents(alert.expected_cents)
         return f"{seen} in {alert.window_seconds} s, {expected} expected"
 
     @admin.display(description="share of the Win pool before, after")
@@ -128,7 +124,7 @@ class LateMoneyAlertAdmin(ReadOnly, ModelAdmin):  # type: ignore[misc]  # unfold
 
     @admin.display(description="into the Win pool after the alert")
     def pool_moved(self, alert: LateMoneyAlert) -> str:
-        return dollars(None if alert.final_pool_cents is None else alert.final_pool_cents - alert.win_pool_cents)
+        return cents(None if alert.final_pool_cents is None else alert.final_pool_cents - alert.win_pool_cents)
 
 
 class TargetForm(forms.ModelForm):  # type: ignore[type-arg]

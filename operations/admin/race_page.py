@@ -8,8 +8,9 @@ from typing import Any
 from moneyflow.models import MoneyFlowHistory
 from operations.admin.tables import Table
 from raceday.models import PollRun
+from raceday.money import cents, dollars
 from raceday.staff.chart import Chart, Series, lay_out
-from raceday.staff.pieces import cents, dollars, link, milliseconds, nz_clock, nz_time, told
+from raceday.staff.pieces import link, milliseconds, nz_clock, nz_time, told
 from races.models import Entrant, Race
 
 CHART_SPAN = timedelta(minutes=60)

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
-from decimal import Decimal
 from typing import Any, ClassVar
 
 from django.contrib import admin, messages
@@ -19,6 +18,7 @@ from django_q.tasks import async_task
 from redis.exceptions import RedisError
 
 from raceday.clock import now
+from raceday.money import UNKNOWN
 from raceday.racing_day import NZ, racing_day
 
 NO_BREAK = "\N{NO-BREAK SPACE}"
@@ -82,21 +82,11 @@ def nz_clock(at: datetime) -> str:
 
 def told(value: object, unit: str = "") -> str:
     """Write a value and its unit on one line; what is not known is a dash, never 0."""
-    return "–" if value is None else f"{value}{NO_BREAK}{unit}".rstrip(NO_BREAK)
+    return UNKNOWN if value is None else f"{value}{NO_BREAK}{unit}".rstrip(NO_BREAK)
 
 
 def milliseconds(took: float | None) -> str:
     return told(None if took is None else round(took, 1), "ms")
-
-
-def dollars(amount: Decimal | None) -> str:
-    """Write money, `$12,345.60`, and a loss as `−$1.00`."""
-    return told(None) if amount is None else f"{'−' if amount < 0 else ''}${abs(amount):,.2f}"
-
-
-def cents(amount: int | None) -> str:
-    """Write cents as dollars."""
-    return dollars(None if amount is None else Decimal(amount) / 100)
 
 
 def anchor(text: str, address: str) -> SafeString:

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from board.money import COLUMNS, Cell, Seen, amounts_of, share_lines, spark_of, thinned, timeline_of
+from board.money import COLUMNS, INCREMENT, Cell, Seen, amounts_of, share_lines, spark_of, thinned, timeline_of
 
 START = datetime(2026, 11, 21, 2, 30, tzinfo=UTC)
 MINUTE_MS = 60_000
@@ -12,6 +12,10 @@ MINUTE_MS = 60_000
 
 def entrant(name: str, number: int, **facts: Any) -> dict[str, Any]:
     return {"entrant_id": name, "runner_number": number, "is_scratched": False, "fixed_win_odds": None, **facts}
+
+
+def at(seconds: int) -> int:
+    return round((START - timedelta(seconds=seconds)).timestamp() * 1000)
 
 
 ENTRANTS = [entrant("a", 1), entrant("b", 2)]
@@ -22,10 +26,11 @@ def history(
 ) -> Any:
     """Columns of readings so many seconds before the start."""
     return {
-        "timestamps": [round((START - timedelta(seconds=each)).timestamp() * 1000) for each in seconds],
+        "timestamps": [at(each) for each in seconds],
+        "resets": [],
         "entrants": [
             {
-                **{"entrant_id": name, **{column: [] for column in COLUMNS}},
+                **{"entrant_id": name, **{column: [] for column in (*COLUMNS, INCREMENT)}},
                 **{"win_pool_amount": column, "fixed_win_odds": (prices or {}).get(name, [])},
             }
             for name, column in money.items()
@@ -103,11 +108,7 @@ def test_the_first_slot_has_what_was_there_by_then_and_the_others_what_came() ->
     (_, first), (_, second) = timeline.rows
     assert [cell.cents for cell in first] == [1000, 0, 4000]
     assert [cell.cents for cell in second] == [3000, 0, 2000]
-    assert [cell.points for cell in first] == [
-        None,
-        None,
-        None,
-    ]  # nothing came in the slot before: nothing to rise from
+    assert [cell.points for cell in first] == [None, None, None]  # nothing came at 1: no part to rise to or from
 
 
 def test_the_part_of_a_slots_money_rises_in_points() -> None:
@@ -115,6 +116,20 @@ def test_the_part_of_a_slots_money_rises_in_points() -> None:
     (_, first), (_, second) = timeline_of(amounts_of(ENTRANTS, money, []), money, START).rows
     assert first[-1] == Cell(cents=90, points=40.0)
     assert second[-1] == Cell(cents=10, points=-40.0)
+
+
+def test_no_money_is_said_to_have_come_over_a_reset() -> None:
+    money = {**MONEY, "resets": [at(25)]}
+    first, _ = runners = amounts_of(ENTRANTS, money, [])
+    assert [seen.cents for seen in first.seen] == [3000, None, None]
+    assert first.direction == ""
+    assert [cell.cents for cell in timeline_of(runners, money, START).rows[0][1]] == [1000, 0, None]
+
+
+def test_a_reading_that_no_runners_money_can_be_compared_with_is_a_reset() -> None:
+    money = history([90, 50, 10], {"a": [1, 2, 3], "b": [1, 2, 3]})
+    money["entrants"][0][INCREMENT], money["entrants"][1][INCREMENT] = [None, None, 1], [None, 1, None]
+    assert thinned(money, START)["resets"] == [at(90)]
 
 
 def test_old_readings_are_thinned_to_the_last_of_each_slot() -> None:

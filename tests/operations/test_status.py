@@ -60,12 +60,12 @@ def test_refresh_and_gaps_are_measured_where_polls_are_closest() -> None:
     now = clock.now()
     start = now - 60 * SECOND
     make_race(make_meeting(), start_time=start, polled_at=None)
-    poll("r1", start - 95 * SECOND, start - 100 * SECOND)  # too early to be closing
-    for after, made in [(0, -10), (5, -10), (10, 5), (15, 5), (32, 20)]:
-        poll("r1", start + after * SECOND, start + made * SECOND)
+    poll("r1", start - 95 * SECOND, now)  # too early to be closing
+    for after, outcome in [(0, "changed"), (5, "unchanged"), (10, "unchanged"), (15, "changed"), (32, "changed")]:
+        poll("r1", start + after * SECOND, now, outcome)
     found = closing(now)
     assert (found["polls"], found["gaps"], found["longest"], found["gap_seconds"]) == (4, 1, 17.0, 10)
-    assert (found["refreshes"], found["refresh_median"]) == (2, 15.0)
+    assert (found["refreshes"], found["refresh_median"]) == (2, 16.0)
 
 
 def test_without_polls_nothing_is_measured(client: Client) -> None:

@@ -33,6 +33,7 @@ ADDRESSES = {
     "user-alert-configs": "/api/user-alert-configs?user_id=u1",
     "today": "/",
     "race-page": "/races/r1",
+    "replay-page": "/races/r1/replay",
     "late-money-page": "/late-money",
     "record-page": "/record",
     "status-page": "/status",

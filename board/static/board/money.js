@@ -1,5 +1,6 @@
 // What a race's page shows of the money on each runner: board/money.py in the browser, held to it by
-// tests/board/vectors. A history has columns: {timestamps[n], entrants[{entrant_id, and n values of each column}]}.
+// tests/browser/test_race.py. A history has columns: {timestamps[n], entrants[{entrant_id, and n values of each column}],
+// resets: timestamps of readings that cannot be compared with those before}.
 
 export const WINDOWS_SECONDS = [15, 30, 60];
 const SLACK_MS = 3_000; // a refresh of the feed comes a little early or late
@@ -17,11 +18,11 @@ export function amountsOf(entrants, history, alerts) {
   const opened = new Map([...prices].map(([id, column]) => [id, column.find(Boolean) ?? null]));
   const worst = new Map();
   for (const alert of alerts) worst.set(alert.entrant_id, Math.max(alert.severity, worst.get(alert.entrant_id) ?? 0));
-  const seen = WINDOWS_SECONDS.map((seconds) => [seconds, seenIn(times, money, shares, seconds)]);
+  const from = new Map(WINDOWS_SECONDS.map((seconds) => [seconds, since(history, seconds)]));
+  const seen = [...from].map(([seconds, place]) => [seconds, seenIn(money, shares, seconds, place)]);
   const running = entrants.filter((entrant) => !entrant.is_scratched);
   const favourite = least(running.map((entrant) => [entrant.entrant_id, entrant.fixed_win_odds]));
   const mover = moverOf(running, opened);
-  const minute = since(times, WINDOWS_SECONDS.at(-1));
   return entrants.map((entrant) => {
     const id = entrant.entrant_id;
     const column = shares.get(id) ?? [];
@@ -33,7 +34,7 @@ export function amountsOf(entrants, history, alerts) {
       opened: opened.get(id) ?? null,
       spark: sparkOf(times, column),
       severity: worst.get(id) ?? 0,
-      direction: direction(column, minute),
+      direction: direction(column, from.get(60)),
       is_favourite: id === favourite,
       is_mover: id === mover,
     };
@@ -48,7 +49,8 @@ export function timelineOf(entrants, history, startMs, kind = "win") {
   history.timestamps.forEach((at, place) => ends.set(slotOf(Math.round((startMs - at) / 1000)), place));
   const places = [...ends.values()];
   const values = entrants.map((entrant) => places.map((place) => columns.get(entrant.entrant_id)?.[place] ?? null));
-  const rows = kind === "odds" ? values.map(shortenings) : moneyRows(values);
+  const broken = places.map((place, at) => at > 0 && isReset(history, history.timestamps[places[at - 1]], history.timestamps[place]));
+  const rows = kind === "odds" ? values.map(shortenings) : moneyRows(values, broken);
   return { slots: [...ends.keys()], rows: entrants.map((entrant, place) => ({ entrant, cells: rows[place] })) };
 }
 
@@ -78,19 +80,22 @@ export function sparkOf(times, column) {
   return points.map(([at, value]) => `${x(at)},${y(value)}`).join(" ");
 }
 
-function seenIn(times, money, shares, seconds) {
-  const from = since(times, seconds);
+function seenIn(money, shares, seconds, from) {
   const came = new Map([...money].map(([id, column]) => [id, from === null ? null : less(column.at(-1), column[from])]));
   const total = sum([...came.values()]);
   const part = (share) => (share === null ? null : (total * share) / 100);
   return new Map([...came].map(([id, cents]) => [id, { seconds, cents, expected: part(from === null ? null : shares.get(id)[from]) }]));
 }
 
-function since(times, seconds) {
+function since(history, seconds) {
+  const { timestamps: times } = history;
   const [window, newest] = [1000 * seconds, times.at(-1)];
   const found = times.findLastIndex((at) => newest - at >= window - SLACK_MS);
-  return found < 0 || newest - times[found] > 1.5 * window + SLACK_MS ? null : found;
+  const isFar = found < 0 || newest - times[found] > 1.5 * window + SLACK_MS;
+  return isFar || isReset(history, times[found], newest) ? null : found;
 }
+
+const isReset = ({ resets }, from, until) => resets.some((at) => from < at && at <= until);
 
 function moverOf(running, opened) {
   const ratios = running.map(({ entrant_id: id, fixed_win_odds: now }) => [id, now && opened.get(id) ? opened.get(id) / now : 0]);
@@ -101,12 +106,11 @@ function least(pairs) {
   return pairs.filter(([, value]) => value).reduce((best, pair) => (best && best[1] <= pair[1] ? best : pair), null)?.[0] ?? null;
 }
 
-function moneyRows(values) {
-  const came = values.map((row) => row.map((value, place) => (place ? less(value, row[place - 1]) : value)));
+function moneyRows(values, broken) {
+  const came = values.map((row) => row.map((value, place) => (broken[place] ? null : place ? less(value, row[place - 1]) : value)));
   const totals = (came[0] ?? []).map((_, place) => sum(came.map((row) => Math.max(0, row[place] ?? 0))));
   return came.map((row) => {
-    // The first slot's money came over a longer time, so no part rises from it.
-    const parts = row.map((cents, place) => (place === 0 || cents === null || !totals[place] ? null : (100 * Math.max(0, cents)) / totals[place]));
+    const parts = row.map((cents, place) => (cents === null || !totals[place] ? null : (100 * Math.max(0, cents)) / totals[place]));
     return row.map((cents, place) => ({ cents, points: place ? less(parts[place], parts[place - 1]) : null }));
   });
 }

@@ -57,7 +57,9 @@ function hear(kind, data) {
 }
 
 function hearReading(reading) {
+  const isNew = !race.history.timestamps.includes(reading.timestamp);
   if (!append(race.history, reading)) return fetchSoon();
+  if (isNew && reading.incremental_win_amount.every((cents) => cents === null)) race.history.resets.push(reading.timestamp);
   see(reading.polled_at, new Date(reading.timestamp).toISOString());
   show();
 }

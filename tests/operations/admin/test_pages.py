@@ -83,6 +83,12 @@ def test_a_race_shows_its_entrants_money_chart_result_and_polls(reader: Client, 
     assert len(page.context["chart"].lines) == 2
 
 
+def test_a_race_leads_to_its_page_and_to_the_api(reader: Client, race: Race) -> None:
+    page = reader.get(reverse("admin:races_race_change", args=[race.pk])).content.decode()
+    assert f'href="/races/{race.pk}">Page</a>' in page
+    assert f'href="/api/races/{race.pk}/live">API</a>' in page
+
+
 def test_dividends_are_sorted_with_the_final_ones_first_and_money_has_one_format(reader: Client, race: Race) -> None:
     def paid(product: str, status: str, *runners: int) -> dict[str, Any]:
         positions = [{"position": place, "runner_number": runner} for place, runner in enumerate(runners, 1)]

@@ -101,20 +101,20 @@ def _figures(scenario: Scenario, rounds: list[list[Poll]], lost: int) -> list[Fi
     whole = [_seconds(of_round) for of_round in rounds]
     changed = sum(poll.outcome == "changed" for poll in polls)
 
-    def told(name: str, what: str, figure: float, unit: str = "ms", *, at_most: float | None = None) -> Figure:
-        name = f"corridor.{scenario.name}.{name}"
-        return Figure(name=name, what=what, figure=figure, unit=unit, at_most=at_most, is_paced=unit == "ms")
+    def told(name: str, what: str, figure: float, unit: str = "ms", **mark: float) -> Figure:
+        return Figure(name=f"corridor.{scenario.name}.{name}", what=what, figure=figure, unit=unit, **mark)
 
-    limit_ms, limit_seconds = (FIVE_RACES_MARK_MS, FIVE_RACES_TARGET_SECONDS) if scenario.races == 5 else (None, None)
+    mark = {"at_most_paced": FIVE_RACES_MARK_MS} if scenario.races == 5 else {}
+    target = {"at_most": FIVE_RACES_TARGET_SECONDS} if scenario.races == 5 else {}
     return [
         told("committed_p50", f"answer in hand → committed: {changed} of {len(polls)} changed", median(to_commit)),
         told("committed_p99", "the same", percentile(to_commit, 0.99)),
         told("published_p50", "answer in hand → published", median(to_publish)),
-        told("published_p99", "the same", percentile(to_publish, 0.99), at_most=limit_ms),
+        told("published_p99", "the same", percentile(to_publish, 0.99), "ms", **mark),
         told("made_p50", f"answer in hand → new bodies ready, {len(to_make)} publications", median(to_make)),
         told("made_p99", "the same", percentile(to_make, 0.99)),
         told("round_p50", f"all {scenario.races} asked → all published, {len(rounds)} rounds", median(whole), "s"),
-        told("round_max", "the same, slowest", max(whole), "s", at_most=limit_seconds),
+        told("round_max", "the same, slowest", max(whole), "s", **target),
         told("lost", "polls without a trace or readings, warm-up too", lost, "polls", at_most=0.0),
     ]
 

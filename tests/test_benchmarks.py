@@ -111,11 +111,10 @@ def test_a_mark_is_met_missed_or_not_there(figure: float, marks: dict[str, float
 
 
 def test_a_mark_for_processor_time_goes_with_the_machine() -> None:
-    paced = Figure(name="a.b", what="", figure=1.0, unit="ms", at_most=0.5, is_paced=True, slowness=2.4)
+    paced = Figure(name="a.b", what="", figure=1.0, unit="ms", at_most_paced=0.5, slowness=2.4)
     assert paced.is_met()
     assert "≤ 0.5 × 2.40" in table([paced])
     assert not replace(paced, slowness=1.9).is_met()
-    assert not replace(paced, is_paced=False).is_met()
     assert slowness() >= 1
 
 

@@ -102,7 +102,7 @@ async def _look(address: str, race_ids: Sequence[str], scenario: corridor.Scenar
         told = {race_id: await tab.evaluate("[heard, changed]") for race_id, tab in tabs.items()}
         await browser.close()
     logged = await asyncio.to_thread(_logged)
-    found = (_seen(poll, told[poll.race_id], logged[poll.race_id]) for poll in chain(*rounds))
+    found = (follow(poll, told[poll.race_id], logged[poll.race_id]) for poll in chain(*rounds))
     return [each for each in found if each]
 
 
@@ -123,7 +123,10 @@ def _logged() -> dict[str, list[float]]:
     return found
 
 
-def _seen(poll: corridor.Poll, told: tuple[list[tuple[float, float]], list[float]], logged: list[float]) -> Seen | None:
+Told = tuple[list[tuple[float, float]], list[float]]  # what WATCH collects
+
+
+def follow(poll: corridor.Poll, told: Told, logged: list[float]) -> Seen | None:
     """Follow a changed poll; None for one that changed nothing. Nothing on its way to the screen is BenchmarkError."""
     if poll.outcome != "changed" or poll.published is None:
         return None

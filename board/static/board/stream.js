@@ -16,7 +16,8 @@ const locks = navigator.locks;
 const channel = locks && new BroadcastChannel(HOLDER);
 const server = { now: Number(document.body.dataset.now) * 1000, speed: 1, at: Date.now() };
 const heard = { at: -Infinity, running: -Infinity };
-let source, lastId = "", asked = "", connections = 0, triedAt = performance.now(), isHolder = false, isInLine = false;
+let source, former, lastId = "", asked = "", connections = 0, triedAt = performance.now();
+let isHolder = false, isInLine = false, isSomebodyNew = true;
 
 /** The time by the server's clock, in epoch milliseconds, and how many of its seconds pass in one of ours. */
 export const clock = {
@@ -64,8 +65,14 @@ function join() {
   if (locks && !isInLine) standInLine();
   isInLine = true;
   isHolder ||= !locks;
-  if (isHolder) connectAnew();
-  else channel.postMessage({ isNew: true });
+  channel?.postMessage({ isNew: true });
+  welcome();
+}
+
+// Whoever is new needs snapshots, from this tab or from one that takes over.
+function welcome() {
+  isSomebodyNew = true;
+  if (isHolder) connect();
 }
 
 function standInLine() {
@@ -85,30 +92,42 @@ function hold() {
 
 function lose() {
   isHolder = false;
-  source?.close();
+  close();
 }
 
 // ── The connection ──
-function connectAnew() {
-  lastId = ""; // whoever is new needs snapshots
-  source?.close();
-  connect();
-}
-
 async function connect() {
   const mine = ++connections;
+  const isAnew = isSomebodyNew || !lastId;
   triedAt = performance.now();
   const query = address(await allQueries());
   if (mine !== connections || !isHolder) return;
-  source?.close();
+  retire(isAnew);
   asked = query;
-  source = new EventSource(`/api/stream?${query}${lastId && `&since=${lastId}`}`);
-  const isAnew = !lastId;
+  source = new EventSource(`/api/stream?${query}${isAnew ? "" : `&since=${lastId}`}`);
   for (const kind of KINDS) source.addEventListener(kind, receive);
-  if (isAnew) source.addEventListener("open", () => share({ kind: "resync", text: "{}", isForDay: true }), { once: true });
+  source.addEventListener("open", () => mine === connections && begin(isAnew), { once: true });
   source.onerror = ({ target }) => {
     if (target.readyState === EventSource.CLOSED) setTimeout(() => mine === connections && connect(), REFUSED_MS);
   };
+}
+
+// A stream that resumes brings what came since. Before one that begins anew is open, the one before goes on.
+function retire(isAnew) {
+  if (!isAnew) return close();
+  const isOpen = source?.readyState === EventSource.OPEN;
+  (isOpen ? former : source)?.close();
+  if (isOpen) former = source;
+}
+
+function begin(isAnew) {
+  former?.close();
+  if (isAnew) share({ kind: "resync", text: "{}", isAnew });
+}
+
+function close() {
+  former?.close();
+  source?.close();
 }
 
 async function allQueries() {
@@ -140,25 +159,26 @@ function share(message) {
   take(message);
 }
 
-function take({ kind, text, id, isForDay }) {
+function take({ kind, text, id, isAnew }) {
   if (id) lastId = id;
+  if (isAnew) isSomebodyNew = false;
   Object.assign(heard, { at: Date.now(), running: performance.now() });
   const data = JSON.parse(text);
   if (kind === "ping") Object.assign(server, { now: data.now, speed: data.speed, at: Date.now() });
-  for (const follower of followers) if (wants(follower, kind, data, isForDay)) follower.hear(kind, data);
+  for (const follower of followers) if (wants(follower, kind, data, isAnew)) follower.hear(kind, data);
 }
 
 // Who follows races gets their snapshots when all is connected anew; who follows the day has to look for itself.
-function wants({ races, topics, everywhere }, kind, data, isForDay) {
+function wants({ races, topics, everywhere }, kind, data, isAnew) {
   if (kind === "ping") return true;
-  if (kind === "resync") return !isForDay || !races.length;
+  if (kind === "resync") return !isAnew || !races.length;
   const isNamed = races.includes(data.race_id ?? data.race?.race_id);
   return everywhere.includes(kind) || (isNamed && (kind === "snapshot" || topics.includes(kind)));
 }
 
 channel?.addEventListener("message", ({ data }) => {
-  if (!data.isNew) take(data);
-  else if (isHolder) connectAnew();
+  if (data.isNew) welcome();
+  else take(data);
 });
 
 // ── When nothing comes ──

@@ -6,6 +6,7 @@
 
 const HOLDER = "raceday stream";
 const FOLLOWS = "raceday follows ";
+const DAY = "";
 const KINDS = ["snapshot", "pool", "odds", "status", "alert", "flow", "resync", "ping"];
 const SILENT_MS = 25_000; // the stream pings every 5 s
 const MISSED_MS = 7_000; // one ping did not come
@@ -16,8 +17,8 @@ const locks = navigator.locks;
 const channel = locks && new BroadcastChannel(HOLDER);
 const server = { now: Number(document.body.dataset.now) * 1000, speed: 1, at: Date.now() };
 const heard = { at: -Infinity, running: -Infinity };
-let source, former, lastId = "", asked = "", connections = 0, triedAt = performance.now();
-let isHolder = false, isInLine = false, isSomebodyNew = true;
+const newcomers = new Set(); // races of tabs that joined, and DAY: they have no snapshot yet
+let source, lastId = "", asked = "", connections = 0, triedAt = performance.now(), isHolder = false, isInLine = false;
 
 /** The time by the server's clock, in epoch milliseconds, and how many of its seconds pass in one of ours. */
 export const clock = {
@@ -48,8 +49,8 @@ export function follow(query, hear) {
   followers.add(follower);
   let end;
   const ended = new Promise((resolve) => (end = resolve));
-  if (locks) locks.request(FOLLOWS + query, { mode: "shared" }, () => (join(), ended));
-  else join();
+  if (locks) locks.request(FOLLOWS + query, { mode: "shared" }, () => (join(follower), ended));
+  else join(follower);
   return () => (followers.delete(follower), end());
 }
 
@@ -61,17 +62,17 @@ function wishes(query) {
 }
 
 // ── Who is connected ──
-function join() {
+function join({ races }) {
   if (locks && !isInLine) standInLine();
   isInLine = true;
   isHolder ||= !locks;
-  channel?.postMessage({ isNew: true });
-  welcome();
+  channel?.postMessage({ joined: races });
+  welcome(races);
 }
 
-// Whoever is new needs snapshots, from this tab or from one that takes over.
-function welcome() {
-  isSomebodyNew = true;
+// This tab serves newcomers, or the one that does goes and this one takes over.
+function welcome(races) {
+  for (const each of races.length ? races : [DAY]) newcomers.add(each);
   if (isHolder) connect();
 }
 
@@ -92,42 +93,29 @@ function hold() {
 
 function lose() {
   isHolder = false;
-  close();
+  source?.close();
 }
 
 // ── The connection ──
 async function connect() {
   const mine = ++connections;
-  const isAnew = isSomebodyNew || !lastId;
+  const served = [...newcomers];
   triedAt = performance.now();
   const query = address(await allQueries());
   if (mine !== connections || !isHolder) return;
-  retire(isAnew);
+  source?.close();
   asked = query;
-  source = new EventSource(`/api/stream?${query}${isAnew ? "" : `&since=${lastId}`}`);
+  source = new EventSource(`/api/stream?${query}${lastId && `&since=${lastId}${snapshotsOf(served)}`}`);
   for (const kind of KINDS) source.addEventListener(kind, receive);
-  source.addEventListener("open", () => mine === connections && begin(isAnew), { once: true });
+  source.addEventListener("open", () => served.length && share({ kind: "resync", text: "{}", served }), { once: true });
   source.onerror = ({ target }) => {
     if (target.readyState === EventSource.CLOSED) setTimeout(() => mine === connections && connect(), REFUSED_MS);
   };
 }
 
-// A stream that resumes brings what came since. Before one that begins anew is open, the one before goes on.
-function retire(isAnew) {
-  if (!isAnew) return close();
-  const isOpen = source?.readyState === EventSource.OPEN;
-  (isOpen ? former : source)?.close();
-  if (isOpen) former = source;
-}
-
-function begin(isAnew) {
-  former?.close();
-  if (isAnew) share({ kind: "resync", text: "{}", isAnew });
-}
-
-function close() {
-  former?.close();
-  source?.close();
+function snapshotsOf(served) {
+  const races = served.filter((race) => race !== DAY).map(encodeURIComponent);
+  return races.length ? `&snapshot_of=${races}` : "";
 }
 
 async function allQueries() {
@@ -159,25 +147,25 @@ function share(message) {
   take(message);
 }
 
-function take({ kind, text, id, isAnew }) {
+function take({ kind, text, id, served }) {
   if (id) lastId = id;
-  if (isAnew) isSomebodyNew = false;
+  for (const race of served ?? []) newcomers.delete(race);
   Object.assign(heard, { at: Date.now(), running: performance.now() });
   const data = JSON.parse(text);
   if (kind === "ping") Object.assign(server, { now: data.now, speed: data.speed, at: Date.now() });
-  for (const follower of followers) if (wants(follower, kind, data, isAnew)) follower.hear(kind, data);
+  for (const follower of followers) if (wants(follower, kind, data, served)) follower.hear(kind, data);
 }
 
-// Who follows races gets their snapshots when all is connected anew; who follows the day has to look for itself.
-function wants({ races, topics, everywhere }, kind, data, isAnew) {
+// Newcomers get snapshots of races; of the day there is none, so they look for themselves.
+function wants({ races, topics, everywhere }, kind, data, served) {
   if (kind === "ping") return true;
-  if (kind === "resync") return !isAnew || !races.length;
+  if (kind === "resync") return !served || (served.includes(DAY) && !races.length);
   const isNamed = races.includes(data.race_id ?? data.race?.race_id);
   return everywhere.includes(kind) || (isNamed && (kind === "snapshot" || topics.includes(kind)));
 }
 
 channel?.addEventListener("message", ({ data }) => {
-  if (data.isNew) welcome();
+  if (data.joined) welcome(data.joined);
   else take(data);
 });
 

@@ -18,6 +18,8 @@ import pytest
 from django.conf import settings
 from msgspec.structs import replace
 
+from benchmarks.board_polls import Seen, follow
+from benchmarks.browser import tasks_ms
 from benchmarks.client_day import figures, habit
 from benchmarks.corridor import Poll, lost_polls
 from benchmarks.feed import DAYS, changes, is_busy, open_races, simulation_from, source_of
@@ -264,3 +266,27 @@ def test_a_peer_that_cannot_be_built_says_why_and_is_a_mark_missed(
     told = unbuilt(PEERS[number].name, str(fault.value))
     assert (told.is_met(), told.what) == (False, str(fault.value))
     assert not list(tmp_path.rglob("built"))
+
+
+# ── board ───────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_without_a_browser_the_board_says_so_in_a_sentence() -> None:
+    done = bench("board", *FEW, PATH="")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.splitlines()[-1].startswith("raceday: board needs Chromium, and this machine has none")
+
+
+def test_tasks_are_those_of_the_pages_own_thread() -> None:
+    thread = {"name": "thread_name", "ph": "M", "pid": 1, "tid": 2, "args": {"name": "CrRendererMain"}}
+    own = {"name": "RunTask", "ph": "X", "pid": 1, "tid": 2, "dur": 5000, "tdur": 3000}
+    trace = {"traceEvents": [thread, own, {**own, "tid": 3, "dur": 9000}, {**own, "name": "Paint"}]}
+    assert tasks_ms(json.dumps(trace).encode()) == [(5.0, 3.0)]
+
+
+def test_a_poll_is_followed_from_its_commit_to_the_screen() -> None:
+    poll = Poll("r1", 0.0, 1.0, published=2.0, publish_ms=5.0, outcome="changed")
+    heard, changed = [(1, 1500.0), (2, 2010.0)], [1501.0, 2012.0, 2020.0]
+    assert follow(poll, (heard, changed), [1490.0, 1997.0]) == Seen(logged=2.0, heard=13.0, changed=2.0)
+    assert follow(poll, (heard[:1], changed), [1997.0]) is None
+    assert follow(poll, (heard, [1501.0]), [1997.0]) is None

@@ -204,7 +204,7 @@ def test_a_watched_race_has_a_chip_and_a_key(race_page: Page, base_url: str) -> 
     race_page.get_by_role("button", name="Watch").click()
     race_page.goto(f"/races/{open_race(base_url, after_seconds=1800)}")
     chip = race_page.locator("#watched a")
-    expect(chip.locator(".status")).to_contain_text("Open")
+    expect(chip.locator(".status")).to_contain_text("·")  # its code and status, which the stream told
     race_page.keyboard.press("1")
     expect(race_page).to_have_url(address)
     race_page.get_by_role("button", name="Watched").click()
@@ -244,10 +244,27 @@ def test_colours_are_edited_stored_and_shown(race_page: Page, base_url: str, com
 def test_the_colours_are_those_that_the_api_tells(pool_type: str, page: Page, base_url: str) -> None:
     race_id = ask(base_url, "/api/races/upcoming", limit=100, lookback_minutes=120)["races"][0]["race_id"]
     page.goto(f"/races/{race_id}")
-    page.keyboard.press({"win": "w", "odds": "o"}[pool_type])
+    page.get_by_role("button", name={"win": "Win", "odds": "Odds"}[pool_type]).last.click()
+    script = """() => {
+        const table = document.querySelector("#timeline-table table");
+        const slots = [...table.tHead.rows[0].cells].map((cell) => cell.textContent);
+        const coloured = [...table.querySelectorAll("td[data-colour^='#']")];
+        return [slots, coloured.map((cell) => [slots[cell.cellIndex], cell.dataset.colour])];
+    }"""
+    slots, coloured = page.evaluate(script)
     told = ask(base_url, "/api/late-money/indicators", race_id=race_id, pool_type=pool_type)["columns"]
-    wanted = {(f"{column['time_interval']:g}", each["color"]) for column in told for each in column["entrants"]}
-    script = """() => [...document.querySelectorAll("#timeline-table td[data-colour^='#']")].map((cell) =>
-        [cell.closest("table").tHead.rows[0].cells[cell.cellIndex].textContent, cell.dataset.colour])"""
-    shown = {(slot.removesuffix("m").replace("−", "-"), colour) for slot, colour in page.evaluate(script)}
-    assert shown == wanted
+    running = {
+        each["entrant_id"]
+        for each in ask(base_url, f"/api/races/{race_id}/live")["entrants"]
+        if not each["is_scratched"]
+    }
+    wanted = [
+        (board.slot(column["time_interval"]), each["color"])
+        for column in told
+        for each in column["entrants"]
+        if each["entrant_id"] in running
+    ]
+    past = slots[1:-2]  # the newest slot may have more by now
+    assert sorted(tuple(each) for each in coloured if each[0] in past) == sorted(
+        each for each in wanted if each[0] in past
+    )

@@ -14,9 +14,9 @@ const kind = () => recall("timeline", "win");
 
 export function showTimeline(news = race) {
   race = news;
-  const entrants = race.body.entrants.filter((entrant) => !entrant.is_scratched);
-  const timeline = timelineOf(entrants, race.history, race.startMs, kind());
-  const key = [kind(), timeline.slots.join(), entrants.map(({ entrant_id: id }) => id).join()].join(" ");
+  const timeline = timelineOf(race.body.entrants, race.history, race.startMs, kind());
+  timeline.rows = timeline.rows.filter(({ entrant }) => !entrant.is_scratched); // its money counts in the slots before
+  const key = [kind(), timeline.slots.join(), timeline.rows.map(({ entrant }) => entrant.entrant_id).join()].join(" ");
   if (!timeline.slots.length) return;
   const box = document.getElementById("timeline-table");
   const isAtEnd = !shown || box.scrollLeft + box.clientWidth >= box.scrollWidth - 4;
@@ -31,7 +31,7 @@ export function showTimeline(news = race) {
 
 export function chooseTimeline(chosen) {
   keep("timeline", chosen);
-  showTimeline();
+  if (race) showTimeline();
 }
 
 function lastOf({ entrant_id: id, fixed_win_odds: price }) {

@@ -10,7 +10,6 @@ import json
 import os
 import random
 import signal
-import socket
 import sys
 import time
 import zlib
@@ -26,7 +25,7 @@ from urllib.parse import quote, urlencode
 from msgspec import Struct, field
 
 from benchmarks.figures import BenchmarkError, Figure
-from benchmarks.load import HEAD_END, read_head, request
+from benchmarks.load import HEAD_END, free_ports, read_head, request
 from raceday.clock import Clock, parse_clock
 from raceday.feed.records import ENDED
 from raceday.run.process import Child, ProcessTree, Program
@@ -72,7 +71,7 @@ class Day(Struct, kw_only=True):
 def measure(rounds: int | None) -> list[Figure]:
     """Run the demo with its clients for a while and return the share of answers that were ready."""
     seconds = min(WALL_SECONDS, WALL_SECONDS_A_ROUND * rounds) if rounds else WALL_SECONDS
-    with _demo() as (port, clock):
+    with demo(SPEED) as (port, clock):
         day = Day(port=port, clock=clock, ends=time.monotonic() + seconds, rng=random.Random(SEED))  # noqa: S311
         asyncio.run(_live(day))
     return figures(day.counts, f"{CLIENTS} clients, {seconds:.0f} s at speed {SPEED}, {len(day.watched)} races")
@@ -234,14 +233,14 @@ async def _live(day: Day) -> None:
 
 
 @contextmanager
-def _demo() -> Iterator[tuple[int, Clock]]:
+def demo(speed: int, **settings: str) -> Iterator[tuple[int, Clock]]:
     """`./run demo` in a throw-away home; yields where it listens, and its clock."""
     with TemporaryDirectory(prefix="day-") as folder, ProcessTree() as tree:
-        home, port = Path(folder), _free_ports()
+        home, port = Path(folder), free_ports()
         home.chmod(0o711)  # the account of PostgreSQL passes through
         own = {"RACEDAY_HOME": folder, "DATABASE_URL": "", "REDIS_URL": "", "LOG_LEVEL": "WARNING"}
-        own |= {"RATE_LIMIT_PER_MINUTE": "0", "RATE_LIMIT_EXPENSIVE_PER_5_MINUTES": "0"}
-        argv = [sys.executable, "-m", "raceday.run.supervisor", "demo", "--port", str(port), "--speed", str(SPEED)]
+        own |= {"RATE_LIMIT_PER_MINUTE": "0", "RATE_LIMIT_EXPENSIVE_PER_5_MINUTES": "0", **settings}
+        argv = [sys.executable, "-m", "raceday.run.supervisor", "demo", "--port", str(port), "--speed", str(speed)]
         log = home / "demo.log"
         demo = tree.start(Program(name="demo", argv=argv, env={**os.environ, **own}, log=log, restarts=False))
         try:
@@ -274,13 +273,3 @@ def _stop(demo: Child) -> None:
     give_up = time.monotonic() + STOP_SECONDS
     while time.monotonic() < give_up and demo.process.poll() is None:
         time.sleep(0.05)
-
-
-def _free_ports() -> int:
-    """A port that is free, and the one after it, where the streams are."""
-    while True:
-        with socket.socket() as web, socket.socket() as stream, suppress(OSError, OverflowError):
-            web.bind(("127.0.0.1", 0))
-            port: int = web.getsockname()[1]
-            stream.bind(("127.0.0.1", port + 1))
-            return port

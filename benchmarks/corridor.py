@@ -76,8 +76,8 @@ def measure(rounds: int | None) -> list[Figure]:
     with TemporaryDirectory(prefix="raceday-bench-") as folder, ProcessTree() as tree:
         simulation = past_racing()
         races = iter(open_races(simulation))
-        _start_feed(tree, simulation.first_start)
-        with _cluster(tree, Path(folder)) as log:
+        start_feed(tree, simulation.first_start)
+        with cluster(tree, Path(folder)) as log:
             for scenario in SCENARIOS:
                 counted = rounds or scenario.rounds
                 warm_up = min(WARM_UP, counted)
@@ -85,7 +85,7 @@ def measure(rounds: int | None) -> list[Figure]:
                 chosen = list(islice(busy, scenario.races))
                 if len(chosen) < scenario.races:
                     raise BenchmarkError(f"the simulated races do not change {counted} times: take fewer --rounds.")
-                polls = asyncio.run(_poll_rounds(scenario, chosen, warm_up + counted, log))
+                polls = asyncio.run(poll_rounds(scenario, chosen, warm_up + counted, log))
                 found += _figures(scenario, polls[warm_up:], lost_polls(list(chain(*polls))))
     return found
 
@@ -101,20 +101,20 @@ def _figures(scenario: Scenario, rounds: list[list[Poll]], lost: int) -> list[Fi
     whole = [_seconds(of_round) for of_round in rounds]
     changed = sum(poll.outcome == "changed" for poll in polls)
 
-    def told(name: str, what: str, figure: float, unit: str = "ms", *, at_most: float | None = None) -> Figure:
-        name = f"corridor.{scenario.name}.{name}"
-        return Figure(name=name, what=what, figure=figure, unit=unit, at_most=at_most, is_paced=unit == "ms")
+    def told(name: str, what: str, figure: float, unit: str = "ms", **mark: float) -> Figure:
+        return Figure(name=f"corridor.{scenario.name}.{name}", what=what, figure=figure, unit=unit, **mark)
 
-    limit_ms, limit_seconds = (FIVE_RACES_MARK_MS, FIVE_RACES_TARGET_SECONDS) if scenario.races == 5 else (None, None)
+    mark = {"at_most_paced": FIVE_RACES_MARK_MS} if scenario.races == 5 else {}
+    target = {"at_most": FIVE_RACES_TARGET_SECONDS} if scenario.races == 5 else {}
     return [
         told("committed_p50", f"answer in hand → committed: {changed} of {len(polls)} changed", median(to_commit)),
         told("committed_p99", "the same", percentile(to_commit, 0.99)),
         told("published_p50", "answer in hand → published", median(to_publish)),
-        told("published_p99", "the same", percentile(to_publish, 0.99), at_most=limit_ms),
+        told("published_p99", "the same", percentile(to_publish, 0.99), "ms", **mark),
         told("made_p50", f"answer in hand → new bodies ready, {len(to_make)} publications", median(to_make)),
         told("made_p99", "the same", percentile(to_make, 0.99)),
         told("round_p50", f"all {scenario.races} asked → all published, {len(rounds)} rounds", median(whole), "s"),
-        told("round_max", "the same, slowest", max(whole), "s", at_most=limit_seconds),
+        told("round_max", "the same, slowest", max(whole), "s", **target),
         told("lost", "polls without a trace or readings, warm-up too", lost, "polls", at_most=0.0),
     ]
 
@@ -144,7 +144,7 @@ def lost_polls(polls: Sequence[Poll]) -> int:
 # ── Polling ─────────────────────────────────────────────────────────────────────────────────────
 
 
-async def _poll_rounds(scenario: Scenario, race_ids: Sequence[str], rounds: int, log: BinaryIO) -> list[list[Poll]]:
+async def poll_rounds(scenario: Scenario, race_ids: Sequence[str], rounds: int, log: BinaryIO) -> list[list[Poll]]:
     await _set_latency(scenario.upstream_ms)
     gate = asyncio.Semaphore(settings.FEED_CONCURRENCY)
     found = []
@@ -195,7 +195,7 @@ def _whole_lines(log: BinaryIO) -> Iterator[bytes]:
 # ── The processes ───────────────────────────────────────────────────────────────────────────────
 
 
-def _start_feed(tree: ProcessTree, first_start: datetime) -> None:
+def start_feed(tree: ProcessTree, first_start: datetime) -> None:
     port = free_port()
     settings.NZTAB_API_URL = f"http://127.0.0.1:{port}/affiliates/v1"
     argv = [sys.executable, "-m", "benchmarks.feed", "--port", str(port), "--first-start", first_start.isoformat()]
@@ -217,7 +217,7 @@ async def _set_latency(upstream_ms: int) -> None:
 
 
 @contextmanager
-def _cluster(tree: ProcessTree, folder: Path) -> Iterator[BinaryIO]:
+def cluster(tree: ProcessTree, folder: Path) -> Iterator[BinaryIO]:
     """A cluster of django-q2 as `./run` starts it, and its log to read."""
     log = folder / "cluster.log"
     (folder / "metrics").mkdir()

@@ -32,7 +32,7 @@ def measure(rounds: int | None) -> list[Figure]:
         net_ms = cpu_ms(lambda measured=measured: scores_of(measured, artefact), blocks)  # type: ignore[misc]
         name = f"detect.every_{seconds}_s"
         found += [
-            Figure(name=name, what=f"a verdict: {what}", figure=verdict_ms, unit="ms", at_most=MARK_MS, is_paced=True),
+            Figure(name=name, what=f"a verdict: {what}", figure=verdict_ms, unit="ms", at_most_paced=MARK_MS),
             Figure(name=f"{name}.net", what="the net alone", figure=net_ms, unit="ms"),
         ]
     return found

@@ -21,9 +21,9 @@ class BenchmarkError(RuntimeError):
 
 
 class Figure(Struct, frozen=True, kw_only=True):
-    """One measured figure. With `at_least` or `at_most` it has a target; otherwise it is only shown.
+    """One measured figure. With one of the marks it has a target; otherwise it is only shown.
 
-    A mark for processor time counts for a machine of one speed: with `is_paced` it is `at_most` · `slowness`.
+    A mark for processor time was set on a machine of another speed: then the most is `at_most_paced` · `slowness`.
     """
 
     name: str
@@ -32,15 +32,19 @@ class Figure(Struct, frozen=True, kw_only=True):
     unit: str
     at_least: float | None = None
     at_most: float | None = None
-    is_paced: bool = False
+    at_most_paced: float | None = None
     slowness: float = 1.0  # of this machine; see benchmarks.yardstick
 
     def is_met(self) -> bool | None:
         """Tell whether the target is met; None if there is none."""
-        if self.at_least is None and self.at_most is None:
+        if self.at_least is None and self.most() is None:
             return None
-        most = math.inf if self.at_most is None else self.at_most * (self.slowness if self.is_paced else 1)
-        return (self.at_least or -math.inf) <= self.figure <= most
+        most = self.most()
+        return (self.at_least or -math.inf) <= self.figure <= (math.inf if most is None else most)
+
+    def most(self) -> float | None:
+        """Return what the figure may be at most, here and now."""
+        return self.at_most if self.at_most_paced is None else self.at_most_paced * self.slowness
 
 
 def percentile(numbers: Sequence[float], share: float) -> float:
@@ -95,8 +99,9 @@ def is_met(figures: Sequence[Figure]) -> bool:
 def _mark(figure: Figure) -> str:
     if figure.at_least is not None:
         return f"≥ {figure.at_least:g}"
-    pace = f" × {figure.slowness:.2f}" if figure.is_paced else ""
-    return "" if figure.at_most is None else f"≤ {figure.at_most:g}{pace}"
+    if figure.at_most_paced is not None:
+        return f"≤ {figure.at_most_paced:g} × {figure.slowness:.2f}"
+    return "" if figure.at_most is None else f"≤ {figure.at_most:g}"
 
 
 def _met(figure: Figure) -> str:

@@ -5,6 +5,7 @@ import selectors
 import socket
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from msgspec import Struct
@@ -24,6 +25,15 @@ def free_port() -> int:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port
+
+
+def free_ports() -> int:
+    """Return a port on which nobody listens now, nor on the one after it, where streams are."""
+    while True:
+        port = free_port()
+        with socket.socket() as stream, suppress(OSError, OverflowError):
+            stream.bind(("127.0.0.1", port + 1))
+            return port
 
 
 class Load(Struct, frozen=True, kw_only=True):

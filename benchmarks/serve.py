@@ -223,8 +223,7 @@ def _figures(costs: Costs, servers: Sequence[Server], sizes: Mapping[str, int]) 
             what=f"{server.title}: {kinds[kind]}, CPU",
             figure=cpu[server.name, kind],
             unit="µs",
-            at_most=MARKS_US.get((server.name, kind)),
-            is_paced=True,
+            at_most_paced=MARKS_US.get((server.name, kind)),
         )
         for server in servers
         for kind in kinds

@@ -144,7 +144,10 @@ def timeline_of(runners: Sequence[Runner], history: History, start: datetime) ->
     spans = [(times[before], times[after]) for before, after in pairwise(ends.values())]
     broken = [_is_reset(history, *span) for span in spans]
     came = [
-        [*row[:1], *(None if no else _less(after, before) for no, (before, after) in zip(broken, pairwise(row), strict=True))]
+        [
+            *row[:1],
+            *(None if no else _less(after, before) for no, (before, after) in zip(broken, pairwise(row), strict=True)),
+        ]
         for row in rows
     ]
     totals = [sum(max(0, cents or 0) for cents in slot) for slot in zip(*came, strict=True)]
@@ -158,7 +161,9 @@ def share_lines(runners: Sequence[Runner], history: History) -> list[Series]:
     instants = [datetime.fromtimestamp(at / 1000, UTC) for at in history["timestamps"]]
     named = {str(runner.entrant["runner_number"]): shares.get(runner.entrant["entrant_id"], []) for runner in runners}
     return [
-        Series(name=name, readings=[pair for pair in zip(instants, column, strict=False) if pair[1] is not None])
+        Series(
+            name=name, readings=[(at, share) for at, share in zip(instants, column, strict=False) if share is not None]
+        )
         for name, column in named.items()
     ]
 

@@ -1,4 +1,4 @@
-"""How long after its advertised start a race closes: by our own archive, or as published until that has enough races."""
+"""When races close after their advertised start: by our own archive, as published until that has enough races."""
 
 import time
 from dataclasses import dataclass

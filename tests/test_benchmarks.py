@@ -18,6 +18,8 @@ import pytest
 from django.conf import settings
 from msgspec.structs import replace
 
+from benchmarks.board_polls import Seen, follow
+from benchmarks.browser import tasks_ms
 from benchmarks.client_day import figures, habit
 from benchmarks.corridor import Poll, lost_polls
 from benchmarks.feed import DAYS, changes, is_busy, open_races, simulation_from, source_of
@@ -111,11 +113,10 @@ def test_a_mark_is_met_missed_or_not_there(figure: float, marks: dict[str, float
 
 
 def test_a_mark_for_processor_time_goes_with_the_machine() -> None:
-    paced = Figure(name="a.b", what="", figure=1.0, unit="ms", at_most=0.5, is_paced=True, slowness=2.4)
+    paced = Figure(name="a.b", what="", figure=1.0, unit="ms", at_most_paced=0.5, slowness=2.4)
     assert paced.is_met()
     assert "≤ 0.5 × 2.40" in table([paced])
     assert not replace(paced, slowness=1.9).is_met()
-    assert not replace(paced, is_paced=False).is_met()
     assert slowness() >= 1
 
 
@@ -265,3 +266,28 @@ def test_a_peer_that_cannot_be_built_says_why_and_is_a_mark_missed(
     told = unbuilt(PEERS[number].name, str(fault.value))
     assert (told.is_met(), told.what) == (False, str(fault.value))
     assert not list(tmp_path.rglob("built"))
+
+
+# ── board ───────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_without_a_browser_the_board_says_so_in_a_sentence() -> None:
+    done = bench("board", *FEW, PATH="")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.splitlines()[-1].startswith("raceday: board needs Chromium, and this machine has none")
+
+
+def test_tasks_are_those_of_the_pages_own_thread() -> None:
+    thread = {"name": "thread_name", "ph": "M", "pid": 1, "tid": 2, "args": {"name": "CrRendererMain"}}
+    own = {"name": "RunTask", "ph": "X", "pid": 1, "tid": 2, "dur": 5000, "tdur": 3000}
+    trace = {"traceEvents": [thread, own, {**own, "tid": 3, "dur": 9000}, {**own, "name": "Paint"}]}
+    assert tasks_ms(json.dumps(trace).encode()) == [(5.0, 3.0)]
+
+
+def test_a_poll_is_followed_from_its_commit_to_the_screen() -> None:
+    poll = Poll("r1", 0.0, 1.0, published=2.0, publish_ms=5.0, outcome="changed")
+    heard, changed = [(1, 1500.0), (2, 2010.0)], [1501.0, 2012.0, 2020.0]
+    assert follow(poll, (heard, changed), [1490.0, 1997.0]) == Seen(logged=2.0, heard=13.0, changed=2.0)
+    assert follow(Poll("r1", 0.0, 1.0, published=2.0, outcome="unchanged"), (heard, changed), []) is None
+    with pytest.raises(BenchmarkError, match="did not reach the screen"):
+        follow(poll, (heard[:1], changed), [1997.0])

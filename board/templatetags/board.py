@@ -9,11 +9,6 @@ from moneyflow.alerts.record import BUDGETS
 from raceday.money import UNKNOWN, cents
 
 register = template.Library()
-# Actual less advertised start of New Zealand races, as published by the feed for earlier years.
-CLOSES = {
-    "thoroughbred": "Usually closed by +0:49, 9 of 10 by +2:18.",
-    "harness": "Usually closed by +0:41.",
-}
 # Lower ends of the client app's default ranges, in points.
 RANGES = (50, 25, 20, 15, 10, 5)
 
@@ -109,14 +104,12 @@ def to_start(start: datetime, now: datetime) -> str:
 
 @register.filter
 def age(text: str | None, now: datetime) -> str:
-    """Write how long ago an instant was, as the API writes it."""
-    return "never" if not text else f"{max(0, (now - datetime.fromisoformat(text)).total_seconds()):.0f} s ago"
-
-
-@register.filter
-def usual_close(race_type: str) -> str:
-    """Say when races of a code usually close, by published figures."""
-    return CLOSES.get(race_type, "Races usually close later than advertised.")
+    """Write how long ago an instant was, as the API writes it, in the unit that people would take."""
+    if not text:
+        return "never"
+    seconds = round(max(0, (now - datetime.fromisoformat(text)).total_seconds()))
+    minutes = seconds // 60
+    return f"{seconds} s ago" if minutes < 2 else f"{minutes} min ago" if minutes < 120 else f"{minutes // 60} h ago"
 
 
 @register.filter

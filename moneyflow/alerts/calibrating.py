@@ -15,6 +15,7 @@ from moneyflow.late_money.calibration import FEWEST_RACES, MOST_RACES, RACES_A_D
 from moneyflow.late_money.judge import judge
 from moneyflow.late_money.records import Reading, Severity, Verdict
 from moneyflow.models import LateMoneyCalibration, LateMoneyMaximum
+from moneyflow.store import statements
 from moneyflow.transform.late_money import reading_of
 from raceday.feed.records import RaceStatus
 from races.models import Race
@@ -23,15 +24,6 @@ from races.models import Race
 LEAST_FALSE_ALERTS, MOST_FALSE_ALERTS = 2.0, 8.0
 LOOK_AGAIN_SECONDS = 60.0
 RACES_AT_ONCE = 50  # scored in some 3 s
-READINGS = """
-SELECT json_agg(reading)::text FROM (
-    SELECT min(polling_timestamp) AS polled_at, sum(win_pool_amount)::bigint AS win_pool_cents,
-        json_object_agg(entrant_id, json_build_array(pool_win_odds, fixed_win_odds)) AS prices
-    FROM money_flow_history
-    WHERE race_id = %s AND event_timestamp >= %s AND event_timestamp < %s
-    GROUP BY event_timestamp ORDER BY event_timestamp) AS reading
-"""
-_readings = msgspec.json.Decoder(list[WindowReading])
 _in_force: dict[str, tuple[float, Calibration | None]] = {}
 
 
@@ -83,9 +75,10 @@ def highest_score(readings: Sequence[Reading], artefact: Artefact) -> float | No
 def read_readings(race_id: str, start: datetime, close: datetime) -> list[Reading]:
     """Read a race's readings from before the first that is judged until its close, as the detector takes them."""
     with connection.cursor() as cursor:
-        cursor.execute(READINGS, [race_id, start - BEFORE_START - WINDOW, close + timedelta(microseconds=1)])
+        window = {"window_from": start - BEFORE_START - WINDOW, "window_until": close + timedelta(microseconds=1)}
+        cursor.execute(statements.WINDOW, {"race_id": race_id, **window})
         (found,) = cursor.fetchone()
-    stored = _readings.decode(found or "[]")
+    stored = msgspec.convert(found or [], list[WindowReading])
     ids = tuple(dict.fromkeys(entrant_id for reading in stored for entrant_id in reading.prices))
     return [reading_of(reading, ids, start, status=RaceStatus.OPEN) for reading in stored]
 

@@ -141,7 +141,7 @@ def read_history(
 
 
 def read_columns(race_id: str, start: datetime, names: tuple[str, ...]) -> dict[str, Any]:
-    """Read some columns of a race's whole history, as `read_history` does, but decoded and without prices' own times."""
+    """Read some columns of a race's whole history: as `read_history` does, but decoded, and without moves of prices."""
     parameters = {**span_of(start), "race_id": race_id, "pool_type": None, "has_money": True}
     written = _read(history_statement(names, has_odds=False), parameters, names)
     decoded: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(written))

@@ -61,7 +61,8 @@ def read_state(snapshot: RaceSnapshot, polled_at: datetime) -> RaceState:
     """Read what a poll is to be compared with: what is stamped ahead of our clock at the newest poll of all is not."""
     asked = {"race_id": snapshot.race_id, "generated_at": snapshot.generated_at, "polled_at": polled_at}
     window_from = snapshot.generated_at - WINDOW if matters(snapshot) else None
-    row = _execute(READ_STATE, {**asked, "most_ahead": MOST_AHEAD, "window_from": window_from})
+    window = {"window_from": window_from, "window_until": snapshot.generated_at}
+    row = _execute(READ_STATE, {**asked, **window, "most_ahead": MOST_AHEAD})
     if row is None:
         return RaceState(elsewhere=_of_other_races(snapshot, known=()))
     stored = _stored_race.decode(row[0])

@@ -31,6 +31,15 @@ SELECT count(*) AS settled, count(*) FILTER (WHERE won) AS won, sum(final_share_
     sum(share_after_percentage) / 100 AS expected_when_raised
 FROM late_money_alerts WHERE won IS NOT NULL AND final_share_percentage IS NOT NULL"""
 
+# A race's readings as the detector takes them, oldest first.
+WINDOW = """
+SELECT json_agg(reading) FROM (
+    SELECT min(polling_timestamp) AS polled_at, sum(win_pool_amount)::bigint AS win_pool_cents,
+        json_object_agg(entrant_id, json_build_array(pool_win_odds, fixed_win_odds)) AS prices
+    FROM money_flow_history
+    WHERE race_id = %(race_id)s AND event_timestamp >= %(window_from)s AND event_timestamp < %(window_until)s
+    GROUP BY event_timestamp ORDER BY event_timestamp) AS reading"""
+
 READ_STATE = """
 SELECT json_build_object(
     'version', mark.version,
@@ -60,13 +69,7 @@ SELECT json_build_object(
           AND reading.event_timestamp >= base.reading_at
           AND reading.event_timestamp <= least(mark.last_reading_at,
               greatest(mark.polled_at, %(polled_at)s) + %(most_ahead)s)),
-    'window', (
-        SELECT json_agg(reading) FROM (
-            SELECT min(polling_timestamp) AS polled_at, sum(win_pool_amount)::bigint AS win_pool_cents,
-                json_object_agg(entrant_id, json_build_array(pool_win_odds, fixed_win_odds)) AS prices
-            FROM money_flow_history
-            WHERE race_id = mark.race_id AND event_timestamp >= %(window_from)s AND event_timestamp < %(generated_at)s
-            GROUP BY event_timestamp ORDER BY event_timestamp) AS reading),
+    'window', ({window}),
     'alerts', (
         SELECT json_agg(json_build_object('entrant_id', entrant_id, 'severity', severity))
         FROM late_money_alerts WHERE race_id = mark.race_id))::text
@@ -81,7 +84,7 @@ CROSS JOIN LATERAL (
            AND event_timestamp > %(generated_at)s - interval '1 day'),
         %(generated_at)s) END AS reading_at) AS base
 WHERE mark.race_id = %(race_id)s
-"""
+""".replace("{window}", WINDOW)
 
 OF_OTHER_RACES = """
 SELECT coalesce(array_agg(entrant_id), '{}') FROM entrants WHERE entrant_id = ANY(%(ids)s) AND race_id <> %(race_id)s

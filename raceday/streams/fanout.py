@@ -23,8 +23,8 @@ from redis.backoff import NoBackoff
 from raceday import metrics, valkey
 from raceday.published import events, shelf
 from raceday.published.events import START, Event, Position, Wanted, write_id
-from raceday.published.shelf import Mark
-from raceday.streams.subscriber import MOST_PENDING_BYTES, RESYNC, Subscriber, up_to, write_frame, write_ping
+from raceday.streams.pings import read_marks, write_ping
+from raceday.streams.subscriber import MOST_PENDING_BYTES, RESYNC, Subscriber, up_to, write_frame
 
 BLOCK_SECONDS = 4.0
 ANSWER_SECONDS = 2.0
@@ -118,7 +118,10 @@ class Fanout:
         if not asking:
             return
         with suppress(*FAULTS):
-            newest, marks = await self._marks({race_id for each in asking for race_id in each.wanted.races})
+            async with self.asking:
+                newest, marks = await read_marks(
+                    self.questions, {race for each in asking for race in each.wanted.races}
+                )
             frames: dict[frozenset[str], bytes] = {}
             for each in filter(self._is_told_time, asking):  # one may have fallen behind
                 races = each.wanted.races
@@ -126,14 +129,6 @@ class Fanout:
                     known = {race: marks[race] for race in races if race in marks}
                     frames[races] = write_ping(known, newest, position=self.position)
                 self._give(each, frames[races])
-
-    async def _marks(self, races: set[str]) -> tuple[Mark | None, dict[str, Mark]]:
-        async with self.asking, self.questions.pipeline(transaction=False) as pipe:
-            pipe.get(valkey.key(shelf.NEWEST))
-            for race in races:
-                pipe.hget(shelf.name_of(f"race:{race}"), "mark")
-            newest, *marks = map(shelf.read_mark, await pipe.execute())
-        return newest, {race: mark for race, mark in zip(races, marks, strict=True) if mark}
 
     async def _go_on(self, client: Redis) -> None:
         """Whether the log still has the last event seen here decides whether it is the same log."""

@@ -1,13 +1,9 @@
 """SERVE: one open stream. It collects frames of server-sent events until they are sent."""
 
 import asyncio
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 
-import msgspec
-
-from raceday import clock
 from raceday.published.events import START, Event, Position, Wanted, write_id
-from raceday.published.shelf import Mark
 
 MOST_PENDING, MOST_PENDING_BYTES = 256, 32 * 1024
 PIECE_BYTES = 4 * 1024  # written at once; of a client that does not read this process holds two
@@ -62,23 +58,6 @@ class Subscriber:
 def write_frame(event: Event) -> bytes:
     """Write an event as server-sent events have it."""
     return b"id: %s\nevent: %s\ndata: %s\n\n" % (event.id.encode(), event.kind.encode(), event.data)
-
-
-def write_ping(marks: Mapping[str, Mark], newest: Mark | None, *, position: Position) -> bytes:
-    """Write the time by Raceday's clock in epoch milliseconds, the clock's speed, and what was last polled.
-
-    marks: of the races that the client named; newest: of whichever race was polled last; position: how far the client
-    has come with this.
-    """
-    data = {
-        "now": round(clock.CLOCK.timestamp() * 1000),
-        "speed": clock.CLOCK.speed,
-        "polled": {race: mark.polled_at for race, mark in marks.items()},
-        "generated": {race: mark.generated_at for race, mark in marks.items() if mark.generated_at},
-        "newest": newest and {"polled_at": newest.polled_at, "generated_at": newest.generated_at or None},
-    }
-    here = b"id: %s\n" % write_id(position).encode() if position > START else b""
-    return here + b"event: ping\ndata: %s\n\n" % msgspec.json.encode(data)
 
 
 def pieces(frames: Iterable[bytes]) -> Iterator[bytes]:

@@ -204,7 +204,6 @@ def test_the_pages_files_are_there(client: Client, name: str) -> None:
         (board.since_start, -7, "7 s before the advertised start"),
         (board.rounded, 913.2, "910"),
         (board.rounded, None, "–"),
-        (board.usual_close, "greyhound", "Races usually close later than advertised."),
         (board.ratio, None, "–"),
     ],
 )

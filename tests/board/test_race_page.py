@@ -12,7 +12,7 @@ import brotli
 import pytest
 from django.test import Client
 
-from board.race import worst_of_each
+from board.race import dividends_of, worst_of_each
 from board.silks import inks_of
 from board.templatetags.race import closing
 from raceday import clock
@@ -119,18 +119,34 @@ def test_a_result_stands_beside_what_was_said_of_the_race(client: Client, race: 
     outcome = {"won": True, "placed": True, "final_dividend": Decimal("6.10"), "final_share_percentage": Decimal(21)}
     make_alert(winner, severity=2, **outcome, final_pool_cents=3_100_000)
     placing = {"position": 1, "runner_number": 2, "name": "Horse 2", "entrant_id": winner.pk}
-    dividend = {"product_name": "Pool Win", "dividend": 6.1, "positions": [], "status": "Final", "description": None}
+    dividend = {"product_name": "Pool Win", "dividend": 6.1, "status": "Final", "description": None}
     RaceResult.objects.create(
         race=race,
         results=[{**placing, "barrier": None, "margin_length": None}],
-        dividends=[{**dividend, "pool_size": None}],
+        dividends=[{**dividend, "pool_size": None, "positions": [{"runner_number": 2, "position": 1}]}],
         result_status="final",
         result_time=clock.now(),
     )
     page = text_of(shown(client, "/races/r1"))
     assert "1. 2 Horse 2" in page
-    assert "Pool Win 6.10" in page
+    assert "Win 2$6.10" in page
     assert "won, paid 6.10, share at the end 21.0 %, +$1,000 in the Win pool after the alert" in page
+
+
+def test_final_dividends_take_the_place_of_interim_ones_in_the_order_of_the_pools() -> None:
+    def dividend(product: str, price: float | None, status: str, *numbers: int) -> dict[str, Any]:
+        positions = [{"runner_number": number, "position": place} for place, number in enumerate(numbers, start=1)]
+        return {"product_name": product, "dividend": price, "status": status, "positions": positions}
+
+    interim = [dividend("Pool Win", 6.0, "Interim", 2), dividend("Pool Place", 0, "Interim", 5)]
+    final = [
+        *(dividend("Exacta", 30.0, "Final", 2, 7), dividend("Pool Place", 1.5, "Final", 7)),
+        *(dividend("Pool Quinella", 20.0, "Final", 7, 2), dividend("Pool Win", 6.1, "Final", 2)),
+    ]
+    assert dividends_of(interim) == [("Win", "2", 6.0)]
+    assert dividends_of([*interim, *final]) == [
+        *(("Win", "2", 6.1), ("Place", "7", 1.5), ("Quinella", "7–2", 20.0), ("Exacta", "2–7", 30.0)),
+    ]
 
 
 def test_the_closing_says_which_figures_it_has() -> None:

@@ -10,14 +10,14 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import BrowserContext, expect
 
+from benchmarks.browser import chromium
 from faults.tree import Tree
 from tests.support.isolation import free_port
 
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 PATIENCE_MS = 30_000  # of a busy machine
 SPEED = 20
-# At that speed a race is polled each 3 s, and twice a second at its close.
-CADENCES = {"FAR": "60", "NEAR": "60", "SOON": "30", "CLOSING": "10", "SETTLING": "30"}
+# At that speed most races are polled each 6 s, and one that closes twice a second.
+CADENCES = {"FAR": "120", "NEAR": "60", "SOON": "30", "CLOSING": "10", "SETTLING": "30"}
 
 
 expect.set_options(timeout=PATIENCE_MS)
@@ -26,8 +26,7 @@ expect.set_options(timeout=PATIENCE_MS)
 @pytest.fixture(scope="session")
 def browser_type_launch_args() -> dict[str, Any]:
     """Take the machine's own browser: Playwright's would have to be downloaded."""
-    found = next(filter(None, map(shutil.which, BROWSERS)), None)
-    if found is None:
+    if (found := chromium()) is None:
         pytest.skip("no Chromium is on this machine (Debian: apt install chromium)")
     return {"executable_path": found}
 

@@ -7,21 +7,24 @@ from typing import Any
 
 import psutil  # type: ignore[import-untyped]
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import CDPSession, Page, expect
 
 from faults.deeds import send
 from faults.tree import Tree
 from tests.support.browser import ask, instant, open_race
+from tests.support.streams import eventually
 
 Hurt = Callable[[Tree], Any]
 HOUR_SECONDS = 3600
-LONG_BEFORE_SECONDS = 900
+LONG_BEFORE_SECONDS = 600
 # What the page said was wrong, in the order in which it said so.
 LISTEN = """() => {
     const warning = document.getElementById("warning");
     window.said = [];
     new MutationObserver(() => window.said.push(warning.textContent)).observe(warning, { childList: true });
 }"""
+# For so long no other script runs, and nothing is laid out or painted.
+HANG = "() => { setTimeout(() => { const end = performance.now() + 15000; while (performance.now() < end); }); }"
 
 
 def is_alive(page: Page) -> None:
@@ -93,6 +96,16 @@ def test_pages_say_that_they_are_stale_and_that_it_is_over(
     complaints.clear()  # of what was away
 
 
+def test_a_page_that_cannot_fetch_what_it_was_told_of_is_stale(page: Page, tree: Tree, complaints: list[str]) -> None:
+    page.goto("/")
+    is_alive(page)
+    with stopped(parts(tree, "raceday.web")):
+        page.evaluate("() => document.dispatchEvent(new Event('visibilitychange'))")
+        is_stale(page)
+    is_alive(page)
+    complaints.clear()  # of what was away
+
+
 # ── What happens to the computer ──
 def test_a_laptop_that_slept_says_stale_before_it_is_live_again(page: Page, base_url: str) -> None:
     page.clock.install()
@@ -118,11 +131,35 @@ def test_a_clock_that_is_an_hour_wrong_changes_nothing(hours: int, page: Page, t
 
 def test_a_page_whose_script_has_stopped_says_so(page: Page) -> None:
     page.goto("/")
+    is_alive(page)
     words = page.get_by_text("this page has stopped")
-    browser = page.context.new_cdp_session(page)
-    browser.send("Animation.enable")
-    browser.send("Animation.setPlaybackRate", {"playbackRate": 20})  # nobody waits for half a minute
+    quicken(page)
     page.wait_for_timeout(3000)
     expect(words).to_be_hidden()
     page.evaluate("() => { for (let timer = 0; timer < 10_000; timer++) clearInterval(timer); }")
     expect(words).to_be_visible()
+
+
+def test_even_a_page_whose_script_hangs_changes_its_looks(page: Page) -> None:
+    page.goto("/")
+    is_alive(page)
+    browser = quicken(page)
+    frames: list[str] = []
+
+    def take(frame: dict[str, Any]) -> None:
+        frames.append(frame["data"])
+        browser.send("Page.screencastFrameAck", {"sessionId": frame["sessionId"]})
+
+    browser.on("Page.screencastFrame", take)
+    page.evaluate(HANG)
+    page.wait_for_timeout(500)
+    browser.send("Page.startScreencast", {"format": "png"})
+    eventually(lambda: page.wait_for_timeout(100) or len(set(frames)) > 1)
+
+
+def quicken(page: Page) -> CDPSession:
+    """Let animations run twenty times as fast: nobody waits for half a minute."""
+    browser = page.context.new_cdp_session(page)
+    browser.send("Animation.enable")
+    browser.send("Animation.setPlaybackRate", {"playbackRate": 20})
+    return browser

@@ -1,28 +1,20 @@
 // The chart of all runners over time: share of the Win pool, or fixed odds on a log scale. uPlot draws the canvas; the
 // legend under it hides and shows runners, and a table has the figures for who cannot see it.
 
-import { recall, keep } from "./kept.js";
+import { keep, recall } from "./kept.js";
 import { make, write } from "./merge.js";
+import { colourAt, drawMarks, drawNumbers, ink } from "./marks.js";
 import { columnOf, sharesOf } from "./money.js";
-import { odds, percent, signedDollars, UNKNOWN } from "./words.js";
+import { odds, percent, UNKNOWN } from "./words.js";
 
-const LINES = ["#e6194b", "#4363d8", "#2f9e44", "#d9730d", "#911eb4", "#0093a3", "#a38800", "#d629cf", "#8a5a2b", "#6b7f00", "#008080", "#808080"];
 const DASHES = [[], [7, 4], [2, 3]]; // the second and third dozen lines
 const VIEWS = { share: "Share of the Win pool", odds: "Fixed odds, on a log scale" };
 const SPAN_SECONDS = 15 * 60;
-const LABEL_HEIGHT = 12;
 const MINUTES_AGO = [10, 5, 2, 1, 0];
 const hidden = new Set();
 let drawn, now; // the plot, and what it shows
 
 const view = () => recall("chart", "share");
-
-// The colour that a variable of the style sheet has now, in words that a canvas understands.
-function ink(name) {
-  const probe = document.getElementById("drawn");
-  probe.style.outlineColor = `var(${name})`;
-  return getComputedStyle(probe).outlineColor;
-}
 
 // Show a race: {body, history, startMs}. Called again for each reading.
 export function showChart(race) {
@@ -88,86 +80,18 @@ function optionsFor(race, width) {
       { ...axis, size: 44, values: (plot, ticks) => ticks.map((tick) => (tick === null ? "" : isOdds ? tick : `${tick} %`)), ...(isOdds && { filter: (plot, ticks) => ticks.map((tick) => (/^[125]0*$/.test(tick) ? tick : null)) }) },
     ],
     series: [{}, ...runners(race).map((runner, place) => lineOf(race, runner, place))],
-    hooks: { draw: [drawMarks, drawNumbers], setCursor: [showFigures] },
+    hooks: { draw: [drawAll], setCursor: [showFigures] },
   };
 }
 
+function drawAll(plot) {
+  const lines = runners(now).map((runner, place) => ({ ...runner, place, values: plot.data[place + 1], isHidden: hidden.has(runner.entrant_id) }));
+  drawMarks(plot, lines, now);
+  drawNumbers(plot, lines);
+}
+
 function lineOf(race, { entrant_id: id }, place) {
-  return { stroke: LINES[place % LINES.length], width: isHot(race, id) ? 3 : 1.5, dash: DASHES[Math.floor(place / LINES.length) % DASHES.length], points: { show: false }, spanGaps: true, show: !hidden.has(id) };
-}
-
-// The advertised start, and each alert where it was raised.
-function drawMarks(plot) {
-  const { ctx, bbox } = plot;
-  const start = plot.valToPos(now.startMs / 1000, "x", true);
-  const ratio = devicePixelRatio;
-  ctx.save();
-  ctx.font = `${11 * ratio}px system-ui`;
-  if (start >= bbox.left && start <= bbox.left + bbox.width) upright(plot, start, "advertised start");
-  ctx.font = `600 ${11 * ratio}px system-ui`;
-  const shown = worst(now.body.alerts);
-  shown.forEach((alert, place) => {
-    const line = runners(now).findIndex(({ entrant_id: id }) => id === alert.entrant_id) + 1;
-    const at = Date.parse(alert.reading_at) / 1000;
-    const reading = plot.data[0].findIndex((seconds) => seconds >= at - 0.5);
-    const value = plot.data[line]?.[reading];
-    if (!line || value == null || hidden.has(alert.entrant_id)) return;
-    const [x, y] = [plot.valToPos(at, "x", true), plot.valToPos(value, "y", true)];
-    if (x < bbox.left) return;
-    ctx.fillStyle = ink("--in");
-    ctx.beginPath();
-    ctx.moveTo(x, y - 7 * ratio);
-    ctx.lineTo(x + 6 * ratio, y + 4 * ratio);
-    ctx.lineTo(x - 6 * ratio, y + 4 * ratio);
-    ctx.fill();
-    ctx.textAlign = "right";
-    ctx.fillText(`▲ ${signedDollars(alert.seen_cents)} on ${alert.runner_number}`, x - 8 * ratio, bbox.top + (14 + 14 * place) * ratio);
-  });
-  ctx.restore();
-}
-
-function worst(alerts) {
-  const found = new Map([...alerts].sort((one, other) => one.severity - other.severity).map((alert) => [alert.entrant_id, alert]));
-  return [...found.values()];
-}
-
-function upright({ ctx, bbox }, x, words) {
-  ctx.strokeStyle = ctx.fillStyle = ink("--dim");
-  ctx.setLineDash([4, 3]);
-  ctx.beginPath();
-  ctx.moveTo(x, bbox.top);
-  ctx.lineTo(x, bbox.top + bbox.height);
-  ctx.stroke();
-  ctx.textAlign = "right";
-  ctx.fillText(words, x, bbox.top - 4 * devicePixelRatio);
-}
-
-// The runners' numbers at the ends of their lines, pushed apart where lines meet.
-function drawNumbers(plot) {
-  const { ctx, bbox } = plot;
-  const step = LABEL_HEIGHT * devicePixelRatio;
-  const ends = runners(now)
-    .map((runner, place) => ({ runner, colour: LINES[place % LINES.length], value: plot.data[place + 1].at(-1) }))
-    .filter(({ runner, value }) => value != null && !hidden.has(runner.entrant_id))
-    .map((end) => ({ ...end, y: plot.valToPos(end.value, "y", true) }))
-    .sort((one, other) => one.y - other.y);
-  spread(ends, step, bbox.top, bbox.top + bbox.height);
-  ctx.save();
-  ctx.font = `700 ${11 * devicePixelRatio}px system-ui`;
-  ctx.textAlign = "left";
-  ctx.textBaseline = "middle";
-  for (const { runner, colour, y } of ends) {
-    ctx.fillStyle = colour;
-    ctx.fillText(runner.runner_number, bbox.left + bbox.width + 4 * devicePixelRatio, y);
-  }
-  ctx.restore();
-}
-
-// Move labels down, then up, until none covers another, as far as there is room.
-export function spread(labels, step, top, bottom) {
-  const room = Math.min(step, (bottom - top) / Math.max(1, labels.length - 1));
-  labels.forEach((label, place) => (label.y = Math.max(label.y, place ? labels[place - 1].y + room : top)));
-  [...labels].reverse().forEach((label, place, upwards) => (label.y = Math.min(label.y, place ? upwards[place - 1].y - room : bottom)));
+  return { stroke: colourAt(place), width: isHot(race, id) ? 3 : 1.5, dash: DASHES[Math.floor(place / 12) % DASHES.length], points: { show: false }, spanGaps: true, show: !hidden.has(id) };
 }
 
 // ── Legend, views and table ──
@@ -177,7 +101,7 @@ function drawLegend(box) {
     ...runners(now).map((runner, place) => {
       const button = make("button");
       const swatch = make("i");
-      swatch.style.background = LINES[place % LINES.length];
+      swatch.style.background = colourAt(place);
       button.append(swatch, make("b", "", runner.runner_number), " ", make("span"));
       button.title = `${runner.name}: click to hide or show`;
       button.ariaPressed = String(!hidden.has(runner.entrant_id));
@@ -223,7 +147,7 @@ function tableRows() {
   const [times, ...lines] = drawn.plot.data;
   const places = MINUTES_AGO.map((minutes) => times.findLastIndex((at) => at <= times.at(-1) - 60 * minutes));
   const head = make("tr");
-  head.append(...["Runner", ...MINUTES_AGO.map((minutes) => (minutes ? `${minutes} min before` : "newest"))].map((words) => Object.assign(make("th", "", words), { scope: "col" })));
+  head.append(...["Runner", ...MINUTES_AGO.map((minutes) => (minutes ? `−${minutes} min` : "now"))].map((words) => Object.assign(make("th", "", words), { scope: "col" })));
   const rows = runners(now).map((runner, line) => {
     const row = make("tr");
     row.append(Object.assign(make("th", "l", `${runner.runner_number} ${runner.name}`), { scope: "row" }), ...places.map((place) => make("td", "", place < 0 ? UNKNOWN : written(lines[line][place]))));

@@ -36,7 +36,7 @@ export function editIndicators(dialog, done) {
   const owner = field("text", user(), "User");
   const rows = indicators.map(rowOf);
   const send = async (path, method, body) => {
-    keep("user", owner.firstElementChild.value.trim() || "Default User");
+    keep("user", owner.control.value.trim() || "Default User");
     const answer = await sendJson(path, method, { ...body, user_id: user() });
     if (answer.fault) return write(fault, answer.fault);
     take(answer);
@@ -46,7 +46,7 @@ export function editIndicators(dialog, done) {
   const save = button("Save", () => send(ADDRESS, "POST", settingsOf(rows)));
   const reset = button("Back to the defaults", () => send(`${ADDRESS}/reset`, "PUT", {}));
   const load = button("Load this user’s", async () => {
-    keep("user", owner.firstElementChild.value.trim() || "Default User");
+    keep("user", owner.control.value.trim() || "Default User");
     await readIndicators();
     done();
     dialog.close();
@@ -60,9 +60,9 @@ function rowOf(indicator, place) {
   const legend = make("legend", "", `Range ${place + 1}`);
   const [from, to] = [field("number", indicator.percentage_range_min, "from"), field("number", indicator.percentage_range_max ?? "", "to below")];
   const [colour, on] = [field("color", indicator.color.toLowerCase(), "colour"), field("checkbox", "", "on")];
-  on.firstElementChild.checked = indicator.enabled;
+  on.control.checked = indicator.enabled;
   row.append(legend, from, to, colour, on);
-  return { row, indicator, inputs: [from, to, colour, on].map((label) => label.firstElementChild) };
+  return { row, indicator, inputs: [from, to, colour, on].map((label) => label.control) };
 }
 
 function settingsOf(rows) {
@@ -91,7 +91,7 @@ function field(type, value, words) {
   const input = make("input");
   Object.assign(input, { type, value });
   if (type === "number") Object.assign(input, { min: 0, max: 100, step: "any" });
-  label.append(input, ` ${words}`);
+  label.append(...(type === "checkbox" ? [input, ` ${words}`] : [`${words} `, input]));
   return label;
 }
 

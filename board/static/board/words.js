@@ -25,7 +25,11 @@ export const slot = (minutes) => (minutes > 0 ? `${minutes}m` : `${minutes}`.rep
 
 export const clockTime = (instant) => TIME.format(instant);
 
-export const ago = (seconds) => (seconds === null ? "never" : `${Math.max(0, Math.round(seconds))} s ago`);
+export function ago(seconds) {
+  if (seconds === null) return "never";
+  const minutes = Math.floor(Math.max(0, Math.round(seconds)) / 60);
+  return minutes < 2 ? `${Math.max(0, Math.round(seconds))} s ago` : minutes < 120 ? `${minutes} min ago` : `${Math.floor(minutes / 60)} h ago`;
+}
 
 export const rounded = (number) => (number == null ? UNKNOWN : Number(number.toPrecision(2)).toLocaleString("en-NZ"));
 

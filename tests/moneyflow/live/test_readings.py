@@ -91,17 +91,15 @@ def columns(history: Any) -> Any:
 @pytest.mark.django_db(transaction=True)
 def test_every_stored_reading_is_told_and_leads_from_any_history_to_the_newest() -> None:
     """Scratchings, an unchanged poll, missing prices and a pool that is not told are among the polls."""
-    scratched = {
-        "runners": [runner(1, pool_win=2.0, fixed_win=2.5), {**runner(2, fixed_win=3.0), "is_scratched": True}]
-    }
-    unknown = {"runners": [runner(1), runner(2)]}
-    polls: list[tuple[float, dict[str, Any]]] = [
-        *[(900, {}), (1000.55, {}), (1000.55, {}), (1200, scratched), (1300, scratched)],
-        *[(1400, {"tote_pools": []}), (1500, unknown), (1600, {})],
-    ]
+    off = {**runner(2, fixed_win=3.0), "is_scratched": True}
+    scratched: dict[str, Any] = {"runners": [runner(1, pool_win=2.0, fixed_win=2.5), off]}
+    unpriced: dict[str, Any] = {"runners": [runner(1), runner(2)]}
+    no_pools: dict[str, Any] = {"tote_pools": []}
+    plain: list[tuple[float, dict[str, Any]]] = [(900.0, {}), (1000.55, {}), (1000.55, {})]
+    polls = [*plain, (1200, scratched), (1300, scratched), (1400, no_pools), (1500, unpriced), (1600, {})]
     histories = []
-    for place, (dollars, options) in enumerate(polls):
-        poll(dollars, after=5.125 * place - 60, **options)
+    for place, (dollars, data) in enumerate(polls):
+        poll(dollars, after=5.125 * place - 60, **data)
         histories.append(columns(stored()))
     readings = [msgspec.json.decode(event.data) for event in told()]
     assert [reading["timestamp"] for reading in readings] == histories[-1]["timestamps"]

@@ -114,7 +114,8 @@ def test_a_race_that_has_not_ended_has_no_replay(client: Client, race: Any) -> N
 def test_a_race_that_has_ended_leads_to_its_replay_and_back(client: Client, race: Any) -> None:
     race.status = "Final"
     race.save()
-    result = {"results": [{"position": 1, "runner_number": 1, "name": "Horse 1"}], "dividends": []}
+    placing = {"position": 1, "entrant_id": "r1-e1", "runner_number": 1, "name": "Horse 1", "barrier": 1}
+    result = {"results": [placing | {"margin_length": None}], "dividends": []}
     RaceResult.objects.create(race=race, **result, result_status="final", result_time=POLLED)
     assert 'href="/races/r1/replay"' in shown(client, "/races/r1")
     page = shown(client, "/races/r1/replay")

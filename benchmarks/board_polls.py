@@ -108,7 +108,7 @@ def _figures(seen: Sequence[Seen], lost: int) -> list[Figure]:
 async def _look(
     address: str, race_ids: Sequence[str], scenario: corridor.Scenario, log: Any
 ) -> tuple[list[corridor.Poll], dict[str, Told], dict[str, list[float]]]:
-    """Open a window for each race, poll, and return the polls, what each window noted, and when readings were logged."""
+    """Open a window for each race and poll; return the polls, what windows noted, and when readings were logged."""
     from playwright.async_api import async_playwright  # noqa: PLC0415 - developers have it, a product does not
 
     async with async_playwright() as steering:

@@ -87,7 +87,7 @@ def _first_view(found: "Browser", address: str, race: Played, views: int) -> lis
         _figure("bytes", f"a first view {what}, headers too", sum(sizes) / 1000, "kB", at_most=SIZE_MARK_KB),
         _figure("requests", "the same", len(sizes), "requests"),
         _figure("fonts", "the same", len(fonts), "fonts", at_most=0.0),
-        _figure("usable", usable, median(took_ms[1:]), "ms", at_most=USABLE_MARK_MS, is_paced=True),
+        _figure("usable", usable, median(took_ms[1:]), "ms", at_most_paced=USABLE_MARK_MS),
         _figure("usable_max", "the slowest of them", max(took_ms[1:]), "ms"),
     ]
 
@@ -114,7 +114,7 @@ def _scripting(found: "Browser", address: str, race: Played, polls: int) -> Figu
         _play(page, race, polls)
         spent_ms = (metrics(session)["ScriptDuration"] - before["ScriptDuration"]) * 1000
     what = f"scripting for an event, of {polls * len(KINDS)}, {FIELD} runners; ticks of the clock included"
-    return _figure("scripting", what, spent_ms / polls / len(KINDS), "ms", at_most=EVENT_MARK_MS, is_paced=True)
+    return _figure("scripting", what, spent_ms / polls / len(KINDS), "ms", at_most_paced=EVENT_MARK_MS)
 
 
 def _frames(found: "Browser", address: str, race: Played, polls: int) -> list[Figure]:
@@ -126,7 +126,7 @@ def _frames(found: "Browser", address: str, race: Played, polls: int) -> list[Fi
     what = f"longest task of the page's thread, {LARGE} runners × {LARGE_READINGS} points, {polls * len(KINDS)} events"
     cpu_ms, wall_ms = max(cpu for _, cpu in tasks), max(wall for wall, _ in tasks)
     return [
-        _figure("frame", f"{what}: CPU", cpu_ms, "ms", at_most=FRAME_MARK_MS, is_paced=True),
+        _figure("frame", f"{what}: CPU", cpu_ms, "ms", at_most_paced=FRAME_MARK_MS),
         _figure("frame_wall", "the same by the clock, with waiting for a core", wall_ms, "ms"),
     ]
 

@@ -16,7 +16,6 @@ from benchmarks.board_race import served
 from benchmarks.browser import chromium_to_measure
 from benchmarks.feed import is_busy, open_races, past_racing
 from benchmarks.figures import BenchmarkError, Figure, percentile
-from raceday import valkey
 from raceday.published import events
 from raceday.run.process import ProcessTree
 
@@ -118,7 +117,7 @@ async def _look(
         await asyncio.sleep(ARRIVE_SECONDS)
         told = {race_id: await page.evaluate("[heard, changed]") for race_id, page in windows.items()}
         await browser.close()
-    return list(chain(*rounds)), told, await asyncio.to_thread(_logged)
+    return list(chain(*rounds)), told, await asyncio.to_thread(corridor.logged, events.FLOW)
 
 
 async def _window(browser: "Browser", address: str, race_id: str) -> "Page":
@@ -130,21 +129,11 @@ async def _window(browser: "Browser", address: str, race_id: str) -> "Page":
     return page
 
 
-def _logged() -> dict[str, list[float]]:
-    """Return when the readings of each race were logged, by Valkey's clock, in Unix milliseconds."""
-    found: dict[str, list[float]] = {}
-    entries: Any = valkey.client().xrange(valkey.key(events.LOG))
-    for entry_id, fields in entries:
-        if fields[b"kind"] == events.FLOW.encode():
-            found.setdefault(fields[b"race"].decode(), []).append(float(entry_id.split(b"-")[0]))
-    return found
-
-
 def follow(poll: corridor.Poll, told: Told, logged: list[float]) -> Seen | None:
     """Follow a changed poll; None if it was not heard, or if no figure on the page is another one by it."""
     assert poll.published is not None
     committed = poll.published * 1000 - poll.publish_ms
-    at_log = next((at for at in logged if at >= committed - 1), None)
+    at_log = next((1000 * at for at in logged if 1000 * at >= committed - 1), None)
     heard = [at for _, at in told[0] if at >= committed]
     if at_log is None or not heard:
         return None

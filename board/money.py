@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 from itertools import pairwise
-from math import floor
 from typing import Any
 
 from moneyflow.transform.flow import bucket
@@ -21,9 +20,8 @@ COLUMNS = ("win_pool_amount", "place_pool_amount", "fixed_win_odds", "pool_win_o
 INCREMENT = "incremental_win_amount"
 WINDOWS_SECONDS = (15, 30, 60)
 SLACK_MS = 3_000  # a refresh of the feed comes a little early or late
-FINE_MS, COARSE_MS = 20 * 60_000, 5 * 60_000
-SPARK_MS = 15 * 60_000
-SPARK_WIDTH, SPARK_HEIGHT = 70, 20
+MINUTE_MS = 60_000
+FINE_MS = 15 * MINUTE_MS
 LEAST_POINTS = 0.5  # by which a share has risen or fallen
 LEAST_SHORTENING = 1.1  # of a mover's price
 History = Mapping[str, Any]
@@ -42,7 +40,7 @@ class Seen:
 class Runner:
     """A runner of the page. Money in cents, the share in percent of the Win pool; None where the feed does not say.
 
-    opened: its first fixed price in the history. spark: points of a line over a quarter of an hour.
+    opened: its first fixed price in the history.
     """
 
     entrant: Mapping[str, Any]
@@ -50,7 +48,6 @@ class Runner:
     share: float | None
     seen: Sequence[Seen]
     opened: float | None
-    spark: str
     severity: int
     direction: str
     is_favourite: bool
@@ -73,13 +70,17 @@ class Timeline:
     rows: Sequence[tuple[Runner, Sequence[Cell]]]
 
 
-def thinned(history: History, start: datetime) -> dict[str, Any]:
-    """Keep all readings of the newest 20 minutes, and before them the last one of each slot of 5 minutes."""
+def thinned(history: History, start: datetime, *, minutes: int) -> dict[str, Any]:
+    """Keep what chart and timeline show.
+
+    That is all readings of the newest quarter of an hour and from so many minutes to the start; before them the last of
+    each 5 minutes of an hour, and of each half hour of the day.
+    """
     times = history["timestamps"]
     start_ms = _milliseconds(start)
-    last_of = {(start_ms - at) // COARSE_MS: place for place, at in enumerate(times)}
-    fine = (place for place, at in enumerate(times) if at >= times[-1] - FINE_MS)
-    kept = sorted({*last_of.values(), *fine})
+    coarse = {_slot(start_ms - at): place for place, at in enumerate(times)}
+    fine = (place for place, at in enumerate(times) if at >= min(times[-1] - FINE_MS, start_ms - minutes * MINUTE_MS))
+    kept = sorted({*coarse.values(), *fine})
     return {
         "timestamps": [times[place] for place in kept],
         "entrants": [
@@ -93,6 +94,11 @@ def thinned(history: History, start: datetime) -> dict[str, Any]:
     }
 
 
+def _slot(to_start_ms: int) -> tuple[int, int]:
+    minutes = 5 if to_start_ms < 60 * MINUTE_MS else 30
+    return minutes, to_start_ms // (minutes * MINUTE_MS)
+
+
 def resets_of(history: History) -> list[int]:
     """Return the timestamps at which no runner's money could be compared with that before."""
     increments = column_of(history, INCREMENT).values()
@@ -104,7 +110,7 @@ def amounts_of(
     entrants: Sequence[Mapping[str, Any]], history: History, alerts: Sequence[Mapping[str, Any]]
 ) -> list[Runner]:
     """Return the runners in the order of the entrants, from a history as columns."""
-    times, money, shares = history["timestamps"], column_of(history, "win_pool_amount"), shares_of(history)
+    money, shares = column_of(history, "win_pool_amount"), shares_of(history)
     opened = {name: next(filter(None, prices), None) for name, prices in column_of(history, "fixed_win_odds").items()}
     worst = {alert["entrant_id"]: alert["severity"] for alert in sorted(alerts, key=lambda alert: alert["severity"])}
     since = {seconds: _since(history, seconds) for seconds in WINDOWS_SECONDS}
@@ -119,7 +125,6 @@ def amounts_of(
             share=_last(shares.get(name, [])),
             seen=[seen[seconds].get(name) or Seen(seconds=seconds, cents=None, expected=None) for seconds in seen],
             opened=opened.get(name),
-            spark=spark_of(times, shares.get(name, [])),
             severity=worst.get(name, 0),
             direction=_direction(shares.get(name, []), since[60]),
             is_favourite=name == favourite,
@@ -184,21 +189,6 @@ def shares_of(history: History) -> dict[str, list[float | None]]:
         ]
         for name, column in money.items()
     }
-
-
-def spark_of(times: Sequence[int], column: Sequence[float | None]) -> str:
-    """Return the points of a small line over the newest quarter of an hour of a column; "" for fewer than two."""
-    points = [(at, value) for at, value in zip(times, column, strict=False) if value is not None]
-    points = [(at, value) for at, value in points if at >= times[-1] - SPARK_MS]
-    if len(points) < 2:
-        return ""
-    low, high = min(value for _, value in points), max(value for _, value in points)
-    since, until = points[0][0], points[-1][0]
-    return " ".join(
-        f"{_tenths((at - since) / (until - since) * (SPARK_WIDTH - 2) + 1)},"
-        f"{_tenths(SPARK_HEIGHT - 2 - (value - low) / ((high - low) or 1) * (SPARK_HEIGHT - 4))}"
-        for at, value in points
-    )
 
 
 def _seen(
@@ -275,11 +265,6 @@ def _less(after: Any, before: Any) -> Any:
 def _direction(column: Sequence[Any], since: int | None) -> str:
     moved = _less(column[-1], column[since]) if column and since is not None else None
     return "" if moved is None or abs(moved) < LEAST_POINTS else "▲" if moved > 0 else "▼"
-
-
-def _tenths(number: float) -> str:
-    """Write a number with one decimal, as script does."""
-    return f"{floor(number * 10 + 0.5) / 10:.1f}"
 
 
 def _milliseconds(instant: datetime) -> int:

@@ -85,7 +85,7 @@ def _first_view(found: "Browser", address: str, race: Played, views: int) -> lis
     usable = f"body received → painted and live, median of {views}"
     return [
         _figure("bytes", f"a first view {what}, compressed", sum(bodies) / 1000, "kB", at_most=SIZE_MARK_KB),
-        _figure("bytes_page", "of which the page itself", max(bodies) / 1000, "kB"),
+        _figure("bytes_most", "of which the largest, mostly the page itself", max(bodies) / 1000, "kB"),
         _figure("bytes_heads", "beside them the heads of answers", sum(heads) / 1000, "kB"),
         _figure("requests", "the same", len(bodies), "requests"),
         _figure("fonts", "the same", len(fonts), "fonts", at_most=0.0),

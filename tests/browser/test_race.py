@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from playwright.sync_api import Page, expect
 
 from board.money import amounts_of, timeline_of
+from board.state import state_of
 from board.templatetags import board, race
 from tests.support.browser import ask, open_race
 
@@ -20,6 +21,7 @@ FIGURES = """async ([entrants, history, alerts, startMs]) => {
     const { amountsOf, timelineOf } = await import("/static/board/money.js");
     const runners = amountsOf(entrants, history, alerts);
     const { slots, rows } = timelineOf(entrants, history, startMs);
+    for (const runner of runners) delete runner.spark;
     return [runners, slots, rows.map(({ cells }) => cells)];
 }"""
 WORDS = """async (numbers) => {
@@ -34,6 +36,16 @@ SHOWN = """async () => {
     const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
     const { history } = JSON.parse(fresh.getElementById("state").textContent);
     return [read(document), read(fresh), history.timestamps.at(-1)];
+}"""
+SPARK = """async (columns) => {
+    const { sparkOf } = await import("/static/board/money.js");
+    return columns.map(([times, column]) => sparkOf(times, column));
+}"""
+STATE = """async (written) => {
+    const { stateOf } = await import("/static/board/state.js");
+    document.documentElement.innerHTML = "<script type='application/json' id='state'></script>";
+    document.getElementById("state").textContent = written;
+    return stateOf(document);
 }"""
 NEWS = """async ([body, alert]) => {
     document.body.innerHTML = '<div id="late-money"></div>';
@@ -100,6 +112,23 @@ def test_the_browser_reckons_as_the_server_does(blank: Page, field: tuple[Any, A
     rows = [[asdict(cell) for cell in cells] for _, cells in timeline.rows]
     made = blank.evaluate(FIGURES, [entrants, history, alerts, round(1000 * START.timestamp())])
     assert made == [[asdict(runner) for runner in runners], [float(slot) for slot in timeline.slots], rows]
+
+
+def test_the_small_line_spans_a_quarter_of_an_hour_and_needs_two_points(blank: Page) -> None:
+    minute = 60_000
+    old = [[0, 20 * minute, 25 * minute, 30 * minute], [9.0, 1.0, None, 3.0]]
+    assert blank.evaluate(SPARK, [old, [[0], [1.0]], [[0, minute], [5.0, 5.0]]]) == [
+        *("1.0,18.0 69.0,2.0", "", "1.0,18.0 69.0,18.0"),
+    ]
+
+
+@given(field=fields())
+@in_one_page
+def test_the_browser_reads_the_state_that_a_page_brings(blank: Page, field: tuple[Any, Any, Any]) -> None:
+    entrants, history, alerts = field
+    live = {"entrants": entrants, "alerts": alerts}
+    written = state_of(live, history, ["win_pool_amount", "fixed_win_odds"])
+    assert blank.evaluate(STATE, written) == {"live": live, "history": history}
 
 
 NUMBERS = st.lists(

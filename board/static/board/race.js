@@ -8,7 +8,7 @@ import { apply } from "./deltas.js";
 import { keepAlive, showAges } from "./freshness.js";
 import { editIndicators, readIndicators } from "./indicators.js";
 import { bind } from "./keys.js";
-import { merge, write } from "./merge.js";
+import { mark, merge, write } from "./merge.js";
 import { drawRunners, showRunners, sortRunners } from "./runners.js";
 import { sound, soundState, toggleSound } from "./sound.js";
 import { stateOf } from "./state.js";
@@ -141,7 +141,7 @@ function showClock() {
   const { status, actual_start: closed, start_time: start } = race.body.race;
   const isPast = secondsToStart() <= 0;
   write(byId("status"), status.toUpperCase());
-  byId("status").className = `pill ${status.toLowerCase()}`;
+  mark(byId("status"), "class", `pill ${status.toLowerCase()}`);
   const at = isOpen() ? countdown(-secondsToStart()) : clockTime(Date.parse(closed ?? start));
   const [big, small] = document.querySelectorAll("[data-clock]");
   write(big, at);
@@ -150,7 +150,7 @@ function showClock() {
   write(byId("clock-says"), words);
   byId("closes").hidden = !isOpen();
   const alerted = [...new Set(race.body.alerts.map(({ runner_number: number }) => number))].map((number) => ` ▲${number}`).join("");
-  document.title = `${isOpen() ? at : status} R${race.body.race.race_number} ${race.body.meeting.meeting_name}${alerted}`;
+  write(document.head.querySelector("title"), `${isOpen() ? at : status} R${race.body.race.race_number} ${race.body.meeting.meeting_name}${alerted}`);
 }
 
 function tick() {
@@ -181,7 +181,7 @@ function showButtons() {
 
 function press(id, words, isOn) {
   write(byId(id), words);
-  byId(id).ariaPressed = String(isOn);
+  mark(byId(id), "aria-pressed", String(isOn));
 }
 
 // ── What the user does ──

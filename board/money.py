@@ -17,7 +17,7 @@ from moneyflow.transform.flow import bucket
 from raceday.staff.chart import Series
 
 COLUMNS = ("win_pool_amount", "place_pool_amount", "fixed_win_odds", "pool_win_odds")
-INCREMENT = "incremental_win_amount"
+PLACE, INCREMENT = "place_pool_amount", "incremental_win_amount"
 WINDOWS_SECONDS = (15, 30, 60)
 SLACK_MS = 3_000  # a refresh of the feed comes a little early or late
 MINUTE_MS = 60_000
@@ -74,24 +74,35 @@ def thinned(history: History, start: datetime, *, minutes: int) -> dict[str, Any
     """Keep what chart and timeline show.
 
     That is all readings of the newest quarter of an hour and from so many minutes to the start; before them the last of
-    each 5 minutes of an hour, and of each half hour of the day.
+    each 5 minutes of an hour, and of each half hour of the day. Of Place money, which only the timeline shows, the last
+    of each slot.
     """
     times = history["timestamps"]
     start_ms = _milliseconds(start)
     coarse = {_slot(start_ms - at): place for place, at in enumerate(times)}
     fine = (place for place, at in enumerate(times) if at >= min(times[-1] - FINE_MS, start_ms - minutes * MINUTE_MS))
     kept = sorted({*coarse.values(), *fine})
+    ends = set(_ends(times, start).values())
     return {
         "timestamps": [times[place] for place in kept],
         "entrants": [
             {
                 "entrant_id": entrant["entrant_id"],
-                **{name: [entrant[name][place] for place in kept] for name in COLUMNS if entrant[name]},
+                **{
+                    name: [entrant[name][place] if place in ends or name != PLACE else None for place in kept]
+                    for name in COLUMNS
+                    if entrant[name]
+                },
             }
             for entrant in history["entrants"]
         ],
         "resets": resets_of(history),
     }
+
+
+def _ends(times: Sequence[int], start: datetime) -> dict[Decimal, int]:
+    """Return the place of the last reading in each slot of the timeline."""
+    return {bucket(round(start.timestamp() - at / 1000)): place for place, at in enumerate(times)}
 
 
 def _slot(to_start_ms: int) -> tuple[int, int]:
@@ -141,7 +152,7 @@ def timeline_of(runners: Sequence[Runner], history: History, start: datetime) ->
     The first slot has what was in the pool by then.
     """
     times, money = history["timestamps"], column_of(history, "win_pool_amount")
-    ends = {bucket(round(start.timestamp() - at / 1000)): place for place, at in enumerate(times)}
+    ends = _ends(times, start)
     rows = []
     for runner in runners:
         column = money.get(runner.entrant["entrant_id"], [])

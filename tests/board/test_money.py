@@ -140,6 +140,12 @@ def test_old_readings_are_thinned_to_the_last_of_each_slot() -> None:
     assert timeline_of(runners, kept, START).slots == timeline_of(runners, money, START).slots
 
 
+def test_of_place_money_the_last_reading_of_each_slot_stays() -> None:
+    money = history([100, 90, 50, 40, 10], {"a": [1, 2, 3, 4, 5], "b": [1, 2, 3, 4, 5]})
+    money["entrants"][0]["place_pool_amount"] = [6, 7, 8, 9, 10]
+    assert thinned(money, START, minutes=6)["entrants"][0]["place_pool_amount"] == [None, 7, None, None, 10]
+
+
 def test_readings_near_the_start_stay_however_long_the_race_goes_on() -> None:
     seconds = [330, 320, 310, 20, 10, -1200]
     money = history(seconds, {"a": list(range(6)), "b": [None] * 6})

@@ -19,8 +19,8 @@ export function showTimeline(news = race) {
   const key = [kind(), timeline.slots.join(), timeline.rows.map(({ entrant }) => entrant.entrant_id).join()].join(" ");
   if (!timeline.slots.length) return;
   const box = document.getElementById("timeline-table");
-  const isAtEnd = !shown || box.scrollLeft + box.clientWidth >= box.scrollWidth - 4;
   const isNew = shown?.key !== key;
+  const isAtEnd = isNew && (!shown || box.scrollLeft + box.clientWidth >= box.scrollWidth - 4); // asks for a layout
   if (isNew) rebuild(box, timeline, key);
   const [column, written] = kind() === "odds" ? ["fixed_win_odds", odds] : [MONEY[kind()], dollars];
   const newest = columnOf(race.history, column);

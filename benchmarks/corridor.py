@@ -132,7 +132,7 @@ def _figures(scenario: Scenario, rounds: list[list[Poll]], lost: int) -> list[Fi
 
 
 def logged(kind: str) -> dict[str, list[float]]:
-    """Return when events of a kind were told to the streams, by race: Unix milliseconds by Valkey's clock, ascending."""
+    """Return when events of a kind were told to the streams, by race: Unix milliseconds of Valkey, ascending."""
     found: dict[str, list[float]] = {}
     entries: Any = valkey.client().xrange(valkey.key(events.LOG))
     for entry_id, fields in entries:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from benchmarks import board_polls, stream
 from benchmarks.board_race import KINDS, Played, make_race, served
-from benchmarks.browser import browser, chromium_to_measure, metrics, page_of, tasks_ms
+from benchmarks.browser import browser, chromium_to_measure, metrics, page_of, spans_ms
 from benchmarks.client_day import demo
 from benchmarks.figures import Figure
 
@@ -24,6 +24,7 @@ MEMORY_CADENCES = {f"CADENCE_{name}_SECONDS": "300" for name in ("FAR", "NEAR", 
 MEMORY_CADENCES |= {"CADENCE_CLOSING_SECONDS": "30", "CADENCE_SETTLING_SECONDS": "60"}
 SIZE_MARK_KB, USABLE_MARK_MS, EVENT_MARK_MS, FRAME_MARK_MS = 60, 300, 4, 16
 GROWTH_MARK_PERCENT = 10
+SCRIPT = ("FunctionCall", "RunMicrotasks", "EvaluateScript")
 # The page is usable in the first frame after its script has taken it over.
 NOTE_WHEN_USABLE = """
 new MutationObserver((_, observer) => {
@@ -120,28 +121,28 @@ def _count(page: "Page") -> tuple[list[float], list[float], list[str]]:
 
 
 def _scripting(found: "Browser", address: str, race: Played, polls: int) -> Figure:
-    with _opened(found, address, race) as page:
-        session = page.context.new_cdp_session(page)
-        session.send("Performance.enable")
-        before = metrics(session)
-        _play(page, race, polls)
-        spent_ms = (metrics(session)["ScriptDuration"] - before["ScriptDuration"]) * 1000
-    what = f"scripting for an event, of {polls * len(KINDS)}, {FIELD} runners; ticks of the clock included"
+    trace = _traced(found, address, race, polls)
+    spent_ms = sum(cpu for _, cpu in spans_ms(trace, *SCRIPT))
+    what = f"CPU of scripts for an event, of {polls * len(KINDS)}, {FIELD} runners; ticks of the clock included"
     return _figure("scripting", what, spent_ms / polls / len(KINDS), "ms", at_most_paced=EVENT_MARK_MS)
 
 
 def _frames(found: "Browser", address: str, race: Played, polls: int) -> list[Figure]:
-    with _opened(found, address, race) as page:
-        _play(page, race, 2)  # what was never drawn before is compiled
-        found.start_tracing(page=page, categories=["devtools.timeline", "disabled-by-default-devtools.timeline"])
-        _play(page, race, polls)
-        tasks = tasks_ms(found.stop_tracing())
+    tasks = spans_ms(_traced(found, address, race, polls), "RunTask")
     what = f"longest task of the page's thread, {LARGE} runners × {LARGE_READINGS} points, {polls * len(KINDS)} events"
     cpu_ms, wall_ms = max(cpu for _, cpu in tasks), max(wall for wall, _ in tasks)
     return [
         _figure("frame", f"{what}: CPU", cpu_ms, "ms", at_most_paced=FRAME_MARK_MS),
         _figure("frame_wall", "the same by the clock, with waiting for a core", wall_ms, "ms"),
     ]
+
+
+def _traced(found: "Browser", address: str, race: Played, polls: int) -> bytes:
+    with _opened(found, address, race) as page:
+        _play(page, race, 2)  # what was never drawn before is compiled
+        found.start_tracing(page=page, categories=["devtools.timeline", "disabled-by-default-devtools.timeline"])
+        _play(page, race, polls)
+        return found.stop_tracing()
 
 
 def _play(page: "Page", race: Played, polls: int) -> None:

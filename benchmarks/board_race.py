@@ -85,7 +85,13 @@ def make_race(*, runners: int, readings: int, seconds: float) -> Played:
     days = [racing_day(now) + timedelta(days=offset) for offset in (-1, 0, 1)]
     partitions.apply(partitions.plan(partitions.existing(), days, oldest=date.min))
     race = _race(f"bench-{runners}", runners, now)
-    sizes = {"runners": runners, "readings": readings, "seconds": seconds, "race_id": race.pk, "newest": now}
+    sizes: dict[str, Any] = {
+        "runners": runners,
+        "readings": readings,
+        "seconds": seconds,
+        "race_id": race.pk,
+        "newest": now,
+    }
     with connection.cursor() as cursor:
         cursor.execute(READINGS, sizes)
         cursor.execute("ANALYZE")

@@ -14,6 +14,7 @@ from board.templatetags import board
 from raceday import clock
 from raceday.published import resources, shelf
 from raceday.racing_day import racing_day
+from races.models import RaceResult
 from tests.support.card import POLLED, make_alert, make_entrant, make_meeting, make_race, own_keys  # noqa: F401  # a fixture
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("own_keys")]
@@ -104,6 +105,26 @@ def test_a_race_that_is_not_there_is_a_404(client: Client) -> None:
     assert client.get("/races/nowhere").status_code == 404
 
 
+def test_a_race_that_has_not_ended_has_no_replay(client: Client, race: Any) -> None:
+    answer = client.get("/races/r1/replay")
+    assert answer.status_code == 404
+    assert "This race has not ended." in answer.content.decode()
+
+
+def test_a_race_that_has_ended_leads_to_its_replay_and_back(client: Client, race: Any) -> None:
+    race.status = "Final"
+    race.save()
+    placing = {"position": 1, "entrant_id": "r1-e1", "runner_number": 1, "name": "Horse 1", "barrier": 1}
+    result = {"results": [placing | {"margin_length": None}], "dividends": []}
+    RaceResult.objects.create(race=race, **result, result_status="final", result_time=POLLED)
+    assert 'href="/races/r1/replay"' in shown(client, "/races/r1")
+    page = shown(client, "/races/r1/replay")
+    assert "/static/board/replay.js" in page
+    assert "/static/board/race.js" not in page
+    assert 'href="/races/r1">The page of the race</a>' in page
+    assert "data-topics" not in page
+
+
 def test_late_money_and_its_record_have_pages(client: Client, race: Any) -> None:
     make_alert(race.entrants.first(), severity=1)
     assert "▲ 1 Horse 1" in shown(client, "/late-money")
@@ -158,7 +179,7 @@ def test_a_page_is_a_stored_response_that_a_commit_outdates(client: Client, race
     assert not shelf.lookup(asked.topic, asked.key, "br").is_current  # type: ignore[union-attr]  # it is there
 
 
-@pytest.mark.parametrize("name", ["page.css", "live.js", "filters.js", "favicon.svg"])
+@pytest.mark.parametrize("name", ["page.css", "live.js", "filters.js", "replay.js", "favicon.svg"])
 def test_the_pages_files_are_there(client: Client, name: str) -> None:
     assert client.get(f"/static/board/{name}").status_code == 200
     assert client.get(reverse("favicon")).headers["Location"] == "/static/board/favicon.svg"

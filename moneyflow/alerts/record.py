@@ -37,7 +37,9 @@ def share_if_any(count: int, races: int) -> Share | None:
 
 def a_day(share: Share | None) -> Ratio | None:
     """Return how many races of a day of 80 a share is, with its interval; None of no share."""
-    return share and Ratio(*(RACES_A_DAY * part for part in (share.value, share.low, share.high)))
+    if share is None:
+        return None
+    return Ratio(*(RACES_A_DAY * part for part in (share.value, share.low, share.high)))
 
 
 def by_severity(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -29,15 +29,16 @@ from races.models import Entrant, Race
 
 PATIENCE_SECONDS = 120.0
 KINDS = ("flow", "pool", "odds")  # what one poll that changes all tells
+# Pools grow unevenly; a fixed price moves each 20 readings, a tote price each three.
 READINGS = """
 INSERT INTO money_flow_history (entrant_id, race_id, hold_percentage, type, time_to_start, seconds_to_start,
     time_interval, interval_type, event_timestamp, polling_timestamp, win_pool_amount, place_pool_amount,
     win_pool_percentage, place_pool_percentage, incremental_win_amount, incremental_place_amount,
     fixed_win_odds, fixed_place_odds, pool_win_odds, pool_place_odds)
 SELECT entrant_id, race_id, 7.14, 'pool_win', 1, 60, 1, '30s', at, at,
-    number * (300 + 97 * runner_number) + noise, number * (100 + 31 * runner_number) + noise,
-    round(100.0 / %(runners)s + noise / 1000.0, 4), round(100.0 / %(runners)s, 4), noise, noise,
-    4 + noise %% 30 / 10.0, 1.7, 4.3 + noise %% 50 / 10.0, 1.8
+    number * (300 + 97 * runner_number) + noise, number * (100 + 31 * runner_number) + noise / 4,
+    round(100.0 / %(runners)s + noise / 1000.0, 4), round(100.0 / %(runners)s, 4), noise, noise / 4,
+    4 + (runner_number + number / 20) %% 9 / 10.0, 1.7, 4 + (runner_number + number / 3) %% 30 / 10.0, 1.8
 FROM entrants, generate_series(1, %(readings)s) AS number,
     LATERAL (SELECT %(newest)s - (%(readings)s - number) * %(seconds)s * interval '1 second' AS at,
         abs(hashtext(entrant_id || number)) %% 2000 AS noise) AS placed
@@ -84,7 +85,13 @@ def make_race(*, runners: int, readings: int, seconds: float) -> Played:
     days = [racing_day(now) + timedelta(days=offset) for offset in (-1, 0, 1)]
     partitions.apply(partitions.plan(partitions.existing(), days, oldest=date.min))
     race = _race(f"bench-{runners}", runners, now)
-    sizes = {"runners": runners, "readings": readings, "seconds": seconds, "race_id": race.pk, "newest": now}
+    sizes: dict[str, Any] = {
+        "runners": runners,
+        "readings": readings,
+        "seconds": seconds,
+        "race_id": race.pk,
+        "newest": now,
+    }
     with connection.cursor() as cursor:
         cursor.execute(READINGS, sizes)
         cursor.execute("ANALYZE")

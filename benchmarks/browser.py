@@ -4,6 +4,7 @@ import json
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from math import inf
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.figures import BenchmarkError
@@ -43,23 +44,30 @@ def browser() -> Iterator["Browser"]:
 
 
 def metrics(session: "CDPSession") -> dict[str, float]:
-    """Return what the browser has counted of a page so far, durations in seconds; `Performance.enable` comes first."""
+    """Return what the browser has counted of a page so far; `Performance.enable` comes first."""
     return {each["name"]: each["value"] for each in session.send("Performance.getMetrics")["metrics"]}
 
 
-def tasks_ms(trace: bytes) -> list[tuple[float, float]]:
-    """Return how long each task of the page's main thread took in a trace: milliseconds by the clock and of CPU."""
+def spans_ms(trace: bytes, *names: str) -> list[tuple[float, float]]:
+    """Return how long the page's main thread was in events of these names: milliseconds by the clock and of CPU.
+
+    An event within another one of them is not counted again.
+    """
     events: list[Mapping[str, Any]] = json.loads(trace)["traceEvents"]
     threads = {
         (each["pid"], each["tid"])
         for each in events
         if each["name"] == "thread_name" and each["args"]["name"] == MAIN_THREAD
     }
-    return [
-        (each["dur"] / 1000, each.get("tdur", each["dur"]) / 1000)
-        for each in events
-        if each["name"] == "RunTask" and each["ph"] == "X" and (each["pid"], each["tid"]) in threads
+    whole = [
+        each for each in events if each["name"] in names and each["ph"] == "X" and (each["pid"], each["tid"]) in threads
     ]
+    found, end = [], -inf
+    for each in sorted(whole, key=lambda each: each["ts"]):
+        if each["ts"] >= end:
+            end = each["ts"] + each["dur"]
+            found.append((each["dur"] / 1000, each.get("tdur", each["dur"]) / 1000))
+    return found
 
 
 def page_of(browser: "Browser", base_url: str, script: str = "") -> "Page":

@@ -17,7 +17,7 @@ from itertools import chain, islice
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import httpx
 from django.conf import settings
@@ -28,7 +28,9 @@ from benchmarks.feed import is_busy, open_races, past_racing
 from benchmarks.figures import BenchmarkError, Figure, percentile
 from benchmarks.load import free_port
 from moneyflow import answers
+from raceday import valkey
 from raceday.feed.client import FeedClient, FeedError
+from raceday.published import events
 from raceday.run.process import ProcessTree, Program
 
 CLUSTERS = ("write-0", "write-1", "publish")
@@ -38,6 +40,7 @@ LOOK_SECONDS = 0.004
 PAUSE_SECONDS = 0.1
 FIVE_RACES_MARK_MS = 40.0
 FIVE_RACES_TARGET_SECONDS = 15.0
+ALERT_MARKS_MS = {5: 150.0, 50: 300.0}
 
 
 class Scenario(Struct, frozen=True):
@@ -98,6 +101,7 @@ def _figures(scenario: Scenario, rounds: list[list[Poll]], lost: int) -> list[Fi
     to_publish = [(at - poll.in_hand) * 1000 for poll, at in published]
     to_commit = [(at - poll.in_hand) * 1000 - poll.publish_ms for poll, at in published]
     to_make = [(poll.made - poll.in_hand) * 1000 for poll in polls if poll.made is not None] or [0.0]
+    to_tell, to_alert = (_until_told(polls, logged(kind)) for kind in (events.FLOW, events.Topic.ALERT))
     whole = [_seconds(of_round) for of_round in rounds]
     changed = sum(poll.outcome == "changed" for poll in polls)
 
@@ -105,18 +109,45 @@ def _figures(scenario: Scenario, rounds: list[list[Poll]], lost: int) -> list[Fi
         return Figure(name=f"corridor.{scenario.name}.{name}", what=what, figure=figure, unit=unit, **mark)
 
     mark = {"at_most_paced": FIVE_RACES_MARK_MS} if scenario.races == 5 else {}
+    alert = {"at_most": ALERT_MARKS_MS[scenario.races]}
     target = {"at_most": FIVE_RACES_TARGET_SECONDS} if scenario.races == 5 else {}
     return [
         told("committed_p50", f"answer in hand → committed: {changed} of {len(polls)} changed", median(to_commit)),
         told("committed_p99", "the same", percentile(to_commit, 0.99)),
         told("published_p50", "answer in hand → published", median(to_publish)),
         told("published_p99", "the same", percentile(to_publish, 0.99), "ms", **mark),
+        told("told_p50", f"answer in hand → the streams know the reading, {len(to_tell)} readings", median(to_tell)),
+        told("told_p99", "the same", percentile(to_tell, 0.99)),
+        *(
+            [told("alert_p99", f"answer in hand → the streams know of alerts, {len(to_alert)} polls", slowest, **alert)]
+            if (slowest := percentile(to_alert or [0.0], 0.99))
+            else []
+        ),
         told("made_p50", f"answer in hand → new bodies ready, {len(to_make)} publications", median(to_make)),
         told("made_p99", "the same", percentile(to_make, 0.99)),
         told("round_p50", f"all {scenario.races} asked → all published, {len(rounds)} rounds", median(whole), "s"),
         told("round_max", "the same, slowest", max(whole), "s", **target),
         told("lost", "polls without a trace or readings, warm-up too", lost, "polls", at_most=0.0),
     ]
+
+
+def logged(kind: str) -> dict[str, list[float]]:
+    """Return when events of a kind were told to the streams, by race: Unix milliseconds of Valkey, ascending."""
+    found: dict[str, list[float]] = {}
+    entries: Any = valkey.client().xrange(valkey.key(events.LOG))
+    for entry_id, fields in entries:
+        if fields[b"kind"] == kind.encode():
+            found.setdefault(fields[b"race"].decode(), []).append(float(entry_id.split(b"-")[0]))
+    return found
+
+
+def _until_told(polls: list[Poll], told: dict[str, list[float]]) -> list[float]:
+    """Return the milliseconds from each answer in hand to its event; a poll without one is left out."""
+    found = []
+    for poll in polls:
+        since, until = 1000 * poll.in_hand, 1000 * (poll.published or poll.in_hand)
+        found += [at - since for at in told.get(poll.race_id, []) if since <= at <= until][:1]
+    return found
 
 
 def _seconds(polls: list[Poll]) -> float:

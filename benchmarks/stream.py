@@ -87,7 +87,7 @@ def measure_boards(seconds: int) -> Figure:
     if told < seconds * EVENTS_A_POLL * BOARDS // BOARD_RACES:
         raise BenchmarkError(f"Boards were told {told} events, which is too few.")
     what = f"a board a second, in the streams' process, of {BOARDS} at {BOARD_RACES} races"
-    return Figure(name="board.stream", what=what, figure=cpu_us, unit="µs", at_most=BOARD_MARK_US, is_paced=True)
+    return Figure(name="board.stream", what=what, figure=cpu_us, unit="µs", at_most_paced=BOARD_MARK_US)
 
 
 def _tell_poll(race: int) -> None:

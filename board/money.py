@@ -11,19 +11,17 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 from itertools import pairwise
-from math import floor
 from typing import Any
 
 from moneyflow.transform.flow import bucket
 from raceday.staff.chart import Series
 
 COLUMNS = ("win_pool_amount", "place_pool_amount", "fixed_win_odds", "pool_win_odds")
-INCREMENT = "incremental_win_amount"
+PLACE, INCREMENT = "place_pool_amount", "incremental_win_amount"
 WINDOWS_SECONDS = (15, 30, 60)
 SLACK_MS = 3_000  # a refresh of the feed comes a little early or late
-FINE_MS, COARSE_MS = 20 * 60_000, 5 * 60_000
-SPARK_MS = 15 * 60_000
-SPARK_WIDTH, SPARK_HEIGHT = 70, 20
+MINUTE_MS = 60_000
+FINE_MS = 15 * MINUTE_MS
 LEAST_POINTS = 0.5  # by which a share has risen or fallen
 LEAST_SHORTENING = 1.1  # of a mover's price
 History = Mapping[str, Any]
@@ -42,7 +40,7 @@ class Seen:
 class Runner:
     """A runner of the page. Money in cents, the share in percent of the Win pool; None where the feed does not say.
 
-    opened: its first fixed price in the history. spark: points of a line over a quarter of an hour.
+    opened: its first fixed price in the history.
     """
 
     entrant: Mapping[str, Any]
@@ -50,7 +48,6 @@ class Runner:
     share: float | None
     seen: Sequence[Seen]
     opened: float | None
-    spark: str
     severity: int
     direction: str
     is_favourite: bool
@@ -73,24 +70,44 @@ class Timeline:
     rows: Sequence[tuple[Runner, Sequence[Cell]]]
 
 
-def thinned(history: History, start: datetime) -> dict[str, Any]:
-    """Keep all readings of the newest 20 minutes, and before them the last one of each slot of 5 minutes."""
+def thinned(history: History, start: datetime, *, minutes: int) -> dict[str, Any]:
+    """Keep what chart and timeline show.
+
+    That is all readings of the newest quarter of an hour and from so many minutes to the start; before them the last of
+    each 5 minutes of an hour, and of each half hour of the day. Of Place money, which only the timeline shows, the last
+    of each slot.
+    """
     times = history["timestamps"]
     start_ms = _milliseconds(start)
-    last_of = {(start_ms - at) // COARSE_MS: place for place, at in enumerate(times)}
-    fine = (place for place, at in enumerate(times) if at >= times[-1] - FINE_MS)
-    kept = sorted({*last_of.values(), *fine})
+    coarse = {_slot(start_ms - at): place for place, at in enumerate(times)}
+    fine = (place for place, at in enumerate(times) if at >= min(times[-1] - FINE_MS, start_ms - minutes * MINUTE_MS))
+    kept = sorted({*coarse.values(), *fine})
+    ends = set(_ends(times, start).values())
     return {
         "timestamps": [times[place] for place in kept],
         "entrants": [
             {
                 "entrant_id": entrant["entrant_id"],
-                **{name: [entrant[name][place] for place in kept] for name in COLUMNS if entrant[name]},
+                **{
+                    name: [entrant[name][place] if place in ends or name != PLACE else None for place in kept]
+                    for name in COLUMNS
+                    if entrant[name]
+                },
             }
             for entrant in history["entrants"]
         ],
         "resets": resets_of(history),
     }
+
+
+def _ends(times: Sequence[int], start: datetime) -> dict[Decimal, int]:
+    """Return the place of the last reading in each slot of the timeline."""
+    return {bucket(round(start.timestamp() - at / 1000)): place for place, at in enumerate(times)}
+
+
+def _slot(to_start_ms: int) -> tuple[int, int]:
+    minutes = 5 if to_start_ms < 60 * MINUTE_MS else 30
+    return minutes, to_start_ms // (minutes * MINUTE_MS)
 
 
 def resets_of(history: History) -> list[int]:
@@ -104,7 +121,7 @@ def amounts_of(
     entrants: Sequence[Mapping[str, Any]], history: History, alerts: Sequence[Mapping[str, Any]]
 ) -> list[Runner]:
     """Return the runners in the order of the entrants, from a history as columns."""
-    times, money, shares = history["timestamps"], column_of(history, "win_pool_amount"), shares_of(history)
+    money, shares = column_of(history, "win_pool_amount"), shares_of(history)
     opened = {name: next(filter(None, prices), None) for name, prices in column_of(history, "fixed_win_odds").items()}
     worst = {alert["entrant_id"]: alert["severity"] for alert in sorted(alerts, key=lambda alert: alert["severity"])}
     since = {seconds: _since(history, seconds) for seconds in WINDOWS_SECONDS}
@@ -119,7 +136,6 @@ def amounts_of(
             share=_last(shares.get(name, [])),
             seen=[seen[seconds].get(name) or Seen(seconds=seconds, cents=None, expected=None) for seconds in seen],
             opened=opened.get(name),
-            spark=spark_of(times, shares.get(name, [])),
             severity=worst.get(name, 0),
             direction=_direction(shares.get(name, []), since[60]),
             is_favourite=name == favourite,
@@ -136,7 +152,7 @@ def timeline_of(runners: Sequence[Runner], history: History, start: datetime) ->
     The first slot has what was in the pool by then.
     """
     times, money = history["timestamps"], column_of(history, "win_pool_amount")
-    ends = {bucket(round(start.timestamp() - at / 1000)): place for place, at in enumerate(times)}
+    ends = _ends(times, start)
     rows = []
     for runner in runners:
         column = money.get(runner.entrant["entrant_id"], [])
@@ -184,21 +200,6 @@ def shares_of(history: History) -> dict[str, list[float | None]]:
         ]
         for name, column in money.items()
     }
-
-
-def spark_of(times: Sequence[int], column: Sequence[float | None]) -> str:
-    """Return the points of a small line over the newest quarter of an hour of a column; "" for fewer than two."""
-    points = [(at, value) for at, value in zip(times, column, strict=False) if value is not None]
-    points = [(at, value) for at, value in points if at >= times[-1] - SPARK_MS]
-    if len(points) < 2:
-        return ""
-    low, high = min(value for _, value in points), max(value for _, value in points)
-    since, until = points[0][0], points[-1][0]
-    return " ".join(
-        f"{_tenths((at - since) / (until - since) * (SPARK_WIDTH - 2) + 1)},"
-        f"{_tenths(SPARK_HEIGHT - 2 - (value - low) / ((high - low) or 1) * (SPARK_HEIGHT - 4))}"
-        for at, value in points
-    )
 
 
 def _seen(
@@ -275,11 +276,6 @@ def _less(after: Any, before: Any) -> Any:
 def _direction(column: Sequence[Any], since: int | None) -> str:
     moved = _less(column[-1], column[since]) if column and since is not None else None
     return "" if moved is None or abs(moved) < LEAST_POINTS else "▲" if moved > 0 else "▼"
-
-
-def _tenths(number: float) -> str:
-    """Write a number with one decimal, as script does."""
-    return f"{floor(number * 10 + 0.5) / 10:.1f}"
 
 
 def _milliseconds(instant: datetime) -> int:

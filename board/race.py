@@ -5,18 +5,23 @@ from datetime import datetime
 from typing import Any
 
 from board.money import COLUMNS, INCREMENT, amounts_of, share_lines, thinned, timeline_of
+from board.state import state_of
 from moneyflow.history.columns import read_columns
 from raceday.staff.chart import lay_out
 from races.closing import usual_closing
 
-STANDING = frozenset({"silk_colours", "silk_url_64", "silk_url_128", "trainer_name", "barrier", "weight"})
+TIMELINE_MINUTES, REPLAYED_MINUTES = 6, 16  # to the start, from which on all readings are there
 POOLS = ("win", "place", "quinella", "trifecta", "first4")
 
 
-def race_facts(race_id: str, live: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the facts of a race's template, from its live body."""
+def race_facts(race_id: str, live: Mapping[str, Any], *, is_replay: bool = False) -> dict[str, Any]:
+    """Return the facts of a race's template, from its live body.
+
+    A replay brings all readings of its quarter of an hour, and the tote odds that the live body has only as of now.
+    """
     start = datetime.fromisoformat(live["race"]["start_time"])
-    history = thinned(read_columns(race_id, start, (*COLUMNS, INCREMENT)), start)
+    whole = read_columns(race_id, start, (*COLUMNS, INCREMENT))
+    history = thinned(whole, start, minutes=REPLAYED_MINUTES if is_replay else TIMELINE_MINUTES)
     runners = amounts_of(live["entrants"], history, live["alerts"])
     return {
         "live": live,
@@ -28,13 +33,8 @@ def race_facts(race_id: str, live: Mapping[str, Any]) -> dict[str, Any]:
         "timeline": timeline_of(runners, history, start),
         "chart": lay_out(share_lines(runners, history), mark=start),
         "pools": pools_of(live["pools"] or {}),
-        "state": {"live": {**live, "entrants": [_brief(entrant) for entrant in live["entrants"]]}, "history": history},
+        "state": state_of(live, history, COLUMNS if is_replay else COLUMNS[:-1]),
     }
-
-
-def _brief(entrant: Mapping[str, Any]) -> dict[str, Any]:
-    """Return an entrant without what no event changes and no script shows."""
-    return {name: value for name, value in entrant.items() if name not in STANDING}
 
 
 def worst_of_each(alerts: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:

@@ -82,7 +82,7 @@ class RacePage(Page):
         live: Any = body.data
         if live["race"]["status"] not in ENDED:
             raise NotFound("this race has not ended")
-        content = page("replay", **race_facts(race_id, live))
+        content = page("replay", **race_facts(race_id, live, is_replay=True))
         return Body(data=content, keep_seconds=body.keep_seconds, mark=body.mark)
 
 

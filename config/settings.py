@@ -188,6 +188,8 @@ TEMPLATES: list[dict[str, Any]] = [
 ]
 STATIC_URL = "static/"
 WHITENOISE_USE_FINDERS = True  # no collectstatic step between a clone and a running product
+WHITENOISE_ALLOW_ALL_ORIGINS = False
+COMPRESSED_STATIC = ("board",)  # folders whose files browsers load with each first view
 USE_TZ = True
 TIME_ZONE = "Pacific/Auckland"  # what staff read in the admin; bounds of days come from raceday.racing_day
 AUTH_USER_MODEL = "accounts.User"

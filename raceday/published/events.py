@@ -146,6 +146,17 @@ class EventsQuery(serializers.Serializer[Any]):
         return attrs
 
 
+class StreamQuery(EventsQuery):
+    snapshot_of = serializers.CharField(
+        required=False,
+        max_length=101 * MOST_RACES,
+        help_text="with `since`: those of the races named of which a snapshot comes first all the same; a comma list",
+    )
+
+    def validate_snapshot_of(self, text: str) -> frozenset[str]:
+        return self.validate_race_id(text)
+
+
 def _topics(text: str, known: Set[str]) -> frozenset[str]:
     topics = frozenset(split_ids(text, len(known), "topics"))
     if unknown := sorted(topics - known):

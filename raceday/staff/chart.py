@@ -53,7 +53,7 @@ class Chart:
 
 def _path(points: Sequence[tuple[float, float]]) -> str:
     """One point a unit of width, the last, is all a reader can see."""
-    columns = {round(x): f"{x} {y}" for x, y in points}
+    columns = {round(x): f"{round(x)} {round(y)}" for x, y in points}
     return "M" + "L".join(columns.values())
 
 

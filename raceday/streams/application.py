@@ -28,7 +28,7 @@ from raceday.api.cors import cors_headers, preflight_headers
 from raceday.api.headers import security_headers
 from raceday.api.queries import checked_query, plain_path
 from raceday.published import events
-from raceday.published.events import EventsQuery, Position
+from raceday.published.events import Position, StreamQuery
 from raceday.streams.fanout import Fanout
 from raceday.streams.subscriber import Subscriber, pieces
 
@@ -114,7 +114,7 @@ class Streams:
 
     async def _reader(self, scope: Scope, given: Headers) -> Subscriber:
         query = read_query(scope["query_string"])
-        subscriber = Subscriber(events.wanted(query), resume_from(query, given))
+        subscriber = Subscriber(events.wanted(query), resume_from(query, given), query.get("snapshot_of", frozenset()))
         if subscriber.since is None:
             try:
                 await self.fanout.races_of(subscriber.wanted)
@@ -189,7 +189,7 @@ def check(scope: Scope, given: Headers) -> None:
 def read_query(text: bytes) -> dict[str, Any]:
     """Return the checked query; refused in the words of the other routes."""
     try:
-        return checked_query(QueryDict(text), EventsQuery)
+        return checked_query(QueryDict(text), StreamQuery)
     except ValidationError as fault:
         details: Any = fault.detail
         raise RefusedError(HTTPStatus.BAD_REQUEST, f"bad query: {', '.join(details)}", details=details) from None

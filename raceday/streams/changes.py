@@ -17,7 +17,7 @@ from raceday import valkey
 from raceday.api.description import describe, error_responses, example
 from raceday.api.queries import read_query
 from raceday.published import events
-from raceday.published.events import START, Event, EventsQuery, Position, Wanted, write_id
+from raceday.published.events import START, Event, EventsQuery, Position, StreamQuery, Wanted, write_id
 
 LOOK_AT = 2000  # events of all races that one request reads at most, also if none of them is for this client
 
@@ -107,7 +107,7 @@ class ChangesViewSet(ViewSet):
     @extend_schema(
         summary="Changes of races as server-sent events",
         description=HOW_TO_FOLLOW,
-        parameters=[EventsQuery],
+        parameters=[StreamQuery],
         responses={
             (200, "text/event-stream"): OpenApiResponse(
                 OpenApiTypes.STR,
@@ -119,7 +119,7 @@ class ChangesViewSet(ViewSet):
         },
     )
     def stream(self, request: Request) -> HttpResponse:
-        read_query(request, EventsQuery)
+        read_query(request, StreamQuery)
         host, _ = split_domain_port(request.get_host())
         query = request.META.get("QUERY_STRING", "")
         return SeeOtherPort(f"{request.scheme}://{host}:{settings.STREAM_PORT}/api/stream?{query}")

@@ -207,7 +207,7 @@ class Fanout:
         """
         try:
             since = subscriber.since
-            frames = await (self._latest(subscriber) if since is None else self._replay(subscriber, since))
+            frames = await (self._latest(subscriber) if since is None else self._go_on_with(subscriber, since))
         except FAULTS as fault:
             log.warning("reader_waits", fault=type(fault).__name__)
             return []
@@ -216,20 +216,32 @@ class Fanout:
 
     async def _latest(self, subscriber: Subscriber) -> list[bytes]:
         """Return the latest readings and bodies, all true at `position`, and place the subscriber."""
-        races = sorted(await self.races_of(subscriber.wanted))
-        await self._know(races)
-        frames = [RESYNC] if subscriber.needs_resync else []
-        if events.FLOW in subscriber.wanted.kinds:
-            readings = (self.readings[race] for race in races if race in self.readings)
-            frames += [b"event: flow\ndata: %s\n\n" % reading.data for reading in readings]
-        for place, race in enumerate(races):
-            frames += [b"\n\n"] if place else []
-            frames += [b"event: snapshot\ndata: ", self.bodies[race].body]  # which all streams share
+        races = await self.races_of(subscriber.wanted)
+        bodies = await self._latest_of(subscriber, races)
         # One id, with the last body: a subscriber cut off before it has not seen them all.
-        here = f"id: {write_id(self.position)}\n\n"
-        frames += [f"\n{here}".encode()] if races else [here.encode()] if self.position > START else []
+        here = f"id: {write_id(self.position)}\n\n".encode()
+        frames = [*bodies[:-1], b"\n" + here] if races else [here] if self.position > START else []
+        frames = [RESYNC, *frames] if subscriber.needs_resync else frames
         self._place(subscriber)
         return frames
+
+    async def _latest_of(self, subscriber: Subscriber, races: Iterable[str]) -> list[bytes]:
+        """Return the latest readings, if they are wanted, and then the latest bodies of these races, without ids."""
+        named = sorted(races)
+        await self._know(named)
+        is_told = events.FLOW in subscriber.wanted.kinds
+        readings = (self.readings[race].data for race in named if is_told and race in self.readings)
+        frames = [b"event: flow\ndata: %s\n\n" % data for data in readings]
+        for race in named:
+            frames += [b"event: snapshot\ndata: ", self.bodies[race].body, b"\n\n"]  # all streams share the body
+        return frames
+
+    async def _go_on_with(self, subscriber: Subscriber, since: Position) -> list[bytes]:
+        """Return the log after `since`; before it, once, the latest of races that are new to the client."""
+        fresh = await self._latest_of(subscriber, subscriber.fresh & subscriber.wanted.races)
+        rest = await self._replay(subscriber, since)
+        subscriber.fresh = frozenset()
+        return [*fresh, *rest]
 
     async def races_of(self, wanted: Wanted) -> set[str]:
         """Return all races wanted, those of the meetings that are known too."""

@@ -15,13 +15,14 @@ class Subscriber:
     """One open stream: what it wants, and what it has not been sent yet, bounded."""
 
     __slots__ = (
-        "frames", "is_closed", "is_pinged", "is_placed", "is_slow", "needs_resync", "since", "size", "taken_at", "wake",
-        "wanted",
+        "frames", "fresh", "is_closed", "is_pinged", "is_placed", "is_slow", "needs_resync", "since", "size",
+        "taken_at", "wake", "wanted",
     )  # fmt: skip
 
-    def __init__(self, wanted: Wanted, since: Position | None) -> None:
+    def __init__(self, wanted: Wanted, since: Position | None, fresh: frozenset[str] = frozenset()) -> None:
         self.wanted = wanted
         self.since = since  # where to go on; None: from the latest bodies
+        self.fresh = fresh  # races whose latest bodies it gets though it goes on
         self.taken_at = START  # where it was last up to date
         self.frames: list[bytes] = []
         self.size = 0

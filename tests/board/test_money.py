@@ -4,10 +4,9 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from board.money import COLUMNS, INCREMENT, Cell, Seen, amounts_of, share_lines, spark_of, thinned, timeline_of
+from board.money import COLUMNS, INCREMENT, Cell, Seen, amounts_of, share_lines, thinned, timeline_of
 
 START = datetime(2026, 11, 21, 2, 30, tzinfo=UTC)
-MINUTE_MS = 60_000
 
 
 def entrant(name: str, number: int, **facts: Any) -> dict[str, Any]:
@@ -86,11 +85,11 @@ def test_without_readings_nothing_is_known() -> None:
     nothing = history([], {"a": [], "b": []})
     runners = amounts_of(ENTRANTS, nothing, [])
     first = runners[0]
-    assert (first.cents, first.share, first.spark, first.opened) == (None, None, "", None)
+    assert (first.cents, first.share, first.opened) == (None, None, None)
     assert {(seen.cents, seen.expected) for seen in first.seen} == {(None, None)}
     assert timeline_of(runners, nothing, START).slots == []
     assert share_lines(runners, nothing)[0].readings == []
-    assert thinned(nothing, START)["timestamps"] == []
+    assert thinned(nothing, START, minutes=6)["timestamps"] == []
 
 
 def test_a_runner_that_came_late_has_no_figures_before() -> None:
@@ -129,21 +128,26 @@ def test_no_money_is_said_to_have_come_over_a_reset() -> None:
 def test_a_reading_that_no_runners_money_can_be_compared_with_is_a_reset() -> None:
     money = history([90, 50, 10], {"a": [1, 2, 3], "b": [1, 2, 3]})
     money["entrants"][0][INCREMENT], money["entrants"][1][INCREMENT] = [None, None, 1], [None, 1, None]
-    assert thinned(money, START)["resets"] == [at(90)]
+    assert thinned(money, START, minutes=6)["resets"] == [at(90)]
 
 
 def test_old_readings_are_thinned_to_the_last_of_each_slot() -> None:
-    seconds = [3700, 3650, 3601, 3500, 3400, 1300, 1250, 900, 300, 10]
-    money = history(seconds, {"a": list(range(10)), "b": [None] * 10})
-    kept = thinned(money, START)
-    assert kept["entrants"][0]["win_pool_amount"] == [2, 4, 6, 7, 8, 9]
-    assert kept["timestamps"] == [money["timestamps"][place] for place in (2, 4, 6, 7, 8, 9)]
+    seconds = [9000, 7300, 7201, 3700, 3650, 3500, 3400, 1300, 1250, 880, 350, 300, 10]
+    money = history(seconds, {"a": list(range(13)), "b": [None] * 13})
+    kept = thinned(money, START, minutes=6)
+    assert kept["entrants"][0]["win_pool_amount"] == [0, 2, 4, 6, 8, 9, 10, 11, 12]
     runners = amounts_of(ENTRANTS, kept, [])
     assert timeline_of(runners, kept, START).slots == timeline_of(runners, money, START).slots
 
 
-def test_the_small_line_spans_a_quarter_of_an_hour_and_needs_two_points() -> None:
-    times = [0, 20 * MINUTE_MS, 25 * MINUTE_MS, 30 * MINUTE_MS]
-    assert spark_of(times, [9.0, 1.0, None, 3.0]) == "1.0,18.0 69.0,2.0"
-    assert spark_of([0], [1.0]) == ""
-    assert spark_of([0, MINUTE_MS], [5.0, 5.0]) == "1.0,18.0 69.0,18.0"
+def test_of_place_money_the_last_reading_of_each_slot_stays() -> None:
+    money = history([100, 90, 50, 40, 10], {"a": [1, 2, 3, 4, 5], "b": [1, 2, 3, 4, 5]})
+    money["entrants"][0]["place_pool_amount"] = [6, 7, 8, 9, 10]
+    assert thinned(money, START, minutes=6)["entrants"][0]["place_pool_amount"] == [None, 7, None, None, 10]
+
+
+def test_readings_near_the_start_stay_however_long_the_race_goes_on() -> None:
+    seconds = [330, 320, 310, 20, 10, -1200]
+    money = history(seconds, {"a": list(range(6)), "b": [None] * 6})
+    assert len(thinned(money, START, minutes=6)["timestamps"]) == 6
+    assert len(thinned(money, START, minutes=1)["timestamps"]) == 4

@@ -14,6 +14,7 @@ from django.test import Client
 
 from board.race import dividends_of, worst_of_each
 from board.silks import inks_of
+from board.state import state_of
 from board.templatetags.race import closing
 from raceday import clock
 from raceday.racing_day import racing_day
@@ -27,7 +28,6 @@ UPLOT = Path("board/static/board/uplot")
 # Of uPlot 1.6.32 as its authors published it.
 SHA_256 = {
     "uPlot.iife.min.js": "19c8d4c6ad88929a79f4ae49d6f7161566dfd0ba3d15cc495e974f787eb78f1f",
-    "uPlot.min.css": "df630c6a8d6f8eeaff264b50f73ce5b114f646ffd9a0bb74f049b0a00135fa04",
     "LICENSE": "8f989229699b4fe2f1a0432d0e9edc338a8a911e250e2d1b01ecd770a5f5b1bd",
 }
 
@@ -41,7 +41,7 @@ def race() -> Any:
     return made
 
 
-def state_of(page: str) -> Any:
+def state_in(page: str) -> Any:
     found = re.search(r'<script id="state" type="application/json">(.*?)</script>', page, re.DOTALL)
     assert found
     return json.loads(found[1])
@@ -77,12 +77,23 @@ def test_the_page_brings_the_state_that_its_script_goes_on_from(client: Client, 
     first, _ = race.entrants.order_by("runner_number")
     for seconds, cents in ((40, 1000), (10, 2500)):
         add_money(first, clock.now() - timedelta(seconds=seconds), cents)
-    state = state_of(shown(client, "/races/r1"))
-    assert [len(column["win_pool_amount"]) for column in state["history"]["entrants"]] == [2, 2]
-    assert state["history"]["entrants"][0]["win_pool_amount"] == [1000, 2500]
+    state = state_in(shown(client, "/races/r1"))
+    assert state["history"]["entrants"][0]["win_pool_amount"] == [1000, 1500]
+    assert "pool_win_odds" not in state["history"]["entrants"][0]
     assert state["live"]["race"]["race_id"] == "r1"
     assert state["live"]["entrants"][0]["fixed_win_odds"] == 4.4
     assert "silk_colours" not in state["live"]["entrants"][0]
+
+
+def test_columns_are_written_in_steps_and_prices_in_cents() -> None:
+    column = {"entrant_id": "a", "win_pool_amount": [1000, None, 990], "fixed_win_odds": [4.4, 4.4, 3.95]}
+    history = {"timestamps": [1_795_271_470_000, 1_795_271_475_000, 1_795_271_480_500], "entrants": [column]}
+    written = state_of({"entrants": []}, {**history, "resets": []}, ["win_pool_amount", "fixed_win_odds"])
+    assert json.loads(written)["history"] == {
+        "timestamps": [1_795_271_470_000, 5000, 5500],
+        "resets": [],
+        "entrants": [{"entrant_id": "a", "win_pool_amount": [1000, None, -10], "fixed_win_odds": [440, 0, -45]}],
+    }
 
 
 def test_a_name_in_the_state_ends_no_script(client: Client, race: Any) -> None:
@@ -90,7 +101,7 @@ def test_a_name_in_the_state_ends_no_script(client: Client, race: Any) -> None:
     race.save()
     page = shown(client, "/races/r1")
     assert "</script><b>" not in page
-    assert state_of(page)["live"]["race"]["name"] == race.name
+    assert state_in(page)["live"]["race"]["name"] == race.name
 
 
 def test_silks_are_drawn_from_the_feeds_words(client: Client, race: Any) -> None:
@@ -165,9 +176,9 @@ def test_uplot_is_as_its_authors_published_it(name: str) -> None:
 
 def test_scripts_are_sent_compressed_to_who_can_read_that(client: Client) -> None:
     address = "/static/board/uplot/uPlot.iife.min.js"
-    plain = b"".join(client.get(address).streaming_content)
+    plain = client.get(address).getvalue()
     response = client.get(address, headers={"accept-encoding": "gzip, br"})
-    packed = b"".join(response.streaming_content)
+    packed = response.getvalue()
     assert response.headers["Content-Encoding"] == "br"
     assert response.headers["Vary"] == "Accept-Encoding"
     assert len(packed) < len(plain) / 2

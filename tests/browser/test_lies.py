@@ -154,7 +154,12 @@ def test_even_a_page_whose_script_hangs_changes_its_looks(page: Page) -> None:
     page.evaluate(HANG)
     page.wait_for_timeout(500)
     browser.send("Page.startScreencast", {"format": "png"})
-    eventually(lambda: page.wait_for_timeout(100) or len(set(frames)) > 1)
+
+    def is_another() -> bool:
+        page.wait_for_timeout(100)
+        return len(set(frames)) > 1
+
+    eventually(is_another)
 
 
 def quicken(page: Page) -> CDPSession:

@@ -1,16 +1,21 @@
 """One connection for all tabs of a browser, whoever comes and goes."""
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from threading import Event, Thread
 from typing import Any
 
 import psutil  # type: ignore[import-untyped]
 import pytest
 from playwright.sync_api import BrowserContext, Page
+from redis import Redis
 
 from faults.tree import Tree
 from tests.support.browser import ask, instant, open_race
-from tests.support.streams import eventually
+from tests.support.streams import NAME, eventually
 
+TELL_SECONDS = 0.02
 STREAM = "document.querySelector('script[type=module]').src.replace(/[^/]*$/, 'stream.js')"
 HEALTH = f"async () => (await import({STREAM})).health()"
 HEARD = f"async () => (await import({STREAM})).heardAt()"
@@ -85,6 +90,48 @@ def test_when_the_tab_that_has_the_stream_goes_the_next_one_takes_over(
     eventually(lambda: streams_open(tree) == 1)
     heard = second.evaluate("window.heard.map(([kind]) => kind)")
     assert heard.count("snapshot") == 1  # it went on from the last event that any tab had seen
+
+
+@contextmanager
+def telling(tree: Tree, race_id: str) -> Iterator[list[int]]:
+    """Log event after event of a race that nobody runs, and list their numbers."""
+    told: list[int] = []
+    is_over = Event()
+
+    def tell() -> None:
+        with Redis.from_url(tree.redis_url) as client:
+            while not is_over.wait(TELL_SECONDS):
+                data = json.dumps({"race_id": race_id, "number": len(told)})
+                client.xadd(NAME, {"race": race_id, "meeting": "none", "kind": "pool", "data": data})
+                told.append(len(told))
+
+    teller = Thread(target=tell)
+    teller.start()
+    try:
+        yield told
+    finally:
+        is_over.set()
+        teller.join()
+
+
+def test_no_event_is_missed_while_tabs_come_and_go(tabs: Callable[[int], list[Page]], tree: Tree) -> None:
+    first, second = tabs(2)
+    second.evaluate(FOLLOW, "race_id=made-up&topics=pool")
+    eventually(lambda: "snapshot" in kinds(second, "made-up"))
+
+    def heard() -> list[int]:
+        return [data["number"] for kind, data in second.evaluate("window.heard") if kind == "pool"]
+
+    with telling(tree, "made-up") as told:
+        eventually(heard)
+        for number in range(3):
+            third = second.context.new_page()
+            third.goto("/")
+            third.evaluate(FOLLOW, f"race_id=made-up-{number}&topics=flow")
+            eventually(lambda third=third, number=number: "snapshot" in kinds(third, f"made-up-{number}"))
+            (first if number == 1 else third).close()
+    eventually(lambda: heard()[-1] == told[-1])
+    assert sorted(set(heard())) == told[heard()[0] :]
 
 
 def test_a_tab_that_comes_later_gets_a_snapshot_and_one_that_left_nothing(page: Page, base_url: str) -> None:

@@ -3,7 +3,7 @@
 
 import { keep, recall } from "./kept.js";
 import { make, write } from "./merge.js";
-import { colourAt, drawMarks, drawNumbers, ink } from "./marks.js";
+import { colourAt, drawMarks, drawNumbers, readInks } from "./marks.js";
 import { columnOf, sharesOf } from "./money.js";
 import { odds, percent, UNKNOWN } from "./words.js";
 
@@ -66,7 +66,8 @@ const sizeFor = (width) => ({ width, height: Math.max(220, Math.min(320, Math.ro
 
 function optionsFor(race, width) {
   const isOdds = view() === "odds";
-  const axis = { stroke: ink("--dim"), grid: { stroke: ink("--line"), width: 1 }, ticks: { stroke: ink("--line") }, font: "12px system-ui" };
+  const { dim, line } = readInks();
+  const axis = { stroke: dim, grid: { stroke: line, width: 1 }, ticks: { stroke: line }, font: "12px system-ui" };
   return {
     ...sizeFor(width),
     legend: { show: false },

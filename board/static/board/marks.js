@@ -8,11 +8,14 @@ const LABEL_HEIGHT = 12;
 
 export const colourAt = (place) => LINES[place % LINES.length];
 
-// The colour that a variable of the style sheet has now, in words that a canvas understands.
-export function ink(name) {
+let inks = {};
+
+// Read the colours of the style sheet anew, in words that a canvas understands.
+export function readInks() {
   const probe = document.getElementById("drawn");
-  probe.style.outlineColor = `var(${name})`;
-  return getComputedStyle(probe).outlineColor;
+  const read = (name) => ((probe.style.outlineColor = `var(--${name})`), getComputedStyle(probe).outlineColor);
+  inks = Object.fromEntries(["dim", "line", "in", "card"].map((name) => [name, read(name)]));
+  return inks;
 }
 
 // The advertised start, and each runner's worst alert where it was raised. lines: entrants with {values, place, isHidden}.
@@ -35,7 +38,7 @@ function drawAlert(plot, line, alert, row) {
   if (x < plot.bbox.left) return;
   const size = devicePixelRatio;
   const { ctx } = plot;
-  ctx.fillStyle = ink("--in");
+  ctx.fillStyle = inks.in;
   ctx.beginPath();
   ctx.moveTo(x, y - 7 * size);
   ctx.lineTo(x + 6 * size, y + 4 * size);
@@ -49,14 +52,14 @@ function label({ ctx, bbox }, words, x, y) {
   const { width } = ctx.measureText(words);
   const left = Math.max(bbox.left, x - width);
   ctx.textAlign = "left";
-  ctx.fillStyle = ink("--card");
+  ctx.fillStyle = inks.card;
   ctx.fillRect(left - 2, y - 11 * devicePixelRatio, width + 4, 14 * devicePixelRatio);
-  ctx.fillStyle = ink("--in");
+  ctx.fillStyle = inks.in;
   ctx.fillText(words, left, y);
 }
 
 function upright({ ctx, bbox }, x, words) {
-  ctx.strokeStyle = ctx.fillStyle = ink("--dim");
+  ctx.strokeStyle = ctx.fillStyle = inks.dim;
   ctx.setLineDash([4, 3]);
   ctx.beginPath();
   ctx.moveTo(x, bbox.top);

@@ -23,6 +23,11 @@ export function write(element, text) {
   return true;
 }
 
+// Set an attribute where it differs: also what stays as it is would cost the browser a look at its style.
+export function mark(element, name, value) {
+  if (element.getAttribute(name) !== value) element.setAttribute(name, value);
+}
+
 // Show for a moment that a cell has changed.
 export function flash(cell) {
   if (!cell) return;

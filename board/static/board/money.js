@@ -54,7 +54,18 @@ export function timelineOf(entrants, history, startMs, kind = "win") {
   return { slots: [...ends.keys()], rows: entrants.map((entrant, place) => ({ entrant, cells: rows[place] })) };
 }
 
+// Each entrant's percentages of the Win pool; reckoned once for each reading, as table and chart both need them.
 export function sharesOf(history) {
+  const found = known.get(history);
+  if (found?.readings === history.timestamps.length) return found.shares;
+  const shares = newSharesOf(history);
+  known.set(history, { readings: history.timestamps.length, shares });
+  return shares;
+}
+
+const known = new WeakMap();
+
+function newSharesOf(history) {
   const money = columnOf(history, MONEY.win);
   const totals = history.timestamps.map((_, place) => sum([...money.values()].map((column) => column[place])));
   return new Map([...money].map(([id, column]) => [id, column.map((cents, place) => (cents === null || !totals[place] ? null : (100 * cents) / totals[place]))]));

@@ -8,9 +8,10 @@ import { apply } from "./deltas.js";
 import { keepAlive, showAges } from "./freshness.js";
 import { editIndicators, readIndicators } from "./indicators.js";
 import { bind } from "./keys.js";
-import { merge, write } from "./merge.js";
+import { mark, merge, write } from "./merge.js";
 import { drawRunners, showRunners, sortRunners } from "./runners.js";
 import { sound, soundState, toggleSound } from "./sound.js";
+import { stateOf } from "./state.js";
 import { clock, follow } from "./stream.js";
 import { summarise } from "./summary.js";
 import { chooseTimeline, showTimeline } from "./timeline.js";
@@ -21,6 +22,8 @@ const page = document.body.dataset;
 const byId = (id) => document.getElementById(id);
 const TOPICS = "pool,odds,status,alert,flow";
 const OTHERS = "status,alert"; // of watched races
+const ALL = ["runners", "alerts", "pools", "chart", "timeline"];
+const CHANGED_BY = { pool: ["pools"], odds: ["runners"], alert: ["alerts", "runners", "chart"], status: ["alerts"] };
 const AGAIN_MS = 400; // a hole is filled once the bodies of its poll are published
 const MINUTE_MS = 60_000;
 const ENDED = ["Final", "Abandoned"];
@@ -28,13 +31,14 @@ const race = { id: page.race, body: null, history: null, startMs: 0 };
 const seen = { polled: null, generated: null };
 let isPaused = false;
 let isMinuteTold = true;
-let again, stopFollowing, isDirty;
+let again, stopFollowing;
+const outdated = new Set(); // the parts of the page that the next frame writes
 
 // ── The state ──
 function adopt(root) {
-  const state = JSON.parse(root.getElementById("state").textContent);
-  Object.assign(race, { history: state.history });
-  take(state.live);
+  const { live, history } = stateOf(root);
+  race.history = history;
+  take(live);
 }
 
 function take(body) {
@@ -53,7 +57,8 @@ function hear(kind, data) {
   if (kind === "alert" && !before.alerts.some((alert) => alert.entrant_id === data.alert.entrant_id && alert.severity >= data.alert.severity)) sound("alert");
   if (race.body.race.status !== before.race.status || "results" in data) fetchSoon();
   hearWatched(race.id, race.body);
-  show();
+  const isScratching = data.entrants?.some((entrant) => "is_scratched" in entrant);
+  show(...((!isScratching && CHANGED_BY[kind]) || ALL));
 }
 
 function hearReading(reading) {
@@ -61,7 +66,7 @@ function hearReading(reading) {
   if (!append(race.history, reading)) return fetchSoon();
   if (isNew && reading.incremental_win_amount.every((cents) => cents === null)) race.history.resets.push(reading.timestamp);
   see(reading.polled_at, new Date(reading.timestamp).toISOString());
-  show();
+  if (isNew) show("runners", "chart", "timeline");
 }
 
 function hearPing({ polled, generated }) {
@@ -101,22 +106,27 @@ async function fetchAgain() {
   if (idsOf(race.body) !== before) merge(byId("runners").tBodies[0], fresh.getElementById("runners").tBodies[0]);
   for (const id of ["result", "conditions"]) merge(byId(id), fresh.getElementById(id));
   drawRunners();
-  show();
+  show(...ALL);
 }
 
 // ── What is shown ──
-function show() {
-  isDirty = true;
-  requestAnimationFrame(() => {
-    if (!isDirty || isPaused) return;
-    isDirty = false;
-    showRunners(race, secondsToStart() < 90 && isOpen());
-    showAlerts(race.body);
-    showPools(race.body.pools ?? {});
-    showChart(race);
-    showTimeline(race);
-    tick();
-  });
+const PARTS = {
+  runners: () => showRunners(race, secondsToStart() < 90 && isOpen()),
+  alerts: () => showAlerts(race.body),
+  pools: () => showPools(race.body.pools ?? {}),
+  chart: () => showChart(race),
+  timeline: () => showTimeline(race),
+};
+
+function show(...parts) {
+  if (!outdated.size && !isPaused) requestAnimationFrame(showOutdated);
+  for (const part of parts) outdated.add(part);
+}
+
+function showOutdated() {
+  if (isPaused) return;
+  for (const part of outdated) PARTS[part]();
+  outdated.clear();
 }
 
 const isOpen = () => race.body.race.status === "Open";
@@ -131,7 +141,7 @@ function showClock() {
   const { status, actual_start: closed, start_time: start } = race.body.race;
   const isPast = secondsToStart() <= 0;
   write(byId("status"), status.toUpperCase());
-  byId("status").className = `pill ${status.toLowerCase()}`;
+  mark(byId("status"), "class", `pill ${status.toLowerCase()}`);
   const at = isOpen() ? countdown(-secondsToStart()) : clockTime(Date.parse(closed ?? start));
   const [big, small] = document.querySelectorAll("[data-clock]");
   write(big, at);
@@ -140,7 +150,7 @@ function showClock() {
   write(byId("clock-says"), words);
   byId("closes").hidden = !isOpen();
   const alerted = [...new Set(race.body.alerts.map(({ runner_number: number }) => number))].map((number) => ` ▲${number}`).join("");
-  document.title = `${isOpen() ? at : status} R${race.body.race.race_number} ${race.body.meeting.meeting_name}${alerted}`;
+  write(document.head.querySelector("title"), `${isOpen() ? at : status} R${race.body.race.race_number} ${race.body.meeting.meeting_name}${alerted}`);
 }
 
 function tick() {
@@ -171,7 +181,7 @@ function showButtons() {
 
 function press(id, words, isOn) {
   write(byId(id), words);
-  byId(id).ariaPressed = String(isOn);
+  mark(byId(id), "aria-pressed", String(isOn));
 }
 
 // ── What the user does ──
@@ -179,7 +189,7 @@ function togglePause() {
   isPaused = !isPaused;
   race.pausedAt = clockTime(clock.now());
   document.body.classList.toggle("paused", isPaused);
-  show();
+  if (!isPaused) requestAnimationFrame(showOutdated);
   tick();
 }
 
@@ -232,8 +242,9 @@ function begin() {
   drawRunners();
   drawWatched();
   hearWatched(race.id, race.body);
-  show();
-  readIndicators().then(show);
+  show(...ALL);
+  tick();
+  readIndicators().then(() => show("timeline"));
   follow(`race_id=${encodeURIComponent(race.id)}&topics=${TOPICS}`, hear);
   followWatched();
   setInterval(tick, 250);

@@ -8,11 +8,12 @@ import { bind } from "./keys.js";
 import { write } from "./merge.js";
 import { columnOf, MONEY } from "./money.js";
 import { drawRunners, showRunners, sortRunners } from "./runners.js";
+import { stateOf } from "./state.js";
 import { chooseTimeline, showTimeline } from "./timeline.js";
 import { clockTime, countdown, dollars } from "./words.js";
 
 const byId = (id) => document.getElementById(id);
-const { live, history } = JSON.parse(byId("state").textContent);
+const { live, history } = stateOf(document);
 const startMs = Date.parse(live.race.start_time);
 const closeMs = Date.parse(live.race.actual_start ?? live.race.start_time);
 const BEFORE_SECONDS = 15 * 60;

@@ -1,7 +1,7 @@
 // The table of runners: writes the cells that differ, and sorts rows only while nobody can be about to click one.
 
 import { keep, recall } from "./kept.js";
-import { flash, write } from "./merge.js";
+import { flash, mark, write } from "./merge.js";
 import { amountsOf } from "./money.js";
 import { dollars, odds, percent } from "./words.js";
 
@@ -34,7 +34,7 @@ export function showRunners(race, isClosing) {
 
 function showRunner({ row, cells }, runner) {
   const { entrant, share, seen } = runner;
-  row.className = `${runner.severity ? "hot" : ""}${entrant.is_scratched ? " gone" : ""}`;
+  mark(row, "class", `${runner.severity ? "hot" : ""}${entrant.is_scratched ? " gone" : ""}`);
   const marks = `${runner.severity ? "▲" : ""}${runner.is_favourite ? "★" : ""}${runner.is_mover ? "↘" : ""}`;
   const texts = {
     marks,
@@ -48,9 +48,9 @@ function showRunner({ row, cells }, runner) {
   };
   for (const { seconds, cents, expected } of seen) Object.assign(texts, { [`seen-${seconds}`]: dollars(cents), [`expected-${seconds}`]: `of ${dollars(expected)}` });
   for (const [name, text] of Object.entries(texts)) if (write(cells[name], text) && FLASHING.includes(name)) flash(cells[name].closest("td"));
-  cells.direction.className = runner.direction === "▲" ? "in" : "out";
-  cells.bar.setAttribute("width", (share ?? 0).toFixed(1));
-  cells.spark.setAttribute("points", runner.spark);
+  mark(cells.direction, "class", runner.direction === "▲" ? "in" : "out");
+  mark(cells.bar, "width", (share ?? 0).toFixed(1));
+  mark(cells.spark, "points", runner.spark);
 }
 
 export function sortRunners() {

@@ -6,6 +6,7 @@
 
 const HOLDER = "raceday stream";
 const FOLLOWS = "raceday follows ";
+const DAY = "";
 const KINDS = ["snapshot", "pool", "odds", "status", "alert", "flow", "resync", "ping"];
 const SILENT_MS = 25_000; // the stream pings every 5 s
 const MISSED_MS = 7_000; // one ping did not come
@@ -16,6 +17,7 @@ const locks = navigator.locks;
 const channel = locks && new BroadcastChannel(HOLDER);
 const server = { now: Number(document.body.dataset.now) * 1000, speed: 1, at: Date.now() };
 const heard = { at: -Infinity, running: -Infinity };
+const newcomers = new Set(); // races of tabs that joined, and DAY: they have no snapshot yet
 let source, lastId = "", asked = "", connections = 0, triedAt = performance.now(), isHolder = false, isInLine = false;
 
 /** The time by the server's clock, in epoch milliseconds, and how many of its seconds pass in one of ours. */
@@ -47,8 +49,8 @@ export function follow(query, hear) {
   followers.add(follower);
   let end;
   const ended = new Promise((resolve) => (end = resolve));
-  if (locks) locks.request(FOLLOWS + query, { mode: "shared" }, () => (join(), ended));
-  else join();
+  if (locks) locks.request(FOLLOWS + query, { mode: "shared" }, () => (join(follower), ended));
+  else join(follower);
   return () => (followers.delete(follower), end());
 }
 
@@ -60,12 +62,18 @@ function wishes(query) {
 }
 
 // ── Who is connected ──
-function join() {
+function join({ races }) {
   if (locks && !isInLine) standInLine();
   isInLine = true;
   isHolder ||= !locks;
-  if (isHolder) connectAnew();
-  else channel.postMessage({ isNew: true });
+  channel?.postMessage({ joined: races });
+  welcome(races);
+}
+
+// This tab serves newcomers, or the one that does goes and this one takes over.
+function welcome(races) {
+  for (const each of races.length ? races : [DAY]) newcomers.add(each);
+  if (isHolder) connect();
 }
 
 function standInLine() {
@@ -89,26 +97,25 @@ function lose() {
 }
 
 // ── The connection ──
-function connectAnew() {
-  lastId = ""; // whoever is new needs snapshots
-  source?.close();
-  connect();
-}
-
 async function connect() {
   const mine = ++connections;
+  const served = [...newcomers];
   triedAt = performance.now();
   const query = address(await allQueries());
   if (mine !== connections || !isHolder) return;
   source?.close();
   asked = query;
-  source = new EventSource(`/api/stream?${query}${lastId && `&since=${lastId}`}`);
-  const isAnew = !lastId;
+  source = new EventSource(`/api/stream?${query}${lastId && `&since=${lastId}${snapshotsOf(served)}`}`);
   for (const kind of KINDS) source.addEventListener(kind, receive);
-  if (isAnew) source.addEventListener("open", () => share({ kind: "resync", text: "{}", isForDay: true }), { once: true });
+  source.addEventListener("open", () => served.length && share({ kind: "resync", text: "{}", served }), { once: true });
   source.onerror = ({ target }) => {
     if (target.readyState === EventSource.CLOSED) setTimeout(() => mine === connections && connect(), REFUSED_MS);
   };
+}
+
+function snapshotsOf(served) {
+  const races = served.filter((race) => race !== DAY).map(encodeURIComponent);
+  return races.length ? `&snapshot_of=${races}` : "";
 }
 
 async function allQueries() {
@@ -140,25 +147,26 @@ function share(message) {
   take(message);
 }
 
-function take({ kind, text, id, isForDay }) {
+function take({ kind, text, id, served }) {
   if (id) lastId = id;
+  for (const race of served ?? []) newcomers.delete(race);
   Object.assign(heard, { at: Date.now(), running: performance.now() });
   const data = JSON.parse(text);
   if (kind === "ping") Object.assign(server, { now: data.now, speed: data.speed, at: Date.now() });
-  for (const follower of followers) if (wants(follower, kind, data, isForDay)) follower.hear(kind, data);
+  for (const follower of followers) if (wants(follower, kind, data, served)) follower.hear(kind, data);
 }
 
-// Who follows races gets their snapshots when all is connected anew; who follows the day has to look for itself.
-function wants({ races, topics, everywhere }, kind, data, isForDay) {
+// Newcomers get snapshots of races; of the day there is none, so they look for themselves.
+function wants({ races, topics, everywhere }, kind, data, served) {
   if (kind === "ping") return true;
-  if (kind === "resync") return !isForDay || !races.length;
+  if (kind === "resync") return !served || (served.includes(DAY) && !races.length);
   const isNamed = races.includes(data.race_id ?? data.race?.race_id);
   return everywhere.includes(kind) || (isNamed && (kind === "snapshot" || topics.includes(kind)));
 }
 
 channel?.addEventListener("message", ({ data }) => {
-  if (!data.isNew) take(data);
-  else if (isHolder) connectAnew();
+  if (data.joined) welcome(data.joined);
+  else take(data);
 });
 
 // ── When nothing comes ──

@@ -9,7 +9,8 @@ let toldAt = -Infinity;
 
 export function summarise(race, nowMs) {
   if (performance.now() - toldAt < EACH_MS) return;
-  if (write(document.getElementById("summary"), sentenceOf(race, nowMs))) toldAt = performance.now();
+  toldAt = performance.now();
+  write(document.getElementById("summary"), sentenceOf(race, nowMs));
 }
 
 function sentenceOf({ body, history, startMs }, nowMs) {

@@ -14,29 +14,28 @@ const kind = () => recall("timeline", "win");
 
 export function showTimeline(news = race) {
   race = news;
-  const entrants = race.body.entrants.filter((entrant) => !entrant.is_scratched);
-  const timeline = timelineOf(entrants, race.history, race.startMs, kind());
-  const key = [kind(), timeline.slots.join(), entrants.map(({ entrant_id: id }) => id).join()].join(" ");
+  const timeline = timelineOf(race.body.entrants, race.history, race.startMs, kind());
+  timeline.rows = timeline.rows.filter(({ entrant }) => !entrant.is_scratched); // its money counts in the slots before
+  const key = [kind(), timeline.slots.join(), timeline.rows.map(({ entrant }) => entrant.entrant_id).join()].join(" ");
   if (!timeline.slots.length) return;
   const box = document.getElementById("timeline-table");
-  const isAtEnd = !shown || box.scrollLeft + box.clientWidth >= box.scrollWidth - 4;
   const isNew = shown?.key !== key;
+  const isAtEnd = isNew && (!shown || box.scrollLeft + box.clientWidth >= box.scrollWidth - 4); // asks for a layout
   if (isNew) rebuild(box, timeline, key);
+  const [column, written] = kind() === "odds" ? ["fixed_win_odds", odds] : [MONEY[kind()], dollars];
+  const newest = columnOf(race.history, column);
   timeline.rows.forEach(({ entrant, cells }, row) => {
     cells.forEach((cell, place) => paint(shown.cells[row][place], cell, place));
-    write(shown.cells[row].at(-1), lastOf(entrant));
+    write(shown.cells[row].at(-1), written(newest.get(entrant.entrant_id)?.at(-1)));
   });
   if (isNew && isAtEnd) box.scrollLeft = box.scrollWidth;
 }
 
 export function chooseTimeline(chosen) {
   keep("timeline", chosen);
-  showTimeline();
+  if (race) showTimeline();
 }
 
-function lastOf({ entrant_id: id, fixed_win_odds: price }) {
-  return kind() === "odds" ? odds(price) : dollars(columnOf(race.history, MONEY[kind()]).get(id)?.at(-1));
-}
 
 function paint(td, { cents, price, points }, place) {
   write(td, kind() === "odds" ? odds(price) : place ? signedDollars(cents) : dollars(cents));

@@ -15,7 +15,7 @@ def test_without_readings_there_is_no_chart() -> None:
 def test_a_line_runs_from_edge_to_edge_and_is_scaled_from_nothing_to_a_round_top() -> None:
     chart = lay_out([Series(name="1 Tui", readings=[(SINCE, 0.0), (HOUR, 30.0)])], mark=HOUR)
     assert chart
-    assert chart.lines[0].path == f"M{LEFT}.0 {BOTTOM}.0L{RIGHT}.0 {BOTTOM - (BOTTOM - TOP) * 3 / 4}"
+    assert chart.lines[0].path == f"M{LEFT} {BOTTOM}L{RIGHT} {round(BOTTOM - (BOTTOM - TOP) * 3 / 4)}"
     assert [tick.label for tick in chart.up] == ["0 %", "10 %", "20 %", "30 %", "40 %"]
     assert chart.mark_at == RIGHT
 

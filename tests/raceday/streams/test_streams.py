@@ -173,6 +173,16 @@ def test_who_comes_back_gets_the_rest_and_no_snapshot(valkey: Valkey, streams: S
         assert subscriber.next()[0].id == ids[-1]
 
 
+def test_who_comes_back_with_more_races_gets_snapshots_of_those(valkey: Valkey, streams: Streams) -> None:
+    valkey.tell("other", BODY, ("flow", {"timestamp": 1}))
+    ids = valkey.tell("r1", BODY, *map(pool, range(300)))
+    back = Listener(streams, f"race_id=r1,other&topics=pool,flow&since={ids[0]}&snapshot_of=other,not-named")
+    assert [each[1:] for each in back.next(2)] == [("flow", {"timestamp": 1}), ("snapshot", BODY)]
+    assert [message.id for message in back.next(299)] == ids[1:]
+    [later] = valkey.tell("other", BODY, pool(300))
+    assert back.next()[0].id == later
+
+
 def test_a_header_is_later_than_the_address_it_comes_with(valkey: Valkey, streams: Streams) -> None:
     ids = valkey.tell("r1", BODY, *map(pool, range(3)))
     assert Listener(streams, f"race_id=r1&since={ids[0]}", last_id=ids[1]).next()[0].id == ids[2]

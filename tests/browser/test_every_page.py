@@ -95,7 +95,7 @@ def test_nothing_moves_for_those_who_asked_for_calm(
     page.goto(address_of(name, base_url))
     expect(page.locator("#stream")).to_have_text("live")
     page.evaluate("document.querySelector('td')?.classList.add('changed')")
-    moving = "document.getAnimations().filter(({ animationName }) => animationName !== 'appear').length"
+    moving = "document.getAnimations().filter(({ effect }) => !effect.target.matches('.stopped')).length"
     assert page.evaluate(moving) == 0
 
 

@@ -41,6 +41,7 @@ def shoot(pytestconfig: pytest.Config, output_path: str) -> Shoot:
 
     def shoot(page: Page, name: str) -> None:
         if pytestconfig.getoption("--screenshot") == "on":
+            page.wait_for_timeout(200)  # what is drawn anew for another width
             page.screenshot(path=Path(output_path) / f"{name}.png", full_page=True)
 
     return shoot

@@ -132,12 +132,12 @@ def _figures(scenario: Scenario, rounds: list[list[Poll]], lost: int) -> list[Fi
 
 
 def logged(kind: str) -> dict[str, list[float]]:
-    """Return when events of a kind were told to the streams, by race: Unix seconds by Valkey's clock, ascending."""
+    """Return when events of a kind were told to the streams, by race: Unix milliseconds of Valkey, ascending."""
     found: dict[str, list[float]] = {}
     entries: Any = valkey.client().xrange(valkey.key(events.LOG))
     for entry_id, fields in entries:
         if fields[b"kind"] == kind.encode():
-            found.setdefault(fields[b"race"].decode(), []).append(float(entry_id.split(b"-")[0]) / 1000)
+            found.setdefault(fields[b"race"].decode(), []).append(float(entry_id.split(b"-")[0]))
     return found
 
 
@@ -145,8 +145,8 @@ def _until_told(polls: list[Poll], told: dict[str, list[float]]) -> list[float]:
     """Return the milliseconds from each answer in hand to its event; a poll without one is left out."""
     found = []
     for poll in polls:
-        until = poll.published or poll.in_hand
-        found += [1000 * (at - poll.in_hand) for at in told.get(poll.race_id, []) if poll.in_hand <= at <= until][:1]
+        since, until = 1000 * poll.in_hand, 1000 * (poll.published or poll.in_hand)
+        found += [at - since for at in told.get(poll.race_id, []) if since <= at <= until][:1]
     return found
 
 

@@ -37,9 +37,8 @@ ADDRESSES = {
     "late-money-page": "/late-money",
     "record-page": "/record",
     "status-page": "/status",
-    "welcome": "/welcome",
 }
-NEVER_KEPT = {"late-money-indicators", "races-batch", "welcome"}  # the last is a 404 outside the demo
+NEVER_KEPT = {"late-money-indicators", "races-batch"}
 KEPT = sorted(ADDRESSES.keys() - NEVER_KEPT)
 
 

@@ -119,7 +119,15 @@ def _figures(scenario: Scenario, rounds: list[list[Poll]], lost: int) -> list[Fi
         told("told_p50", f"answer in hand → the streams know the reading, {len(to_tell)} readings", median(to_tell)),
         told("told_p99", "the same", percentile(to_tell, 0.99)),
         *(
-            [told("alert_p99", f"answer in hand → the streams know of alerts, {len(to_alert)} polls", slowest, **alert)]
+            [
+                told(
+                    "alert_p99",
+                    f"answer in hand → the streams know of alerts, {len(to_alert)} polls",
+                    slowest,
+                    "ms",
+                    **alert,
+                )
+            ]
             if (slowest := percentile(to_alert or [0.0], 0.99))
             else []
         ),

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 from django.db import connection
+from hypothesis import HealthCheck
+from hypothesis import settings as hypothesis_settings
 from pytest_django import Settings
 
 from moneyflow.store import partitions
@@ -14,6 +16,9 @@ from raceday import clock, valkey
 from raceday.api import errors
 from tests.support.paths import SAMPLES
 
+# A busy machine is no fault.
+hypothesis_settings.register_profile("raceday", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+hypothesis_settings.load_profile("raceday")
 LONGEST = {"test_client_day.py", "test_supervisor.py", "test_resume.py", "test_benchmarks.py"}
 
 

@@ -16,7 +16,7 @@ from moneyflow.late_money.judge import judge
 from moneyflow.late_money.records import Reading, Severity, Verdict
 from moneyflow.models import LateMoneyCalibration, LateMoneyMaximum
 from moneyflow.store import statements
-from moneyflow.transform.late_money import reading_of
+from moneyflow.transform.late_money import readings_of
 from raceday.feed.records import RaceStatus
 from races.models import Race
 
@@ -80,7 +80,7 @@ def read_readings(race_id: str, start: datetime, close: datetime) -> list[Readin
         (found,) = cursor.fetchone()
     stored = msgspec.convert(found or [], list[WindowReading])
     ids = tuple(dict.fromkeys(entrant_id for reading in stored for entrant_id in reading.prices))
-    return [reading_of(reading, ids, start, status=RaceStatus.OPEN) for reading in stored]
+    return readings_of(stored, ids, start, status=RaceStatus.OPEN)
 
 
 def calibrate(artefact: Artefact) -> LateMoneyCalibration | None:

@@ -34,10 +34,8 @@ def with_late_money(
     alerts: tuple[Alert, ...] = ()
     if matters(snapshot):
         ids = tuple(entrant.entrant_id for entrant in snapshot.entrants)
-        readings = [
-            reading_of(each, ids, snapshot.advertised_start, status=snapshot.status)
-            for each in (*state.window, _window_reading(snapshot, polled_at))
-        ]
+        window = (*state.window, _window_reading(snapshot, polled_at))
+        readings = readings_of(window, ids, snapshot.advertised_start, status=snapshot.status)
         alerts = _escalations(judge(readings), state.alerts, pool_cents=readings[-1].win_pool_cents or 0)
     return msgspec.structs.replace(flow, alerts=alerts, outcomes=alert_outcomes(snapshot, state, flow.end))
 
@@ -54,19 +52,27 @@ def _window_reading(snapshot: RaceSnapshot, polled_at: datetime) -> WindowReadin
     )
 
 
-def reading_of(reading: WindowReading, ids: tuple[str, ...], start: datetime, *, status: str) -> Reading:
-    """Lay a reading out over entrants; of one that was scratched then there are no prices."""
-    known = np.array([reading.prices.get(entrant_id, UNKNOWN) for entrant_id in ids], float).reshape(-1, 2)
-    return Reading(
-        polled_at=reading.polled_at,
-        seconds_since_start=(reading.polled_at - start).total_seconds(),
-        status=status,
-        win_pool_cents=reading.win_pool_cents,
-        entrant_ids=ids,
-        dividends=known[:, 0],
-        fixed_odds=known[:, 1],
-        is_scratched=np.array([entrant_id not in reading.prices for entrant_id in ids], bool),
-    )
+def readings_of(
+    window: Sequence[WindowReading], ids: tuple[str, ...], start: datetime, *, status: str
+) -> list[Reading]:
+    """Lay readings out over entrants; of one that was scratched then there are no prices."""
+    size = (len(window), len(ids))
+    prices = np.array([[each.prices.get(entrant_id, UNKNOWN) for entrant_id in ids] for each in window], float)
+    scratched = np.array([[entrant_id not in each.prices for entrant_id in ids] for each in window], bool)
+    dividends, fixed_odds = np.moveaxis(prices.reshape(*size, 2), -1, 0)
+    return [
+        Reading(
+            polled_at=each.polled_at,
+            seconds_since_start=(each.polled_at - start).total_seconds(),
+            status=status,
+            win_pool_cents=each.win_pool_cents,
+            entrant_ids=ids,
+            dividends=dividends[row],
+            fixed_odds=fixed_odds[row],
+            is_scratched=scratched[row],
+        )
+        for row, each in enumerate(window)
+    ]
 
 
 def _number(odds: Decimal | None) -> float | None:

@@ -25,7 +25,7 @@ APPEND = """async ([history, readings]) => {
     return [readings.map((reading) => append(history, reading)), history];
 }"""
 each_in_the_same_page = settings(
-    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+    max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )
 
 

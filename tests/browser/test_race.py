@@ -57,7 +57,7 @@ NEWS = """async ([body, alert]) => {
     return [before, box.textContent, box.firstChild.role];
 }"""
 in_one_page = settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+    max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )
 
 

@@ -156,7 +156,7 @@ def test_an_alert_is_told_before_any_body_and_once() -> None:
     outdated = poll(1000, after=12, judge=finds(FOUND)).outdated
     assert alerts_told() == [("e1", 1, False)]
     assert [kind for kind, _ in told()[-2:]] == ["alert", "flow"]
-    assert outdated == ("race:r1", "late-money")
+    assert outdated == ("race:r1", "late-money", "card")
     for topic in outdated:
         assert publish(topic)
     assert alerts_told() == [("e1", 1, False)]

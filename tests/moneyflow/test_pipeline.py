@@ -104,7 +104,7 @@ def test_polls_in_any_order_leave_the_history_whole(order: tuple[int, ...], now:
     assert str(Entrant.objects.get(pk="e1").win_odds) == "4.00"
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 9)), min_size=2, max_size=7), st.randoms())
 def test_any_polls_in_any_order_sum_to_last_minus_first(drawn: list[tuple[int, int]], random: Any) -> None:
     now = clock.now().replace(minute=5, second=0, microsecond=0)

@@ -179,7 +179,7 @@ polls = st.lists(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(polls, st.integers(1, 3), st.integers(0, 4), st.randoms())
 def test_any_walk_among_any_polls_shows_each_document_once_as_it_was_and_a_later_poll_brings_the_rest(
     drawn: list[tuple[int, int, float, bool, int]], limit: int, began: int, random: Any

@@ -44,14 +44,14 @@ instants = st.floats(-4_000, 300).map(lambda offset: START + offset)
 
 
 @given(seed=seeds, at=instants)
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_the_same_plan_and_instant_give_the_same_state(seed: int, at: float) -> None:
     plan = plan_of(seed, scratched(300), informed=0.1)
     assert state_at(market_of.__wrapped__(plan, WORLD), at) == state_at(market_of.__wrapped__(plan, WORLD), at)
 
 
 @given(seed=seeds, first=instants, second=instants)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_money_on_a_runner_never_falls_unless_it_is_scratched(seed: int, first: float, second: float) -> None:
     market = market_of(plan_of(seed, scratched(400), informed=0.2), WORLD)
     before, after = state_at(market, min(first, second)), state_at(market, max(first, second))
@@ -64,7 +64,7 @@ def test_money_on_a_runner_never_falls_unless_it_is_scratched(seed: int, first: 
 
 
 @given(seed=seeds, at=instants)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_inverse_dividends_sum_to_the_takeout_once_every_runner_has_one(seed: int, at: float) -> None:
     state = state_at(market_of(plan_of(seed, scratched(400)), WORLD), at)
     shown = [tenths for runner, tenths in enumerate(state.win_dividends) if runner not in state.scratched]
@@ -149,7 +149,7 @@ def test_a_race_goes_from_open_to_final_in_order() -> None:
 
 
 @given(seed=seeds)
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_fixed_prices_are_a_dated_history_on_the_bookmakers_steps(seed: int) -> None:
     for changes in market_of(plan_of(seed), WORLD).prices:
         assert [change.at for change in changes] == sorted(change.at for change in changes)

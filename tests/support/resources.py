@@ -57,7 +57,6 @@ def make_whole_card(*, status: str = "Open", runners: int = 12, **race: Any) -> 
         for minutes in range(5):
             add_money(entrant, POLLED - timedelta(minutes=minutes), 1000 * number, "10")
             add_odds(entrant, POLLED - timedelta(minutes=minutes), "3.10")
-    make_race(made.meeting, race_id="ended", race_number=99, status="Final", start_time=made.start_time)
     make_alert(entrant)
     make_race(made.meeting, race_id="ended", race_number=12, status="Final")
     return made

@@ -180,7 +180,6 @@ def test_without_valkey_every_page_is_answered_from_the_database(
     away: dict[str, Any] = {**settings.CACHES["default"], "LOCATION": "unix:///nowhere/valkey.sock"}
     settings.CACHES = {"default": away}
     settings.RATE_LIMIT_PER_MINUTE = 1
-    settings.DEMO = True  # else there is no /welcome
     for route in ("race", "entrants", "race-history", "money-flow-timeline", "meetings", "race-pools"):
         assert client.get(ADDRESSES[route]).content == before[route]
     answers = [client.get(address) for address in ADDRESSES.values()]
@@ -189,9 +188,8 @@ def test_without_valkey_every_page_is_answered_from_the_database(
 
 # ── PostgreSQL away ─────────────────────────────────────────────────────────────────────────────
 def test_without_postgresql_published_bodies_still_answer_as_stale_and_the_rest_says_so(
-    no_database: Callable[[], None], make_partitions: Callable[..., None], settings: Settings
+    no_database: Callable[[], None], make_partitions: Callable[..., None]
 ) -> None:
-    settings.DEMO = True  # else there is no /welcome
     make_partitions(*(racing_day(START) + timedelta(days=offset) for offset in range(-9, 4)))
     make_whole_card()
     shelf.outdate({"race:r1": "1"}, mark(STILL_FRESH))

@@ -55,8 +55,8 @@ class Seen(Struct, frozen=True):
 
 
 def measure(rounds: int | None) -> list[Figure]:
-    """Poll five races at once, so many times, and follow each poll to the screen."""
-    counted = rounds or ROUNDS
+    """Poll five races at once, so many times and at most ROUNDS, and follow each poll to the screen."""
+    counted = min(rounds or ROUNDS, ROUNDS)
     with TemporaryDirectory(prefix="raceday-bench-") as folder, ProcessTree() as tree:
         simulation = past_racing()
         corridor.start_feed(tree, simulation.first_start)

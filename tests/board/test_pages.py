@@ -11,12 +11,15 @@ from django.urls import reverse
 from pytest_django import Settings
 
 from board.templatetags import board
+from board.urls import WELCOME
+from config import urls
 from raceday import clock
 from raceday.published import resources, shelf
 from raceday.racing_day import racing_day
 from races.models import RaceResult
 from tests.support.card import POLLED, make_alert, make_entrant, make_meeting, make_race, own_keys  # noqa: F401  # a fixture
 
+urlpatterns = [*urls.urlpatterns, WELCOME]  # of the demo
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("own_keys")]
 
 
@@ -131,6 +134,7 @@ def test_late_money_and_its_record_have_pages(client: Client, race: Any) -> None
     assert "about 4 a day" in shown(client, "/record")
 
 
+@pytest.mark.urls(__name__)
 def test_the_demo_says_what_is_invented(client: Client, race: Any, settings: Settings) -> None:
     settings.DEMO = True
     page = shown(client, "/welcome")

@@ -33,13 +33,12 @@ ADDRESSES = {
     "user-alert-configs": "/api/user-alert-configs?user_id=u1",
     "today": "/",
     "race-page": "/races/r1",
-    "replay-page": "/races/r1/replay",
+    "replay-page": "/races/ended/replay",
     "late-money-page": "/late-money",
     "record-page": "/record",
     "status-page": "/status",
-    "welcome": "/welcome",
 }
-NEVER_KEPT = {"late-money-indicators", "races-batch", "welcome"}  # the last is a 404 outside the demo
+NEVER_KEPT = {"late-money-indicators", "races-batch"}
 KEPT = sorted(ADDRESSES.keys() - NEVER_KEPT)
 
 
@@ -49,7 +48,7 @@ def resource_routes() -> set[str]:
 
 
 def make_whole_card(*, status: str = "Open", runners: int = 12, **race: Any) -> Race:
-    """Make a race that has something to show on every page; its histories need partitions."""
+    """Make a race that has something to show on every page, and one that has ended; histories need partitions."""
     made = make_race(make_meeting(), status=status, **race)
     RacePool.objects.create(race=made, win_pool_total=Decimal("12.50"), last_updated=POLLED)
     RaceResult.objects.create(race=made, results=[], dividends=[], result_status="interim", result_time=POLLED)
@@ -59,6 +58,7 @@ def make_whole_card(*, status: str = "Open", runners: int = 12, **race: Any) -> 
             add_money(entrant, POLLED - timedelta(minutes=minutes), 1000 * number, "10")
             add_odds(entrant, POLLED - timedelta(minutes=minutes), "3.10")
     make_alert(entrant)
+    make_race(made.meeting, race_id="ended", race_number=12, status="Final")
     return made
 
 

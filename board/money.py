@@ -101,7 +101,7 @@ def thinned(history: History, start: datetime, *, minutes: int) -> dict[str, Any
 
 
 def _ends(times: Sequence[int], start: datetime) -> dict[Decimal, int]:
-    """Return the place of the last reading in each slot of the timeline; seconds are cut as where readings are stored."""
+    """Return the place of the last reading in each slot of the timeline; seconds are cut as in stored readings."""
     start_ms = _milliseconds(start)
     return {bucket((start_ms - at) // 1000): place for place, at in enumerate(times)}
 

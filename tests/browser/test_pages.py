@@ -7,16 +7,14 @@ import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
 from tests.browser.test_every_page import MODES, WIDTHS, serious
-from tests.support.browser import ask
-
-ended = "() => document.querySelector('.day a.final') !== null"
+from tests.support.browser import ask, instant
 
 
 @pytest.fixture
 def ended_race(page: Page) -> str:
     """Return a race that has ended; the first does so soon after the start."""
     page.goto("/")
-    page.wait_for_function(ended, timeout=120_000)
+    expect(page.locator(".day a.final").first).to_be_attached(timeout=120_000)
     return str(page.locator(".day a.final").first.get_attribute("href"))
 
 
@@ -81,11 +79,9 @@ def test_a_replay_shows_the_race_as_it_was(page: Page, base_url: str, ended_race
     expect(page.locator("#result")).to_be_visible()
     final = shares(page)
     history = ask(base_url, f"/api{ended_race}/history", pool_type="win")
-    start = page.evaluate("JSON.parse(state.textContent).live.race.start_time")
-    place = len(history["timestamps"]) // 2
-    seconds = page.evaluate(
-        "([at, start]) => Math.ceil((at - Date.parse(start)) / 1000)", [history["timestamps"][place], start]
-    )
+    seconds = int(page.locator("#at").get_attribute("min") or 0) + 1
+    shown_ms = 1000 * (instant(ask(base_url, f"/api{ended_race}")["start_time"]) + seconds)
+    place = max(number for number, at in enumerate(history["timestamps"]) if at <= shown_ms)
     page.locator("#at").evaluate("(at, to) => { at.value = to; at.dispatchEvent(new Event('input')); }", seconds)
     expect(page.locator("#result")).to_be_hidden()
     assert shares(page) != final
@@ -101,7 +97,7 @@ def test_a_replay_plays_by_itself_and_by_keys(page: Page, ended_race: str) -> No
     at.evaluate("(at) => { at.value = at.min; at.dispatchEvent(new Event('input')); }")
     page.keyboard.press("Space")
     expect(page.locator("#play")).to_have_text("Pause")
-    page.wait_for_function("Number(at.value) > Number(at.min)")
+    expect(at).not_to_have_value(str(at.get_attribute("min")))
     page.locator("#play").click()
     expect(page.locator("#play")).to_have_text("Play")
 

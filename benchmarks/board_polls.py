@@ -55,8 +55,8 @@ class Seen(Struct, frozen=True):
 
 
 def measure(rounds: int | None) -> list[Figure]:
-    """Poll five races at once, so many times, and follow each poll to the screen."""
-    counted = rounds or ROUNDS
+    """Poll five races at once, so many times and at most ROUNDS, and follow each poll to the screen."""
+    counted = min(rounds or ROUNDS, ROUNDS)
     with TemporaryDirectory(prefix="raceday-bench-") as folder, ProcessTree() as tree:
         simulation = past_racing()
         corridor.start_feed(tree, simulation.first_start)
@@ -133,7 +133,7 @@ def follow(poll: corridor.Poll, told: Told, logged: list[float]) -> Seen | None:
     """Follow a changed poll; None if it was not heard, or if no figure on the page is another one by it."""
     assert poll.published is not None
     committed = poll.published * 1000 - poll.publish_ms
-    at_log = next((1000 * at for at in logged if 1000 * at >= committed - 1), None)
+    at_log = next((at for at in logged if at >= committed - 1), None)
     heard = [at for _, at in told[0] if at >= committed]
     if at_log is None or not heard:
         return None

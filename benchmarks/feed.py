@@ -20,8 +20,8 @@ from raceday.simulator.server import Source, feed_app
 from raceday.simulator.wire import answer
 from raceday.simulator.world import World
 
-SPAN_SECONDS = 3600
-REFRESH_SECONDS = 5
+SPAN_SECONDS = 170  # before the close: then late money is looked for in every poll
+REFRESH_SECONDS = 2  # enough changes in that time
 DAYS = 3
 
 

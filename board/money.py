@@ -101,8 +101,9 @@ def thinned(history: History, start: datetime, *, minutes: int) -> dict[str, Any
 
 
 def _ends(times: Sequence[int], start: datetime) -> dict[Decimal, int]:
-    """Return the place of the last reading in each slot of the timeline."""
-    return {bucket(round(start.timestamp() - at / 1000)): place for place, at in enumerate(times)}
+    """Return the place of the last reading in each slot of the timeline; seconds are cut as in stored readings."""
+    start_ms = _milliseconds(start)
+    return {bucket((start_ms - at) // 1000): place for place, at in enumerate(times)}
 
 
 def _slot(to_start_ms: int) -> tuple[int, int]:

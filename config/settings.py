@@ -159,7 +159,7 @@ MIDDLEWARE = [
     "django_prometheus.middleware.PrometheusBeforeMiddleware",
     "raceday.api.cors.cors",
     "django.middleware.security.SecurityMiddleware",
-    "raceday.api.static_files.CompressedFiles",
+    "raceday.api.static_files.PageFiles",
     "django.middleware.gzip.GZipMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -190,6 +190,7 @@ STATIC_URL = "static/"
 WHITENOISE_USE_FINDERS = True  # no collectstatic step between a clone and a running product
 WHITENOISE_ALLOW_ALL_ORIGINS = False
 COMPRESSED_STATIC = ("board",)  # folders whose files browsers load with each first view
+BUNDLED_SCRIPTS = ("board/race.js",)  # that are sent together with the modules that they import
 USE_TZ = True
 TIME_ZONE = "Pacific/Auckland"  # what staff read in the admin; bounds of days come from raceday.racing_day
 AUTH_USER_MODEL = "accounts.User"

@@ -8,7 +8,6 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-import brotli
 import pytest
 from django.test import Client
 
@@ -172,14 +171,3 @@ def test_the_closing_says_which_figures_it_has() -> None:
 @pytest.mark.parametrize("name", SHA_256)
 def test_uplot_is_as_its_authors_published_it(name: str) -> None:
     assert hashlib.sha256((UPLOT / name).read_bytes()).hexdigest() == SHA_256[name]
-
-
-def test_scripts_are_sent_compressed_to_who_can_read_that(client: Client) -> None:
-    address = "/static/board/uplot/uPlot.iife.min.js"
-    plain = client.get(address).getvalue()
-    response = client.get(address, headers={"accept-encoding": "gzip, br"})
-    packed = response.getvalue()
-    assert response.headers["Content-Encoding"] == "br"
-    assert response.headers["Vary"] == "Accept-Encoding"
-    assert len(packed) < len(plain) / 2
-    assert brotli.decompress(packed) == plain

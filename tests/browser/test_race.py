@@ -163,6 +163,15 @@ def test_events_bring_the_page_to_what_the_server_shows(race_page: Page) -> None
     pytest.fail("no reading came")
 
 
+def test_a_page_that_cannot_fetch_what_it_missed_says_so(race_page: Page, complaints: list[str]) -> None:
+    race_page.route("**/races/*", lambda route: route.abort())
+    race_page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")  # it looks for what it has missed
+    expect(race_page.locator("#warning")).to_have_text("STALE: newer figures could not be fetched.")
+    race_page.unroute("**/races/*")
+    expect(race_page.locator("#warning")).to_be_hidden()
+    complaints.clear()  # of what was not fetched
+
+
 def test_a_new_alert_is_told_in_a_sentence(blank: Page) -> None:
     alert = {
         **{"entrant_id": "a", "name": "Kowhai Lad", "runner_number": 7, "severity": 2, "raised_at": "2026-11-21"},

@@ -19,6 +19,7 @@ const view = () => recall("chart", "share");
 // Show a race: {body, history, startMs}. Called again for each reading.
 export function showChart(race) {
   now = race;
+  if (!globalThis.uPlot) return addEventListener("load", () => showChart(now), { once: true }); // the rest is there first
   if (!race.history.timestamps.length) return;
   if (drawn?.key === keyOf(race)) drawn.plot.setData(dataOf(race));
   else rebuild();

@@ -1,9 +1,7 @@
 // How a reading of the stream goes on with a history as columns: moneyflow/live/readings.py in the browser.
 
-/**
- * Add the reading of a `flow` event to {timestamps, entrants[{entrant_id, columns …}]}, unless it is there already.
- * Return false if the history must be fetched again: a reading is missing before this one, or it knows a new runner.
- */
+// Add the reading of a `flow` event to {timestamps, entrants[{entrant_id, columns …}]}, unless it is there already.
+// Return false if the history must be fetched again: a reading is missing before this one, or it knows a new runner.
 export function append({ timestamps, entrants }, reading) {
   if (timestamps.includes(reading.timestamp)) return true;
   const places = new Map(reading.entrant_ids.map((id, place) => [id, place]));

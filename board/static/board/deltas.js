@@ -3,7 +3,7 @@
 const PARTS = ["race", "meeting"]; // told in part
 const WHOLE = ["pools", "results", "navigation", "silent_because"]; // told whole
 
-/** Return the body as it reads after one event; the old one stays as it is. */
+// Return the body as it reads after one event; the old one stays as it is.
 export function apply(body, kind, data) {
   if (kind === "snapshot") return data;
   const after = { ...body };

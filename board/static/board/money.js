@@ -46,7 +46,7 @@ export function amountsOf(entrants, history, alerts) {
 export function timelineOf(entrants, history, startMs, kind = "win") {
   const columns = columnOf(history, MONEY[kind] ?? "fixed_win_odds");
   const ends = new Map();
-  history.timestamps.forEach((at, place) => ends.set(slotOf(Math.round((startMs - at) / 1000)), place));
+  history.timestamps.forEach((at, place) => ends.set(slotOf(Math.floor((startMs - at) / 1000)), place));
   const places = [...ends.values()];
   const values = entrants.map((entrant) => places.map((place) => columns.get(entrant.entrant_id)?.[place] ?? null));
   const broken = places.map((place, at) => at > 0 && isReset(history, history.timestamps[places[at - 1]], history.timestamps[place]));

@@ -25,10 +25,13 @@ const OTHERS = "status,alert"; // of watched races
 const ALL = ["runners", "alerts", "pools", "chart", "timeline"];
 const CHANGED_BY = { pool: ["pools"], odds: ["runners"], alert: ["alerts", "runners", "chart"], status: ["alerts"] };
 const AGAIN_MS = 400; // a hole is filled once the bodies of its poll are published
+const BEHIND_MS = 2000;
+const PATIENCE_MS = 10_000;
 const MINUTE_MS = 60_000;
 const ENDED = ["Final", "Abandoned"];
 const race = { id: page.race, body: null, history: null, startMs: 0 };
-const seen = { polled: null, generated: null };
+const seen = { polled: null, generated: null, isBehind: false };
+let toldMs = 0; // the newest reading that the stream has told of
 let isPaused = false;
 let isMinuteTold = true;
 let again, stopFollowing;
@@ -62,6 +65,7 @@ function hear(kind, data) {
 }
 
 function hearReading(reading) {
+  toldMs = Math.max(toldMs, reading.timestamp);
   const isNew = !race.history.timestamps.includes(reading.timestamp);
   if (!append(race.history, reading)) return fetchSoon();
   if (isNew && reading.incremental_win_amount.every((cents) => cents === null)) race.history.resets.push(reading.timestamp);
@@ -98,12 +102,20 @@ function fetchSoon() {
 }
 
 async function fetchAgain() {
-  const response = await fetch(location.pathname, { headers: { Accept: "text/html" } }).catch(() => null);
-  if (!response?.ok) return;
-  const fresh = new DOMParser().parseFromString(await response.text(), "text/html");
-  const before = idsOf(race.body);
+  clearTimeout(again);
+  const patience = AbortSignal.timeout(PATIENCE_MS);
+  const text = await fetch(location.pathname, { headers: { Accept: "text/html" }, signal: patience }).then((response) => (response.ok ? response.text() : null)).catch(() => null);
+  if (text !== null) takePage(new DOMParser().parseFromString(text, "text/html"));
+  seen.isBehind = text === null || (race.history.timestamps.at(-1) ?? 0) < toldMs;
+  if (seen.isBehind) again = setTimeout(fetchAgain, BEHIND_MS);
+}
+
+function takePage(fresh) {
+  const before = race.body;
   adopt(fresh);
-  if (idsOf(race.body) !== before) merge(byId("runners").tBodies[0], fresh.getElementById("runners").tBodies[0]);
+  const isSame = idsOf(race.body) === idsOf(before);
+  if (isSame && isLater(before.freshness.polled_at, race.body.freshness.polled_at)) take(before); // events were faster
+  if (!isSame) merge(byId("runners").tBodies[0], fresh.getElementById("runners").tBodies[0]);
   for (const id of ["result", "conditions"]) merge(byId(id), fresh.getElementById(id));
   drawRunners();
   show(...ALL);
@@ -125,8 +137,9 @@ function show(...parts) {
 
 function showOutdated() {
   if (isPaused) return;
-  for (const part of outdated) PARTS[part]();
-  outdated.clear();
+  const parts = [...outdated];
+  outdated.clear(); // first: a part that fails must not end all that follow
+  for (const part of parts) PARTS[part]();
 }
 
 const isOpen = () => race.body.race.status === "Open";

@@ -20,7 +20,7 @@ const heard = { at: -Infinity, running: -Infinity };
 const newcomers = new Set(); // races of tabs that joined, and DAY: they have no snapshot yet
 let source, lastId = "", asked = "", connections = 0, triedAt = performance.now(), isHolder = false, isInLine = false;
 
-/** The time by the server's clock, in epoch milliseconds, and how many of its seconds pass in one of ours. */
+// The time by the server's clock, in epoch milliseconds, and how many of its seconds pass in one of ours.
 export const clock = {
   now: () => server.now + (Date.now() - server.at) * server.speed,
   get speed() {
@@ -28,10 +28,10 @@ export const clock = {
   },
 };
 
-/** When the stream was last heard, by this computer's clock in epoch milliseconds; −Infinity: never. */
+// When the stream was last heard, by this computer's clock in epoch milliseconds; −Infinity: never.
 export const heardAt = () => Date.now() - silence();
 
-/** How the stream is: "live", "silent" for 25 s or more, or "new": nothing was heard yet, but it is not late. */
+// How the stream is: "live", "silent" for 25 s or more, or "new": nothing was heard yet, but it is not late.
 export function health() {
   if (silence() <= SILENT_MS) return "live";
   return performance.now() > SILENT_MS ? "silent" : "new";
@@ -40,10 +40,8 @@ export function health() {
 // One of these clocks stands still while the computer sleeps, the other may be set anew.
 const silence = () => Math.max(Date.now() - heard.at, performance.now() - heard.running);
 
-/**
- * Call hear(kind, data) for each event of `query` (race_id, topics and all_races as the stream's address has them), for
- * each ping, and for "resync" when events may have been missed. Return a function that ends this.
- */
+// Call hear(kind, data) for each event of `query` (race_id, topics and all_races as the stream's address has them), for
+// each ping, and for "resync" when events may have been missed. Return a function that ends this.
 export function follow(query, hear) {
   const follower = { ...wishes(query), query, hear };
   followers.add(follower);

@@ -106,7 +106,9 @@ function pause() {
 const toggle = () => (playing === undefined ? play() : pause());
 
 function begin() {
-  const last = Math.min(history.timestamps.at(-1), closeMs + AFTER_MS);
+  const newest = history.timestamps.at(-1);
+  const closed = history.timestamps.find((instant) => instant >= closeMs) ?? newest; // what came until the close is in it
+  const last = Math.max(Math.min(newest, closeMs + AFTER_MS), closed);
   const [min, max] = [history.timestamps[0], last].map((instant) => Math.ceil((instant - startMs) / 1000));
   Object.assign(at, { min: Math.max(min, -BEFORE_SECONDS), max, value: max });
   document.body.classList.add("scripted", "replay");

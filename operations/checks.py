@@ -228,7 +228,7 @@ def bodies(live: Iterable[LiveRace], now: datetime) -> Part:
 def disk() -> Part:
     folder = next(path for path in (settings.HOME, *settings.HOME.parents) if path.exists())
     free = free_bytes(folder)
-    sentence = f"{free / 10**9:.1f} GB free where {folder} is"
+    sentence = f"{free / 10**9:.1f} GB free on the disk of the data"
     if free < LITTLE_BYTES:
         return Part(Status.UNHEALTHY if free < TOO_FEW_BYTES else Status.DEGRADED, f"only {sentence}")
     return Part(Status.OK, sentence)

@@ -73,7 +73,7 @@ HEALTHY = {
     **{"status": "healthy", "timestamp": NOW, "database": "connected", "workers": "operational", "reasons": []},
     **{"feed_age_seconds": 11.803, "poll_age_seconds": 0.4, "cluster_heartbeat_age_seconds": HEARTBEATS, "parts": WELL},
 }
-FULL_DISK = {"status": "degraded", "reason": "only 0.8 GB free where /home/you/.raceday is"}
+FULL_DISK = {"status": "degraded", "reason": "only 0.8 GB free on the disk of the data"}
 DEGRADED = {
     **{**HEALTHY, "status": "degraded", "reasons": [f"disk: {FULL_DISK['reason']}"]},
     "parts": {**WELL, "disk": FULL_DISK},

@@ -1,6 +1,5 @@
 """SERVE: how Raceday works now, as a page for everybody: measured, and made once in ten seconds at most."""
 
-import time
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 from statistics import median
@@ -124,16 +123,23 @@ def incidents(now: datetime) -> list[dict[str, Any]]:
 
 
 def lag() -> Lag | None:
-    """Measure how long answers took to reach the streams' log; None if it has no readings."""
+    """Measure how long answers took to reach the streams' log; None if it has no readings.
+
+    Each age is taken by the clock that stamped it: Valkey's machine may show another time than this one.
+    """
     entries = valkey.client().xrevrange(valkey.key(events.LOG), count=MOST_EVENTS)
+    now, (seconds, microseconds) = clock.now(), valkey.client().time()
     readings = [event for event in map(events.parse, entries) if event.kind == events.FLOW]
-    seconds = [event.position[0] / 1000 - _machine_seconds(msgspec.json.decode(event.data)) for event in readings]
-    return Lag(len(seconds), median(seconds), max(seconds)) if seconds else None
+    lags = [
+        clock.real_seconds((now - _polled_at(event.data)).total_seconds())
+        - (seconds + microseconds / 1e6 - event.position[0] / 1000)
+        for event in readings
+    ]
+    return Lag(len(lags), median(lags), max(lags)) if lags else None
 
 
-def _machine_seconds(reading: dict[str, Any]) -> float:
-    polled_at = datetime.fromisoformat(reading["polled_at"])
-    return time.time() - clock.real_seconds((clock.now() - polled_at).total_seconds())
+def _polled_at(reading: bytes) -> datetime:
+    return datetime.fromisoformat(msgspec.json.decode(reading)["polled_at"])
 
 
 def queues() -> list[dict[str, Any]]:

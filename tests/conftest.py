@@ -1,7 +1,7 @@
 """What many tests stand on: the real samples where they lie beside the project, and partitions for past days."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import date, datetime
 from pathlib import Path
 
@@ -22,14 +22,17 @@ hypothesis_settings.load_profile("raceday")
 LONGEST = {"test_client_day.py", "test_supervisor.py", "test_resume.py", "test_benchmarks.py"}
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+@pytest.hookimpl(wrapper=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> Iterator[None]:
     """Long tests begin early, so that none of several processes is left alone with one at the end.
 
-    pytest-django puts those that roll back before those that commit, and both before the others; that comes after.
-    Those in a browser come last: Playwright leaves an event loop running in the thread of the tests.
+    pytest-django then puts those that roll back before those that commit, and both before the others. Those in a
+    browser come last of all: Playwright leaves an event loop running in the thread of the tests, and Django refuses
+    to work in one.
     """
-    items.sort(key=lambda item: (item.path.parent.name == "browser", item.path.name not in LONGEST))
+    items.sort(key=lambda item: item.path.name not in LONGEST)
+    yield
+    items.sort(key=lambda item: item.path.parent.name == "browser")
 
 
 @pytest.fixture(autouse=True)

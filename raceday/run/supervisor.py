@@ -45,7 +45,8 @@ NEEDS_NO_SERVER = frozenset(
     | {"spectacular", "makemessages", "compilemessages", "startapp", "startproject"}
 )
 QUIET = {"LOG_LEVEL": "WARNING"}  # a command speaks for itself: its reader is a person, not a log
-SUITE = ["-m", "pytest", "-n", "2"]
+SUITE = ["-m", "pytest", "-n", "2", "--ignore", "tests/browser"]
+BROWSER = ["-m", "pytest", "tests/browser"]  # by itself: a whole product and a browser are enough for two cores
 # An hour that comes twice, a year's end, a leap day.
 SHIFTED_DAYS = ("2027-04-04T02:30", "2027-12-31T23:50", "2028-02-29")
 DATE_SENSITIVE = [  # that names a day, or takes its own from the clock, and is quick: the suite is there for the rest
@@ -65,6 +66,7 @@ CHECKS = {
     **{day: [*SUITE, "-q", *DATE_SENSITIVE] for day in SHIFTED_DAYS},
     "faults": ["-m", "faults", "--short", "--counts"],
     "tests": ["-m", "coverage", "run", *SUITE],
+    "browser": ["-m", "coverage", "run", *BROWSER],
     "coverage": ["-m", "tests.support.covered"],
 }
 
@@ -132,7 +134,8 @@ def test(arguments: Sequence[str]) -> int:
     options, rest = described.parse_known_args(arguments)
     shifted = elsewhen(options.on) if options.on is not None else {}
     with throw_away(is_durable=False) as (tree, env):
-        return foreground(tree, ["-m", "pytest", *rest] if rest else SUITE, env | shifted)
+        parts = [["-m", "pytest", *rest]] if rest else [SUITE, BROWSER]
+        return max(foreground(tree, part, env | shifted) for part in parts)
 
 
 def elsewhen(text: str) -> dict[str, str]:

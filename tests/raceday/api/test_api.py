@@ -67,7 +67,7 @@ def test_a_parameter_given_in_both_spellings_is_refused(client: Client) -> None:
     assert answer.json()["details"] == {"race_id": ["given more than once"]}
 
 
-@pytest.mark.parametrize("address", ["/api/nowhere", "/api/races/r1/extra", "/api/races/%00", "/nowhere"])
+@pytest.mark.parametrize("address", ["/api/nowhere", "/api/races/r1/extra", "/api/races/%00"])
 def test_an_unknown_address_is_a_404_in_json(client: Client, address: str) -> None:
     assert is_error(client.get(address), 404)
     assert is_error(client.post(address), 404)

@@ -66,8 +66,7 @@ class Web:
 
     def send(self, *parts: str) -> socket.socket:
         peer = socket.create_connection(("127.0.0.1", self.port), timeout=PATIENCE_SECONDS)
-        for part in parts:
-            peer.sendall(part.encode())
+        peer.sendall("".join(parts).encode())  # at once: what comes after a refusal resets the connection
         return peer
 
     def stop(self) -> None:

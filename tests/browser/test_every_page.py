@@ -110,6 +110,6 @@ def test_a_page_without_a_script_is_whole_and_does_not_call_itself_live(
     page = new_context(java_script_enabled=False).new_page()
     page.goto(address_of(name, base_url))
     expect(page).to_have_title(re.compile(r"Raceday|^R\d"))
-    expect(page.locator("main table, main .card").first).to_be_visible()
+    expect(page.locator("main table, main .card, main #alerts").first).to_be_visible()
     expect(page.locator("#stream")).not_to_have_text("live")
     assert page.locator("noscript meta[http-equiv=refresh]").count() == 1

@@ -7,7 +7,6 @@ from typing import Any, NamedTuple
 
 import msgspec
 from django.conf import settings
-from django.db import connection
 from redis.exceptions import RedisError
 
 from moneyflow import answers
@@ -22,6 +21,7 @@ from raceday.published.resources import Body, resource
 from raceday.queue.broker import StreamBroker
 from raceday.queue.cluster import heartbeat_ages
 from raceday.racing_day import NZ, day_bounds, racing_day
+from raceday.selecting import select
 from races.cadence import CadenceSeconds, cadence
 
 RENEW_SECONDS = 10
@@ -109,13 +109,13 @@ def tiers_of(live: Iterable[LiveRace], now: datetime) -> list[Tier]:
 def closing(now: datetime) -> dict[str, Any]:
     """Measure the feed's refresh, and gaps between our polls, in the closing minutes of the last hour's races."""
     gap_seconds = 2 * settings.CADENCE_SECONDS["closing"]
-    (row,) = _rows(CLOSING, since=now - WINDOW, now=now, gap_seconds=gap_seconds)
+    (row,) = select(CLOSING, {"since": now - WINDOW, "now": now, "gap_seconds": gap_seconds})
     return {**row, "gap_seconds": gap_seconds}
 
 
 def incidents(now: datetime) -> list[dict[str, Any]]:
     """Return what went wrong with polls on this racing day, the newest first."""
-    found = _rows(INCIDENTS, since=day_bounds(racing_day(now))[0])
+    found = select(INCIDENTS, {"since": day_bounds(racing_day(now))[0]})
     return [
         {**row, "told": WORDS[row["outcome"]], "first": _local(row["first"]), "last": _local(row["last"])}
         for row in found
@@ -158,10 +158,3 @@ def _queue(name: str, age: float | None) -> dict[str, Any]:
 
 def _local(instant: datetime | None) -> datetime | None:
     return instant and instant.astimezone(NZ)
-
-
-def _rows(statement: str, **values: Any) -> list[dict[str, Any]]:
-    with connection.cursor() as cursor:
-        cursor.execute(statement, values)
-        names = [column.name for column in cursor.description or ()]
-        return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]

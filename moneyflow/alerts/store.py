@@ -4,11 +4,11 @@ from collections.abc import Iterable, Sequence
 from datetime import date, datetime
 from typing import Any
 
-from django.db import connection
 from django.db.models import F, QuerySet
 
 from moneyflow.models import LateMoneyAlert
 from moneyflow.store.statements import RECORD
+from raceday.selecting import select
 
 # One plain statement, for what is made again at each poll (races.rows).
 OF_RACE = """
@@ -75,7 +75,7 @@ def _named(**asked: Any) -> QuerySet[LateMoneyAlert]:
 
 def read_record() -> list[dict[str, Any]]:
     """Return how often the alerts of each severity were right, of those whose races have ended."""
-    return _rows(BY_SEVERITY)
+    return select(BY_SEVERITY)
 
 
 def read_bins(edges: Sequence[int], *, is_final: bool) -> list[dict[str, Any]]:
@@ -84,16 +84,9 @@ def read_bins(edges: Sequence[int], *, is_final: bool) -> list[dict[str, Any]]:
     The share is the one at the end if `is_final`, else the one when the alert was raised.
     """
     share = "final_share_percentage" if is_final else "share_after_percentage"
-    return _rows(BINS.format(share=share), [list(edges)])
+    return select(BINS.format(share=share), [list(edges)])
 
 
 def count_ended_races() -> dict[str, Any]:
     """Count ended races, those with an alert before the close by severity, and those that such a runner won."""
-    return _rows(ENDED_RACES)[0]
-
-
-def _rows(statement: str, values: Sequence[Any] = ()) -> list[dict[str, Any]]:
-    with connection.cursor() as cursor:
-        cursor.execute(statement, values)
-        names = [column.name for column in cursor.description or ()]
-        return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+    return select(ENDED_RACES)[0]

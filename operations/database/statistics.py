@@ -8,6 +8,8 @@ from django.conf import settings
 from django.db import OperationalError, connection, transaction
 from django.db.utils import DatabaseError
 
+from raceday.selecting import select
+
 MOST_CHARACTERS = 300
 LONG_SECONDS = 1.0
 LIMITS = {"long_seconds": LONG_SECONDS, "characters": 4 * MOST_CHARACTERS}
@@ -105,10 +107,7 @@ def without_values(statement: str) -> str:
 
 def rows(statement: str) -> Rows:
     """Return what a statement selects, by column name; no statement shows its values."""
-    with connection.cursor() as cursor:
-        cursor.execute(statement, LIMITS)
-        names = [column.name for column in cursor.description or ()]
-        found = [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+    found = select(statement, LIMITS)
     return [row | ({"statement": without_values(row["statement"])} if row.get("statement") else {}) for row in found]
 
 

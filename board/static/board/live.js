@@ -2,7 +2,7 @@
 // fetched again, and the parts that differ take the place of the old ones. Clocks and ages run on the server's time.
 
 import { keepAlive, showAges } from "./freshness.js";
-import { merge, write } from "./merge.js";
+import { fetchPage, merge, write } from "./merge.js";
 import { sound, soundState, toggleSound } from "./sound.js";
 import { clock, follow } from "./stream.js";
 import { clockTime, countdown } from "./words.js";
@@ -10,7 +10,6 @@ import { clockTime, countdown } from "./words.js";
 const page = document.body.dataset;
 const TOGETHER_MS = 150; // events of one poll come together
 const AGAIN_MS = 2000;
-const PATIENCE_MS = 10_000;
 const seen = { polled: null, generated: null, isBehind: false };
 let refreshing;
 
@@ -40,11 +39,9 @@ function refreshIn(milliseconds) {
 }
 
 async function refresh() {
-  const options = { headers: { Accept: "text/html" }, signal: AbortSignal.timeout(PATIENCE_MS) };
-  const text = await fetch(location.href, options).then((response) => (response.ok ? response.text() : null)).catch(() => null);
-  seen.isBehind = text === null;
+  const fresh = await fetchPage(location.href);
+  seen.isBehind = fresh === null;
   if (seen.isBehind) return refreshIn(AGAIN_MS);
-  const fresh = new DOMParser().parseFromString(text, "text/html");
   merge(document.querySelector("main"), fresh.querySelector("main"));
   Object.assign(page, fresh.body.dataset);
   tick();

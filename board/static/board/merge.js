@@ -1,5 +1,14 @@
 // Changes what is on a page and only that, so that focus and scroll positions stay.
 
+const PATIENCE_MS = 10_000;
+
+// Return the page at an address as it is now, null if it cannot be had.
+export async function fetchPage(address) {
+  const options = { headers: { Accept: "text/html" }, signal: AbortSignal.timeout(PATIENCE_MS) };
+  const text = await fetch(address, options).then((response) => (response.ok ? response.text() : null)).catch(() => null);
+  return text === null ? null : new DOMParser().parseFromString(text, "text/html");
+}
+
 // Change an element into a fresh one where they differ. Where their children are not the same kinds in the same order,
 // it is replaced whole.
 export function merge(old, fresh) {

@@ -8,7 +8,7 @@ import { apply } from "./deltas.js";
 import { keepAlive, showAges } from "./freshness.js";
 import { editIndicators, readIndicators } from "./indicators.js";
 import { bind } from "./keys.js";
-import { mark, merge, write } from "./merge.js";
+import { fetchPage, mark, merge, write } from "./merge.js";
 import { drawRunners, showRunners, sortRunners } from "./runners.js";
 import { sound, soundState, toggleSound } from "./sound.js";
 import { stateOf } from "./state.js";
@@ -26,7 +26,6 @@ const ALL = ["runners", "alerts", "pools", "chart", "timeline"];
 const CHANGED_BY = { pool: ["pools"], odds: ["runners"], alert: ["alerts", "runners", "chart"], status: ["alerts"] };
 const AGAIN_MS = 400; // a hole is filled once the bodies of its poll are published
 const BEHIND_MS = 2000;
-const PATIENCE_MS = 10_000;
 const MINUTE_MS = 60_000;
 const ENDED = ["Final", "Abandoned"];
 const race = { id: page.race, body: null, history: null, startMs: 0 };
@@ -103,10 +102,9 @@ function fetchSoon() {
 
 async function fetchAgain() {
   clearTimeout(again);
-  const patience = AbortSignal.timeout(PATIENCE_MS);
-  const text = await fetch(location.pathname, { headers: { Accept: "text/html" }, signal: patience }).then((response) => (response.ok ? response.text() : null)).catch(() => null);
-  if (text !== null) takePage(new DOMParser().parseFromString(text, "text/html"));
-  seen.isBehind = text === null || (race.history.timestamps.at(-1) ?? 0) < toldMs;
+  const fresh = await fetchPage(location.pathname);
+  if (fresh) takePage(fresh);
+  seen.isBehind = fresh === null || (race.history.timestamps.at(-1) ?? 0) < toldMs;
   if (seen.isBehind) again = setTimeout(fetchAgain, BEHIND_MS);
 }
 

@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import BrowserContext, expect
+from playwright.sync_api import BrowserContext, Page, expect
 
 from benchmarks.browser import chromium
 from faults.tree import Tree
@@ -49,6 +49,13 @@ def tree(browser_type_launch_args: dict[str, Any]) -> Iterator[Tree]:
 @pytest.fixture(scope="session")
 def base_url(tree: Tree) -> str:
     return f"http://127.0.0.1:{tree.port}"
+
+
+@pytest.fixture
+def blank(page: Page) -> Page:
+    """A page without a script of its own, which may import any of the board's."""
+    page.goto("/static/board/favicon.svg")
+    return page
 
 
 @pytest.fixture

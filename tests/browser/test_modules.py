@@ -3,8 +3,7 @@
 from copy import deepcopy
 from typing import Any
 
-import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from playwright.sync_api import Page
 
@@ -12,6 +11,7 @@ from moneyflow.live.deltas import deltas
 from moneyflow.live.readings import with_reading
 from tests.moneyflow.live.test_deltas import BODY, arrive, live_bodies
 from tests.moneyflow.live.test_readings import DATA, HISTORY, changed
+from tests.support.browser import in_one_page
 
 ARRIVE = """async ([body, told]) => {
     const { apply } = await import("/static/board/deltas.js");
@@ -24,15 +24,7 @@ APPEND = """async ([history, readings]) => {
     const { append } = await import("/static/board/columns.js");
     return [readings.map((reading) => append(history, reading)), history];
 }"""
-each_in_the_same_page = settings(
-    max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
-)
-
-
-@pytest.fixture
-def blank(page: Page) -> Page:
-    page.goto("/static/board/favicon.svg")
-    return page
+each_in_the_same_page = settings(in_one_page, max_examples=40)
 
 
 @given(bodies=st.lists(live_bodies(), min_size=2, max_size=4))

@@ -6,14 +6,14 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from playwright.sync_api import Page, expect
 
 from board.money import amounts_of, timeline_of
 from board.state import state_of
 from board.templatetags import board, race
-from tests.support.browser import ask, open_race
+from tests.support.browser import ask, in_one_page, open_race
 from tests.support.streams import eventually
 
 START = datetime(2026, 11, 21, 2, 30, tzinfo=UTC)
@@ -57,15 +57,6 @@ NEWS = """async ([body, alert]) => {
     showAlerts({ ...body, alerts: [alert] });
     return [before, box.textContent, box.firstChild.role];
 }"""
-in_one_page = settings(
-    max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
-)
-
-
-@pytest.fixture
-def blank(page: Page) -> Page:
-    page.goto("/static/board/favicon.svg")
-    return page
 
 
 @pytest.fixture

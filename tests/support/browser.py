@@ -4,7 +4,12 @@ from datetime import datetime
 from typing import Any
 
 import httpx
+from hypothesis import HealthCheck, settings
 
+# Generated cases for one page, which all of them share.
+in_one_page = settings(
+    max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 PAGES = ("today", "race", "late-money", "record", "status")
 
 

@@ -128,7 +128,10 @@ def throw_away(*, is_durable: bool) -> Iterator[tuple[ProcessTree, dict[str, str
 
 
 def test(arguments: Sequence[str]) -> int:
-    """Run pytest on throw-away servers, the whole suite in two processes, `--on` another date; return its exit code."""
+    """Run pytest on throw-away servers, `--on` another date; return its exit code.
+
+    The whole suite runs in two processes, and then in a browser.
+    """
     described = argparse.ArgumentParser(prog="./run test", add_help=False, allow_abbrev=False)
     described.add_argument("--on", metavar="DATE")
     options, rest = described.parse_known_args(arguments)

@@ -18,6 +18,7 @@ from raceday.racing_day import racing_day
 
 MOST_DEEP = 200  # answers that must be unpacked for one, and that are lost with one
 MOST_RACES = 500  # that a writer remembers: some 100 kB each
+CARD = "card:"
 ARCHIVE_PAGE = """
 INSERT INTO feed_answers (race_id, polled_at, fetch_ms, sha256, body) VALUES (%s, %s, %s, %s, %s)
 ON CONFLICT DO NOTHING
@@ -93,7 +94,12 @@ def name_of_card(day: date) -> str:
     >>> name_of_card(date(2026, 11, 21))
     'card:2026-11-21'
     """
-    return f"card:{day}"
+    return f"{CARD}{day}"
+
+
+def day_of_card(name: str) -> date | None:
+    """Return the day of the card that a page belongs to; None for an answer about a race."""
+    return date.fromisoformat(name.removeprefix(CARD)) if name.startswith(CARD) else None
 
 
 def read_answers(rows: Iterable[dict[str, Any]]) -> Iterator[ArchivedAnswer]:

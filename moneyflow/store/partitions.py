@@ -92,6 +92,18 @@ def existing() -> list[Partition]:
         return [_partition(parent, name) for parent, name in cursor.fetchall()]
 
 
+def detached() -> list[Partition]:
+    """Read which partitions were detached and are still there, the oldest first."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT parent, relname FROM pg_class, unnest(%s) AS parent"
+            " WHERE relkind = 'r' AND NOT relispartition AND relname ~ ('^' || parent || '_\\d{4}_\\d\\d_\\d\\d$')"
+            " AND pg_table_is_visible(oid) ORDER BY right(relname, 10), 1",
+            [list(PARENTS)],
+        )
+        return [_partition(parent, name) for parent, name in cursor.fetchall()]
+
+
 def apply(planned: Plan) -> Plan:
     """Carry out a plan, each partition by itself, and return what was done: one failure stops no other.
 

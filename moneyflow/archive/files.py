@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
 from typing import IO
-from zipfile import ZIP_DEFLATED, BadZipFile, ZipFile
+from zipfile import BadZipFile, ZipFile
 from zipfile import Path as ZipPath
 
 import msgspec
@@ -20,7 +20,6 @@ from moneyflow.archive.tables import TABLES, Table
 
 MANIFEST = "manifest.json"
 VERSION = 1
-Rows = Iterable[bytes]
 Show = Callable[[str, int], None]  # a table's name, and how many of its rows are done
 
 
@@ -51,12 +50,14 @@ def lines_of(database: BaseDatabaseWrapper, select: str, values: object) -> Iter
             yield line.encode() + b"\n"
 
 
-def write_lines(file: IO[bytes], lines: Rows, show: Callable[[int], None]) -> Content:
+def write_lines(file: IO[bytes], lines: Iterable[bytes], show: Callable[[int], None]) -> Content:
     """Write lines and return what they are."""
     count, digest = 0, sha256()
-    for count, line in enumerate(lines, 1):  # noqa: B007  # the last number is told
+    show(count)
+    for line in lines:
         file.write(line)
         digest.update(line)
+        count += 1
         show(count)
     return Content(count, digest.hexdigest())
 

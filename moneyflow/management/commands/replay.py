@@ -1,10 +1,10 @@
 """`manage.py replay --date YYYY-MM-DD`: archived answers through the same code again, into an empty database."""
 
-import os
 from argparse import ArgumentParser
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from typing import Any
+from uuid import uuid4
 
 from django.core.management.base import BaseCommand, CommandError
 from django.db import connection
@@ -63,7 +63,7 @@ class Command(BaseCommand):
 @contextmanager
 def passing_database() -> Iterator[str]:
     """Make an empty database beside Django's, and drop it at the end."""
-    name = f"raceday_replay_{os.getpid()}"
+    name = f"raceday_replay_{uuid4().hex[:12]}"
     parts = {part: connection.settings_dict[setting] for setting, part in PARTS.items()}
     with connection.cursor() as cursor:
         cursor.execute(f"CREATE DATABASE {name}")

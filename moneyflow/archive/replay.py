@@ -11,11 +11,9 @@ import numpy as np
 from django.core.management import call_command
 from django.db import connection
 from django.db.backends.base.base import BaseDatabaseWrapper
-from msgspec import Struct
-
 from moneyflow.archive.databases import rows_of
 from moneyflow.archive.past import tell_time, told_time
-from moneyflow.archive.store import ArchivedAnswer, day_of_card, read_answers
+from moneyflow.archive.store import ArchivedAnswer, archive_card, day_of_card, read_answers
 from moneyflow.archive.tables import ANSWERS, Days
 from moneyflow.late_money.artefact import shipped
 from moneyflow.late_money.calibration import Calibration
@@ -39,50 +37,41 @@ class NotEmptyError(RuntimeError):
     """The database to replay into holds something."""
 
 
-class Replayed(Struct, kw_only=True):
-    """What a replay came to."""
-
-    answers: int = 0
-    cards: int = 0
-    alerts: int = 0
-
-
 def replay(
     source: BaseDatabaseWrapper,
     days: Days,
     *,
     race_ids: Sequence[str] = (),
     speed: float | None = None,
-    show: Callable[[Replayed], None] = lambda _: None,
-) -> Replayed:
+    show: Callable[[int], None] = lambda _: None,
+) -> int:
     """Take the answers about the races of these days from `source` into the empty database that Django works on.
 
-    race_ids: only these. speed: as many seconds of then pass in one of now; None: none is waited for. The connection
+    Return their number. race_ids: only these. speed: as many seconds of then pass in one of now; None: none is waited for. The connection
     that Django works on must have the OPTIONS of moneyflow.archive.past.
     """
     if connection.introspection.table_names():
         raise NotEmptyError("the database to replay into has tables already: name an empty one.")
     call_command("migrate", verbosity=0, interactive=False)
     _make_partitions(days)
-    done, judge_at, pace = Replayed(), _judges(source), _Pace(speed)
+    done, judge_at, pace = 0, _judges(source), _Pace(speed)
     with told_time():
         for answers in _written_together(source, days, race_ids):
             pace.wait(answers[0].answer.polled_at)
             tell_time(answers[0].created_at)
-            _process(answers, done, judge_at)
-            show(done)
+            _process(answers, judge_at(answers[0].created_at))
+            show(done := done + len(answers))
     return done
 
 
-def _process(answers: Sequence[ArchivedAnswer], done: Replayed, judge_at: Callable[[datetime], Judge]) -> None:
+def _process(answers: Sequence[ArchivedAnswer], judge: Judge) -> None:
     if day := day_of_card(answers[0].race_id):
-        store_day_card(read_day_card(day, [page.answer for page in answers]))
-        done.cards += 1
-        return
-    for each in answers:
-        report = process_answer(each.race_id, each.answer, is_replay=True, judge=judge_at(each.created_at))
-        done.answers += 1
-        done.alerts += report.alerts
+        pages = [page.answer for page in answers]
+        store_day_card(read_day_card(day, pages))
+        archive_card(day, pages)
+    else:
+        for each in answers:
+            process_answer(each.race_id, each.answer, is_replay=True, judge=judge)
 
 
 def _written_together(

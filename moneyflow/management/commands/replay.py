@@ -3,6 +3,7 @@
 from argparse import ArgumentParser
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
+from functools import partial
 from typing import Any
 from uuid import uuid4
 
@@ -13,11 +14,10 @@ from psycopg.conninfo import make_conninfo
 from moneyflow.archive import past, tables
 from moneyflow.archive.databases import PARTS, snapshot, working_on
 from moneyflow.archive.packing import DamagedError
-from moneyflow.archive.replay import NotEmptyError, Replayed, replay
+from moneyflow.archive.replay import NotEmptyError, replay
 from moneyflow.archive.tables import Days
 from moneyflow.management.commands.import_day import day
-
-SHOWN_EACH = 1000
+from moneyflow.management.progress import Progress
 
 
 class Command(BaseCommand):
@@ -35,8 +35,9 @@ class Command(BaseCommand):
         into = nullcontext(options["into"]) if options["into"] else passing_database()
         try:
             with snapshot() as source, into as url, working_on(url, past.OPTIONS) as target:
-                done = replay(source, days, race_ids=options["race"], speed=options["speed"], show=self.show_progress)
-                self.stdout.write(f"replayed {done.answers:,} answers and {done.cards} cards: {done.alerts} alerts")
+                with Progress(self.stdout, "answers") as progress:
+                    show = partial(progress.show, "replayed")
+                    replay(source, days, race_ids=options["race"], speed=options["speed"], show=show)
                 if not options["race"]:
                     self.compare(source, target, days)
         except (NotEmptyError, DamagedError) as fault:
@@ -52,12 +53,6 @@ class Command(BaseCommand):
             self.stdout.write(f"{table.name:<9} {now[0]:>9,} rows, {told}")
         if differ:
             raise CommandError("the replay differs from what was stored.", returncode=1)
-
-    def show_progress(self, done: Replayed) -> None:
-        """Keep one line up to date on a terminal; print nothing elsewhere."""
-        if self.stdout.isatty() and done.answers % SHOWN_EACH == 0:
-            self.stdout.write(f"\r{done.answers:,} answers", ending="")
-            self.stdout.flush()
 
 
 @contextmanager

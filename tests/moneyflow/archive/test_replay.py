@@ -59,8 +59,7 @@ def test_a_day_is_exported_imported_elsewhere_and_replayed_to_the_same_bytes(
         assert (contents(day), day.bodies()) == (rows, bodies)
 
         with snapshot() as source, passing_database() as empty, working_on(empty, past.OPTIONS):
-            done = replay.replay(source, day.days)
-            assert (done.answers + done.cards, done.alerts) == (answers, rows["alerts"][0])
+            assert replay.replay(source, day.days) == answers == FeedAnswer.objects.count()
             assert (contents(day), day.bodies()) == (rows, bodies)
             with connection.cursor() as cursor:  # the database goes on with the time of its own clock
                 cursor.execute("SELECT abs(extract(epoch FROM clock_timestamp() - now())) < 60")

@@ -16,6 +16,7 @@ BATCH = 10_000
 # PostgreSQL's types by OID; any other becomes a string, JSON if it has parts.
 ARROW_TYPES = {16: "bool", 17: "binary", 20: "int64", 21: "int64", 23: "int64", 701: "float64", 1700: "float64"}
 ARROW_TYPES |= {1082: "date32", 1184: "timestamp[us, tz=UTC]"}
+_json = msgspec.json.Encoder(decimal_format="number")
 Write = Callable[[BaseDatabaseWrapper, Days, Path, Show], None]
 
 
@@ -54,7 +55,7 @@ def write_parquet(source: BaseDatabaseWrapper, days: Days, folder: Path, show: S
     for table in TABLES:
         with source.chunked_cursor() as cursor:
             cursor.execute(table.select, days.values)
-            kinds = [(column.name, ARROW_TYPES.get(column.type_code, "string")) for column in cursor.description]
+            kinds = [(column.name, ARROW_TYPES.get(column.type_code, "string")) for column in cursor.description or ()]
             schema = pa.schema([(name, _arrow_type(pa, kind)) for name, kind in kinds])
             with pq.ParquetWriter(folder / f"{table.name}.parquet", schema, compression="zstd") as writer:
                 done = 0
@@ -81,7 +82,7 @@ def _plain(value: Any, kind: str) -> Any:
         return float(value)
     if kind == "binary":
         return bytes(value)
-    return value if kind != "string" or isinstance(value, str) else msgspec.json.encode(value).decode()
+    return value if kind != "string" or isinstance(value, str) else _json.encode(value).decode()
 
 
 FORMATS: dict[str, Write] = {"ndjson": write_ndjson, "csv": write_csv, "parquet": write_parquet}

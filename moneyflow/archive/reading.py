@@ -24,14 +24,14 @@ CREATE TEMP TABLE staged (number bigserial, line text) ON COMMIT DROP
 """
 READ = """
 CREATE TEMP TABLE read_{name} ON COMMIT DROP AS
-SELECT row.* FROM staged, json_populate_record(NULL::{table}, line::json) AS row ORDER BY number
+SELECT read.* FROM staged, json_populate_record(NULL::{table}, line::json) AS read ORDER BY number
 """
 LOOK = """
 SELECT count(*), count(*) FILTER (WHERE NOT ({ranges})), count(*) - count(DISTINCT ({key})) FROM read_{name}
 """
 KNOWN = """
-SELECT count(*), count(*) FILTER (WHERE to_jsonb(row) - %(numbers)s::text[] <> to_jsonb(stored) - %(numbers)s::text[])
-FROM read_{name} AS row JOIN {table} AS stored USING ({key})
+SELECT count(*), count(*) FILTER (WHERE to_jsonb(read) - %(numbers)s::text[] <> to_jsonb(stored) - %(numbers)s::text[])
+FROM read_{name} AS read JOIN {table} AS stored USING ({key})
 """
 WRITE = "INSERT INTO {table} ({columns}) SELECT {columns} FROM read_{name} ON CONFLICT DO NOTHING"
 _line = msgspec.json.Decoder(dict[str, Raw])

@@ -96,7 +96,7 @@ def detached() -> list[Partition]:
     """Read which partitions were detached and are still there, the oldest first."""
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT parent, relname FROM pg_class, unnest(%s) AS parent"
+            "SELECT parent, relname FROM pg_class, unnest(%s::text[]) AS parent"
             " WHERE relkind = 'r' AND NOT relispartition AND relname ~ ('^' || parent || '_\\d{4}_\\d\\d_\\d\\d$')"
             " AND pg_table_is_visible(oid) ORDER BY right(relname, 10), 1",
             [list(PARENTS)],

@@ -1,4 +1,4 @@
-"""Money and prices over time, the feed's answers, late-money alerts and their settings; polls write all but settings."""
+"""Money and prices over time, the feed's answers, late-money alerts; polls write all but settings and targets."""
 
 from typing import ClassVar
 
@@ -72,7 +72,7 @@ class OddsHistory(models.Model):
 class FeedAnswer(models.Model):
     """An answer of the feed as it came, packed; those that could not be stored are raceday's FeedPayload."""
 
-    pk = models.CompositePrimaryKey("race_id", "polled_at")
+    pk = models.CompositePrimaryKey("polled_at", "race_id")
     sequence = models.BigIntegerField(help_text="the order in which answers were stored")
     race_id = models.TextField(help_text="or card:2026-11-21 for a page of a day's card")
     polled_at = models.DateTimeField(help_text="when the answer was in hand")

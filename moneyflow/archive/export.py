@@ -10,7 +10,7 @@ import msgspec
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from moneyflow.archive.files import MANIFEST, Content, Manifest, Show, file_of, lines_of, write_lines
-from moneyflow.archive.tables import TABLES, Days, Table
+from moneyflow.archive.tables import TABLES, Days
 
 BATCH = 10_000
 # PostgreSQL's types by OID; any other becomes a string, JSON if it has parts.

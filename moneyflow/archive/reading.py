@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Sequence
 from datetime import date
 from pathlib import Path
-
 from zipfile import Path as ZipPath
 
 import msgspec
@@ -146,5 +145,3 @@ def _make_partitions(cursor: CursorWrapper, table: Table) -> None:
 
 def _columns(cursor: CursorWrapper, table: Table) -> list[str]:
     return [column.name for column in connection.introspection.get_table_description(cursor, table.table)]
-
-

@@ -11,6 +11,7 @@ import numpy as np
 from django.core.management import call_command
 from django.db import connection
 from django.db.backends.base.base import BaseDatabaseWrapper
+
 from moneyflow.archive.databases import rows_of
 from moneyflow.archive.past import tell_time, told_time
 from moneyflow.archive.store import ArchivedAnswer, archive_card, day_of_card, read_answers
@@ -47,8 +48,8 @@ def replay(
 ) -> int:
     """Take the answers about the races of these days from `source` into the empty database that Django works on.
 
-    Return their number. race_ids: only these. speed: as many seconds of then pass in one of now; None: none is waited for. The connection
-    that Django works on must have the OPTIONS of moneyflow.archive.past.
+    Return their number. race_ids: only these. speed: so many seconds of then pass in one of now; None: none is waited
+    for. The connection that Django works on must have the OPTIONS of moneyflow.archive.past.
     """
     if connection.introspection.table_names():
         raise NotEmptyError("the database to replay into has tables already: name an empty one.")

@@ -1,7 +1,5 @@
 """Partitions past their retention into files: written, read back and compared, and only then dropped."""
 
-from collections.abc import Iterator
-from datetime import date
 from functools import partial
 from pathlib import Path
 from zipfile import ZIP_DEFLATED, ZipFile
@@ -11,17 +9,26 @@ from django.db import connection
 from psycopg import sql
 
 from moneyflow.archive.databases import snapshot
-from moneyflow.archive.files import MANIFEST, FileError, Manifest, Show, file_of, lines_of, opened, read_lines
-from moneyflow.archive.files import read_manifest, write_lines
-from moneyflow.archive.tables import TABLES, Table
-from moneyflow.store import partitions
+from moneyflow.archive.files import (
+    MANIFEST,
+    FileError,
+    Manifest,
+    Show,
+    file_of,
+    lines_of,
+    opened,
+    read_lines,
+    read_manifest,
+    write_lines,
+)
+from moneyflow.archive.tables import TABLES
 from moneyflow.store.partitions import Partition
 
 BY_TABLE = {table.table: table for table in TABLES}
 
 
 def retire(partition: Partition, folder: Path, show: Show) -> Path:
-    """Write a detached partition to a new file in a folder and drop it; FileError, and no drop, if a look back differs."""
+    """Write a detached partition to a new file and drop it; FileError, and no drop, if what is read back differs."""
     path = folder / f"{partition.name}.zip"
     if path.exists():
         raise FileError(f"{path.name} is there already")

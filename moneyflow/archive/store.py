@@ -103,7 +103,7 @@ def day_of_card(name: str) -> date | None:
 
 
 def read_answers(rows: Iterable[dict[str, Any]]) -> Iterator[ArchivedAnswer]:
-    """Unpack rows of `feed_answers`, which come in their sequence; DamagedError names the answer that cannot be read."""
+    """Unpack rows of `feed_answers`, in their sequence; DamagedError names the answer that cannot be read."""
     newest: dict[str, tuple[datetime, bytes]] = {}
     for row in rows:
         race_id, polled_at, base_at = row["race_id"], row["polled_at"], row["base_at"]

@@ -13,6 +13,7 @@ from raceday.racing_day import day_bounds
 
 RACES = "SELECT race_id FROM races WHERE race_date_nz BETWEEN %(first)s AND %(last)s"
 OF_RACES = f"race_id IN ({RACES})"
+ENTRANTS = f"SELECT entrant_id FROM entrants WHERE {OF_RACES}"  # noqa: S608  # every part of it is ours
 NUMBERS = ("id", "sequence")  # that the database gives rows in their order, and that mean nothing else
 CONTENT = """
 SELECT count(*), coalesce(sum(('x' || left(md5((to_jsonb(line) - %(numbers)s::text[])::text), 15))::bit(60)::bigint), 0)
@@ -38,7 +39,10 @@ class Days(Struct, frozen=True):
 
 
 class Table(Struct, frozen=True, kw_only=True):
-    """A table of the archive's files. rows: the condition for those of Days; key: what is unique; ranges: what holds."""
+    """A table of the archive's files. rows: the condition for those of Days; key: what is unique; ranges: what holds.
+
+    partitioned_by: the instant that decides in which day's partition a row is.
+    """
 
     name: str
     table: str
@@ -89,7 +93,7 @@ TABLES = (
     Table(
         name="odds",
         table="odds_history",
-        rows=f"entrant_id IN (SELECT entrant_id FROM entrants WHERE {OF_RACES}) AND {_within('event_timestamp')}",
+        rows=f"entrant_id IN ({ENTRANTS}) AND {_within('event_timestamp')}",
         key="entrant_id, event_timestamp, type",
         ranges="odds >= 1",
         order="id",

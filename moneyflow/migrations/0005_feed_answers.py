@@ -5,20 +5,22 @@ from typing import ClassVar
 from django.db import migrations, models
 from django.db.models.functions import Now
 
+# Most bodies take 50 bytes, so columns of eight bytes come first and pad nothing. New rows are the
+# last of an index by time, which so stays full.
 FORWARD = """
 SET LOCAL lock_timeout = '5s';
 CREATE TABLE feed_answers (
     sequence      bigserial NOT NULL,
-    race_id       text NOT NULL,
     polled_at     timestamptz NOT NULL,
     generated_at  timestamptz,
-    http_status   smallint NOT NULL DEFAULT 200,
-    fetch_ms      double precision NOT NULL,
-    sha256        bytea NOT NULL,
     base_at       timestamptz,
-    body          bytea NOT NULL,
     created_at    timestamptz NOT NULL DEFAULT now(),
-    PRIMARY KEY (race_id, polled_at)
+    fetch_ms      double precision NOT NULL,
+    http_status   smallint NOT NULL DEFAULT 200,
+    race_id       text NOT NULL,
+    sha256        bytea NOT NULL,
+    body          bytea NOT NULL,
+    PRIMARY KEY (polled_at, race_id)
 ) PARTITION BY RANGE (polled_at);
 """
 REVERSE = """
@@ -39,7 +41,7 @@ class Migration(migrations.Migration):
                         (
                             "pk",
                             models.CompositePrimaryKey(
-                                "race_id", "polled_at", blank=True, editable=False, primary_key=True, serialize=False
+                                "polled_at", "race_id", blank=True, editable=False, primary_key=True, serialize=False
                             ),
                         ),
                         ("sequence", models.BigIntegerField(help_text="the order in which answers were stored")),
@@ -51,7 +53,9 @@ class Migration(migrations.Migration):
                         ("sha256", models.BinaryField(help_text="of the body, unpacked")),
                         (
                             "base_at",
-                            models.DateTimeField(help_text="polled_at of the answer that it is packed against", null=True),
+                            models.DateTimeField(
+                                help_text="polled_at of the answer that it is packed against", null=True
+                            ),
                         ),
                         ("body", models.BinaryField(help_text="packed by moneyflow.archive.packing")),
                         ("created_at", models.DateTimeField(db_default=Now(), editable=False)),

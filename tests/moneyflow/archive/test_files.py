@@ -10,10 +10,10 @@ from io import StringIO
 from pathlib import Path
 from typing import Any
 
-import pyarrow.parquet as parquet
 import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection
+from pyarrow import parquet
 from pytest_django import Settings
 
 from moneyflow.archive import files, retiring
@@ -35,7 +35,9 @@ def noon() -> datetime:
 @pytest.fixture
 def stored(noon: datetime) -> None:
     """A race of two today, with readings, prices and an alert."""
-    race = make_race(make_meeting(date=racing_day(noon)), start_time=noon, race_date_nz=racing_day(noon), polled_at=noon)
+    race = make_race(
+        make_meeting(date=racing_day(noon)), start_time=noon, race_date_nz=racing_day(noon), polled_at=noon
+    )
     for number in (1, 2):
         entrant = make_entrant(race, number, fixed_win_odds="2.50")
         for second in range(3):
@@ -136,7 +138,7 @@ def test_without_pyarrow_a_sentence_says_what_to_install(
     noon: datetime, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "pyarrow", None)
-    with pytest.raises(CommandError, match="pip install -r requirements-parquet.txt"):
+    with pytest.raises(CommandError, match="pip install -r requirements-parquet"):
         export(noon, tmp_path, format="parquet")
 
 

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import timedelta
 from io import StringIO
 from pathlib import Path
 
@@ -72,7 +72,10 @@ def test_a_day_is_exported_imported_elsewhere_and_replayed_to_the_same_bytes(
 def test_the_command_compares_a_replay_with_what_was_stored(play: Callable[[str], ShortDay]) -> None:
     day = play(SEEDS[0])
     with connection.cursor() as cursor:
-        cursor.execute("UPDATE money_flow_history SET win_pool_amount = win_pool_amount + 1 WHERE race_id = %s", [day.races[0].race_id])
+        cursor.execute(
+            "UPDATE money_flow_history SET win_pool_amount = win_pool_amount + 1 WHERE race_id = %s",
+            [day.races[0].race_id],
+        )
     with pytest.raises(CommandError, match="differs"):
         call_command("replay", date=day.day, stdout=(out := StringIO()))
     told = out.getvalue()
@@ -80,6 +83,10 @@ def test_the_command_compares_a_replay_with_what_was_stored(play: Callable[[str]
 
 
 def test_a_database_that_holds_something_is_not_replayed_into(play: Callable[[str], ShortDay]) -> None:
-    here = {name: connection.get_connection_params()[name] for name in ("host", "port", "user", "dbname") if name in connection.get_connection_params()}
+    here = {
+        name: connection.get_connection_params()[name]
+        for name in ("host", "port", "user", "dbname")
+        if name in connection.get_connection_params()
+    }
     with pytest.raises(CommandError, match="has tables already"):
         call_command("replay", date=racing_day(clock.now()), into=make_conninfo("", **here))

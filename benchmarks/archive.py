@@ -121,9 +121,9 @@ def _check(races: Sequence[Race], count: int) -> None:
         raise BenchmarkError(f"{count} answers were stored, and {read} were read")
 
 
-def _compared(bodies: Sequence[bytes]) -> Iterator[Figure]:
+def _compared(bodies: list[bytes]) -> Iterator[Figure]:
     """Yield what other ways of packing make of the same answers, each by itself."""
-    dictionary = zstandard.train_dictionary(DICTIONARY_BYTES, bodies[::2])
+    dictionary = zstandard.train_dictionary(DICTIONARY_BYTES, [*bodies[::2]])
     trained = zstandard.ZstdCompressor(level=3, dict_data=dictionary)
     ways: dict[str, Callable[[bytes], bytes]] = {
         "raw": lambda body: body,

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 from zipfile import BadZipFile, ZipFile
 from zipfile import Path as ZipPath
 
@@ -42,7 +42,7 @@ class Manifest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     tables: dict[str, Content]
 
 
-def lines_of(database: BaseDatabaseWrapper, select: str, values: object) -> Iterator[bytes]:
+def lines_of(database: BaseDatabaseWrapper, select: str, values: dict[str, Any] | None) -> Iterator[bytes]:
     """Yield each row that a statement selects as a line of JSON."""
     with database.chunked_cursor() as cursor:
         cursor.execute(f"SELECT row_to_json(line)::text FROM ({select}) AS line", values)  # noqa: S608  # ours

@@ -64,9 +64,9 @@ def pack_answer(race_id: str, answer: FeedAnswer, content: bytes, *, version: in
         body_bytes=len(answer.body),
         content=content,
         sha256=digest_of(content),
-        base_at=base and base.polled_at,
+        base_at=base.polled_at if base else None,
         depth=base.depth + 1 if base else 0,
-        body=pack(content, base and base.content),
+        body=pack(content, base.content if base else None),
     )
 
 
@@ -84,8 +84,8 @@ def archive_card(day: date, pages: Iterable[FeedAnswer]) -> None:
         for page in pages:
             with suppress(ValueError):  # the import has told of it
                 content = page.content()
-                stored = [page.polled_at, page.fetch_ms, digest_of(content), pack(content)]
-                cursor.execute(ARCHIVE_PAGE, [name_of_card(day), *stored])
+                packed = digest_of(content), pack(content)
+                cursor.execute(ARCHIVE_PAGE, [name_of_card(day), page.polled_at, page.fetch_ms, *packed])
 
 
 def name_of_card(day: date) -> str:

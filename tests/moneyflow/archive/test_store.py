@@ -25,9 +25,9 @@ def noon() -> datetime:
     return day_bounds(racing_day(clock.now()))[0] + timedelta(hours=12)
 
 
-def poll(at: datetime, dollars: float, race_id: str = "r1", **told: bool) -> bytes:
+def poll(at: datetime, dollars: float, race_id: str = "r1", *, is_again: bool = False) -> bytes:
     body = answer(event(race_id, generated_at=at, tote_pools=[{"product_type": "Win", "total": dollars}]), polled_at=at)
-    process_answer(race_id, body, **told)
+    process_answer(race_id, body, is_again=is_again)
     return body.body
 
 

@@ -32,7 +32,11 @@ KNOWN = """
 SELECT count(*), count(*) FILTER (WHERE to_jsonb(read) - %(numbers)s::text[] <> to_jsonb(stored) - %(numbers)s::text[])
 FROM read_{name} AS read JOIN {table} AS stored USING ({key})
 """
-WRITE = "INSERT INTO {table} ({columns}) SELECT {columns} FROM read_{name} ON CONFLICT DO NOTHING"
+WRITE = """
+INSERT INTO {table} ({columns}) SELECT {columns} FROM (
+    SELECT read.* FROM read_{name} AS read LEFT JOIN {table} AS stored USING ({key})
+    WHERE stored.tableoid IS NULL ORDER BY read.ctid) AS unknown
+"""
 _line = msgspec.json.Decoder(dict[str, Raw])
 
 
@@ -131,7 +135,7 @@ def _write(table: Table) -> list[str]:
             if table.partitioned_by:
                 _make_partitions(cursor, table)
             columns = ", ".join(name for name in _columns(cursor, table) if name not in NUMBERS)
-            cursor.execute(WRITE.format(name=table.name, table=table.table, columns=columns))
+            cursor.execute(WRITE.format(name=table.name, table=table.table, key=table.key, columns=columns))
     except DatabaseError as fault:
         return [str(fault).partition("\n")[0]]
     return []

@@ -106,6 +106,13 @@ TABLES = (
         ranges="severity BETWEEN 1 AND 3 AND share_after_percentage BETWEEN 0 AND 100",
         order="id",
     ),
+    Table(  # by which alerts are judged
+        name="calibrations",
+        table="late_money_calibrations",
+        rows="true",
+        key="made_at, artefact",
+        order="id",
+    ),
     Table(
         name="answers",
         table="feed_answers",
@@ -118,7 +125,7 @@ TABLES = (
 )
 BY_NAME = {table.name: table for table in TABLES}
 ANSWERS = BY_NAME["answers"]
-WRITTEN = tuple(table for table in TABLES if table.name not in {"marks", "answers"})  # that polls write from answers
+WRITTEN = tuple(table for table in TABLES if table.name not in {"marks", "calibrations", "answers"})  # from answers
 
 
 def content_of(database: BaseDatabaseWrapper, table: Table, days: Days) -> tuple[int, int]:

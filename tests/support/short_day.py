@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 
 from django.db import transaction
 
+from moneyflow.alerts.calibrating import judge_calibrated
 from moneyflow.archive.store import archive_card
 from moneyflow.archive.tables import Days
 from moneyflow.pipeline import process_answer
@@ -54,7 +55,8 @@ class ShortDay:
             store_day_card(read_day_card(self.day, pages))
             archive_card(self.day, pages)
         for at, race in self.polls():
-            process_answer(race.race_id, self.ask(f"events/{race.race_id}", EVENT_FLAGS, at))
+            answer = self.ask(f"events/{race.race_id}", EVENT_FLAGS, at)
+            process_answer(race.race_id, answer, judge=judge_calibrated)
 
     def bodies(self) -> dict[str, bytes]:
         """Return every public body about the day that the database gives now, by its address."""

@@ -103,7 +103,7 @@ def rewrite(folder: Path, name: str, change: Callable[[list[dict[str, Any]]], ob
 def test_an_export_has_every_table_and_says_how_many_rows(stored: None, noon: datetime, tmp_path: Path) -> None:
     told = export(noon, tmp_path / "day")
     assert "races: 1 rows\nentrants: 2 rows\npools: 0 rows\n" in told
-    assert "readings: 6 rows\nodds: 2 rows\nalerts: 1 rows\nanswers: 0 rows\n" in told
+    assert "readings: 6 rows\nodds: 2 rows\nalerts: 1 rows\ncalibrations: 0 rows\nanswers: 0 rows\n" in told
     (race,) = [json.loads(line) for line in (tmp_path / "day/races.ndjson").read_text().splitlines()]
     assert (race["race_id"], race["race_date_nz"]) == ("r1", str(racing_day(noon)))
 

@@ -11,10 +11,12 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 from psycopg.conninfo import make_conninfo
 
+from moneyflow.alerts import calibrating
 from moneyflow.archive import past, replay, tables
 from moneyflow.archive.databases import snapshot, working_on
+from moneyflow.late_money.artefact import shipped
 from moneyflow.management.commands.replay import passing_database
-from moneyflow.models import FeedAnswer, LateMoneyAlert
+from moneyflow.models import FeedAnswer, LateMoneyAlert, LateMoneyCalibration
 from raceday import clock
 from raceday.racing_day import nz_instant, racing_day
 from tests.support.card import own_keys  # noqa: F401  # a fixture
@@ -28,6 +30,12 @@ SEEDS = ("one", "four")  # that raise alerts
 def play(own_keys: None, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], ShortDay]:  # noqa: F811
     def play(seed: str) -> ShortDay:
         noon = nz_instant(racing_day(clock.now())) + timedelta(hours=12)
+        artefact = shipped()
+        assert artefact
+        LateMoneyCalibration.objects.create(
+            artefact=artefact.name, maxima=list(artefact.calibration.maxima * 0.9), false_alerts=4, is_in_force=True
+        )
+        monkeypatch.setattr(calibrating, "_in_force", {})
         stopped = clock.Clock(real=time.time(), shown=noon.timestamp() + 3600, speed=1e-12)  # bodies tell ages
         monkeypatch.setattr(clock, "CLOCK", stopped)
         day = ShortDay(seed, noon)
@@ -62,7 +70,7 @@ def test_a_day_is_exported_imported_elsewhere_and_replayed_to_the_same_bytes(
         assert (contents(day), day.bodies()) == (rows, bodies)
 
         with snapshot() as source, passing_database() as empty, working_on(empty, past.OPTIONS):
-            assert replay.replay(source, day.days) == answers == FeedAnswer.objects.count()
+            assert replay.replay(source, day.days, speed=1e9) == answers == FeedAnswer.objects.count()
             assert (contents(day), day.bodies()) == (rows, bodies)
             with connection.cursor() as cursor:  # the database goes on with the time of its own clock
                 cursor.execute("SELECT abs(extract(epoch FROM clock_timestamp() - now())) < 60")

@@ -54,6 +54,22 @@ def test_an_answer_is_kept_packed_and_unpacks_to_a_race_with_its_money() -> None
     assert race.has_money_tracker
 
 
+def test_a_date_to_come_back_at_is_held_against_the_answers_own_date(tab: str) -> None:
+    control(tab, "503", retry_after=format_datetime(datetime.now(UTC) + timedelta(seconds=40), usegmt=True))
+    retry_after = refused().retry_after
+    assert retry_after is not None
+    assert 30 < retry_after <= 40
+
+
+def test_a_feed_that_asks_to_wait_is_asked_no_more(tab: str, settings: Settings) -> None:
+    settings.FEED_TIMEOUT_SECONDS = 0.2
+    control(tab, "429", retry_after=60, times=1)
+    settings.FEED_TIMEOUT_SECONDS, patience = 0.2, settings.FEED_TIMEOUT_SECONDS
+    assert refused().http_status == 429
+    assert refused().reason.startswith("no turn in time")
+    assert len(httpx.get(f"{tab}/_served").json()) == 1
+
+
 def test_too_many_requests_says_how_long_to_stay_away(tab: str) -> None:
     control(tab, "429", retry_after=7)
     error = refused()

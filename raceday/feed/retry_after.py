@@ -1,6 +1,7 @@
 """How long an answer asks to be left alone: both forms of Retry-After (RFC 9110, 10.2.3). PURE."""
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
 
@@ -21,7 +22,12 @@ def retry_after_seconds(headers: Mapping[str, str]) -> float | None:
     if told.isascii() and told.isdecimal():
         return float(told)
     try:
-        asked = parsedate_to_datetime(told) - parsedate_to_datetime(headers.get("date", ""))
-    except (TypeError, ValueError):  # one is missing, or is no date, or only one of them has a zone
+        asked = _instant(told) - _instant(headers.get("date", ""))
+    except ValueError:  # one is missing, or is no date
         return None
     return max(0.0, asked.total_seconds())
+
+
+def _instant(text: str) -> datetime:
+    read = parsedate_to_datetime(text)
+    return read if read.tzinfo else read.replace(tzinfo=UTC)  # the oldest form names no zone

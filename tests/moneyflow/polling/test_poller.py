@@ -29,6 +29,7 @@ from meetings.models import Meeting
 from moneyflow import answers
 from moneyflow.answers import FeedResult
 from moneyflow.polling import poller
+from moneyflow.polling.budget import read_stretched
 from moneyflow.polling.outbox import Outbox
 from moneyflow.polling.poller import DAILY, LOCK, Leader, LiveRace, next_daily, read_live
 from moneyflow.store import partitions
@@ -245,13 +246,29 @@ def test_all_polls_stay_away_for_as_long_as_the_feed_asks_one_to(
     assert isinstance(handed_over()[0][1], FeedError)
 
 
+def test_while_requests_are_short_the_race_nearest_its_start_is_polled_as_ever(
+    feed: Feed, server: object, settings: Settings
+) -> None:
+    settings.FEED_REQUESTS_PER_MINUTE, settings.FEED_BURST = 900, 1
+    settings.CADENCE_SECONDS = settings.CADENCE_SECONDS | {"far": 0.3}
+
+    async def script(leader: Leader) -> None:
+        leader.update([*(race(f"far{number}") for number in range(30)), race("near", minutes=1)])
+        await until(lambda: feed.times("near") >= 10)
+        assert max(feed.times(f"far{number}") for number in range(30)) <= 3
+        await leader.stretched.report()
+        assert set(read_stretched()) == {"0.3"}
+
+    led(script)
+
+
 class FeedThatRaises(FeedClient):
     """A fault nobody anticipated, in one race only."""
 
     def __init__(self) -> None:
         self.asked: Counter[str] = Counter()
 
-    async def fetch_event(self, race_id: str) -> FeedAnswer | FeedError:
+    async def fetch_event(self, race_id: str, *, urgency: float | None = None) -> FeedAnswer | FeedError:
         self.asked[race_id] += 1
         if race_id == "bad":
             raise ZeroDivisionError

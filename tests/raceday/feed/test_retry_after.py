@@ -16,7 +16,7 @@ DATE = "Sat, 21 Nov 2026 01:00:00 GMT"
         ("Sat, 21 Nov 2026 01:00:30 GMT", DATE, 30.0),
         ("Sat, 21 Nov 2026 02:00:30 +0100", DATE, 30.0),
         ("Saturday, 21-Nov-26 01:01:00 GMT", DATE, 60.0),  # as RFC 850 wrote it
-        ("Sat Nov 21 01:01:00 2026", DATE, None),  # asctime names no zone
+        ("Sat Nov 21 01:01:00 2026", DATE, 60.0),  # as asctime writes it
         ("Sat, 21 Nov 2026 00:59:00 GMT", DATE, 0.0),
         ("Sat, 21 Nov 2026 01:00:30 GMT", None, None),
         ("Sat, 21 Nov 2026 01:00:30 GMT", "yesterday", None),

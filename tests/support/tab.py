@@ -25,6 +25,6 @@ def tab_at_the_door(simulation: Simulation, now: Callable[[], datetime], setting
         yield url
 
 
-def control(tab: str, fault: str, **options: Any) -> None:
-    """Switch a fault on."""
+def control(tab: str, fault: str | None, **options: Any) -> None:
+    """Switch a fault on, or with None off."""
     httpx.post(f"{tab}/_control", json={"fault": fault, **options}).raise_for_status()

@@ -21,7 +21,7 @@ from msgspec import Struct
 from raceday import clock
 from raceday.feed.host import BROKEN, REFUSED, Host, Trouble
 from raceday.feed.retry_after import retry_after_seconds
-from raceday.feed.turns import Turns
+from raceday.feed.slots import Slots
 
 BODY_LIMIT = 20_000_000  # bytes, on the wire and unpacked; an event is 30 kB packed and 400 kB unpacked
 ASKED_TO_WAIT = {429, 503}
@@ -74,7 +74,7 @@ class FeedClient:
     def __init__(self, client: httpx.AsyncClient, host: Host) -> None:
         self._client = client
         self._host = host
-        self._turns = Turns(settings.FEED_CONCURRENCY, host.ask)
+        self._slots = Slots(settings.FEED_CONCURRENCY, host.ask)
         self._timeout_seconds = settings.FEED_TIMEOUT_SECONDS
 
     @classmethod
@@ -108,7 +108,7 @@ class FeedClient:
             try:
                 yield feed
             finally:
-                feed._turns.close()
+                feed._slots.close()
 
     async def fetch_event(self, race_id: str, *, urgency: float | None = None) -> FeedAnswer | FeedError:
         """Fetch one race with its money and bets.
@@ -132,11 +132,11 @@ class FeedClient:
     ) -> FeedAnswer | FeedError:
         came = time.perf_counter()
         try:
-            async with self._turns.turn(urgency, patience_seconds=patience_seconds):
+            async with self._slots.hold(urgency, patience_seconds=patience_seconds):
                 found = await self._in_time(path, params)
                 await self._tell_host(found)
         except TimeoutError:
-            return _error(came, "no turn in time: the request budget is used up, or the feed is left alone")
+            return _error(came, "no slot in time: the request budget is used up, or the feed is left alone")
         return found
 
     async def _in_time(self, path: str, params: dict[str, str]) -> FeedAnswer | FeedError:

@@ -67,7 +67,7 @@ def test_a_date_to_come_back_at_is_held_against_the_answers_own_date(tab: str) -
 def test_a_feed_that_asks_to_wait_is_asked_no_more(tab: str) -> None:
     control(tab, "429", retry_after=60, times=1)
     assert refused().http_status == 429
-    assert refused().reason.startswith("no turn in time")
+    assert refused().reason.startswith("no slot in time")
     assert len(httpx.get(f"{tab}/_served").json()) == 1
 
 
@@ -81,7 +81,7 @@ def test_who_can_wait_gives_up_while_the_budget_is_short_and_who_cannot_goes(set
     *found, patient, urgent = asyncio.run(some())
     assert all(isinstance(each, FeedAnswer) for each in (*found, urgent))
     assert isinstance(patient, FeedError)
-    assert patient.reason.startswith("no turn in time")
+    assert patient.reason.startswith("no slot in time")
 
 
 def test_a_race_that_is_not_there_says_nothing_about_the_feed() -> None:

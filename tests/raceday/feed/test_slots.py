@@ -1,4 +1,4 @@
-"""Whose turn it is: who waits, who goes first, and that no place is lost."""
+"""Who may send a request: who waits, who goes first, and that no slot is lost."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from raceday.feed.turns import Turns
+from raceday.feed.slots import Slots
 
 
 class Gate:
@@ -31,21 +31,21 @@ async def until(condition: Callable[[], object]) -> None:
             await asyncio.sleep(0.001)
 
 
-def line(turns: Turns, gone: list[float]) -> Callable[[float], Awaitable[None]]:
-    """Return what stands in line with an urgency, and notes that it had its turn."""
+def line(slots: Slots, gone: list[float]) -> Callable[[float], Awaitable[None]]:
+    """Return what stands in line with an urgency, and notes that it had a slot."""
 
     async def stand(urgency: float) -> None:
-        async with turns.turn(urgency):
+        async with slots.hold(urgency):
             gone.append(urgency)
 
     return stand
 
 
 @given(st.lists(st.floats(allow_nan=False), min_size=1, max_size=20), st.integers(1, 5))
-def test_of_those_who_wait_the_most_urgent_goes_first(urgencies: list[float], places: int) -> None:
+def test_of_those_who_wait_the_most_urgent_goes_first(urgencies: list[float], number: int) -> None:
     async def main() -> list[float]:
         gate, gone = Gate(), []
-        stand = line(Turns(places, gate.ask), gone)
+        stand = line(Slots(number, gate.ask), gone)
         async with asyncio.TaskGroup() as group:
             for urgency in urgencies:
                 group.create_task(stand(urgency))
@@ -59,10 +59,10 @@ def test_of_those_who_wait_the_most_urgent_goes_first(urgencies: list[float], pl
 def test_of_equals_goes_first_who_came_first() -> None:
     async def main() -> list[str]:
         gate, gone = Gate(), []
-        turns = Turns(1, gate.ask)
+        slots = Slots(1, gate.ask)
 
         async def stand(name: str) -> None:
-            async with turns.turn(1.0):
+            async with slots.hold(1.0):
                 gone.append(name)
 
         async with asyncio.TaskGroup() as group:
@@ -75,14 +75,14 @@ def test_of_equals_goes_first_who_came_first() -> None:
     assert asyncio.run(main()) == ["a", "b", "c"]
 
 
-def test_no_more_hold_a_turn_at_once_than_there_are_places() -> None:
+def test_no_more_go_at_once_than_there_are_slots() -> None:
     async def main() -> int:
         gate, at_once = Gate(free=100), [0]
-        turns, most = Turns(3, gate.ask), 0
+        slots, most = Slots(3, gate.ask), 0
 
         async def stand() -> None:
             nonlocal most
-            async with turns.turn(0.0):
+            async with slots.hold(0.0):
                 at_once[0] += 1
                 most = max(most, at_once[0])
                 await asyncio.sleep(0)
@@ -97,7 +97,7 @@ def test_no_more_hold_a_turn_at_once_than_there_are_places() -> None:
 def test_those_who_can_wait_until_nobody_else_does_are_told_apart() -> None:
     async def main() -> list[tuple[int, bool]]:
         gate, gone = Gate(free=2), []
-        stand = line(Turns(1, gate.ask), gone)
+        stand = line(Slots(1, gate.ask), gone)
         await stand(5.0)
         await stand(inf)
         return gate.asked
@@ -105,29 +105,29 @@ def test_those_who_can_wait_until_nobody_else_does_are_told_apart() -> None:
     assert asyncio.run(main()) == [(1, False), (1, True)]
 
 
-def test_who_gives_up_leaves_the_line_and_takes_no_place_along() -> None:
+def test_who_gives_up_leaves_the_line_and_takes_no_slot_along() -> None:
     async def main() -> list[float]:
         gate, gone = Gate(), []
-        turns = Turns(1, gate.ask)
+        slots = Slots(1, gate.ask)
         with pytest.raises(TimeoutError):
-            async with turns.turn(0.0, patience_seconds=0.01):
+            async with slots.hold(0.0, patience_seconds=0.01):
                 gone.append(0.0)
         gate.free = 1
-        await line(turns, gone)(2.0)
+        await line(slots, gone)(2.0)
         assert gate.free == 0
         return gone
 
     assert asyncio.run(main()) == [2.0]
 
 
-def test_a_turn_that_came_as_its_holder_gave_up_is_another_s() -> None:
+def test_a_slot_that_came_as_its_holder_gave_up_goes_to_the_next() -> None:
     async def main() -> list[float]:
         gate, gone = Gate(), []
-        turns = Turns(1, gate.ask)
-        stand = line(turns, gone)
+        slots = Slots(1, gate.ask)
+        stand = line(slots, gone)
         first = asyncio.create_task(stand(1.0))
         await until(lambda: gate.asked)
-        turns._give(1)
+        slots._give(1)
         first.cancel()
         gate.free = 1
         await stand(2.0)
@@ -146,7 +146,7 @@ def test_a_fault_while_asking_reaches_everybody_in_line_and_the_next_one_is_serv
             return wanted, 0.0
 
         gone: list[float] = []
-        stand = line(Turns(2, ask), gone)
+        stand = line(Slots(2, ask), gone)
         faults = await asyncio.gather(stand(1.0), stand(2.0), stand(3.0), return_exceptions=True)
         is_broken = False
         await asyncio.gather(stand(4.0), stand(5.0))

@@ -123,7 +123,7 @@ class Host:
         async with Redis.from_url(settings.REDIS_URL, retry=retry, **limits) as valkey:
             yield cls(valkey, settings.NZTAB_API_URL)
 
-    async def ask(self, wanted: int, *, is_patient: bool = False) -> tuple[int, float]:
+    async def ask(self, wanted: int, is_patient: bool = False) -> tuple[int, float]:
         """Ask to send up to `wanted` requests now. Return how many may go; if none, the seconds until it may be asked.
 
         is_patient: leave half of the burst to others.

@@ -24,7 +24,6 @@ from raceday.feed.retry_after import retry_after_seconds
 from raceday.feed.slots import Slots
 
 BODY_LIMIT = 20_000_000  # bytes, on the wire and unpacked; an event is 30 kB packed and 400 kB unpacked
-ASKED_TO_WAIT = {429, 503}
 AGAIN_SECONDS = (0.15, 0.35)  # before the second attempt, by chance
 PAGE = 200
 EVENT_FLAGS = {
@@ -191,7 +190,7 @@ def _is_worth_another(error: FeedError) -> bool:
 
 def _trouble(error: FeedError) -> Trouble | None:
     """Return what an error says about the host as a whole; None: it answered, if not as we wished."""
-    if error.http_status in ASKED_TO_WAIT or error.retry_after is not None:
+    if error.http_status == httpx.codes.TOO_MANY_REQUESTS or error.retry_after is not None:
         return REFUSED
     return BROKEN if error.http_status is None or error.http_status >= httpx.codes.INTERNAL_SERVER_ERROR else None
 

@@ -21,8 +21,8 @@ from raceday.queue.broker import valkey
 from tests.support.paths import ROOT
 
 URL = "https://feed.example/affiliates/v1"
-SHORT = Trouble(opens_after=3, first_seconds=0.2, longest_seconds=0.4)
-LONG = Trouble(opens_after=3, first_seconds=60.0, longest_seconds=200.0)
+SHORT = Trouble(opening=3, first_seconds=0.2, longest_seconds=0.4)
+LONG = Trouble(opening=3, first_seconds=60.0, longest_seconds=200.0)
 ASKING = """
 import asyncio
 from django.conf import settings
@@ -194,6 +194,17 @@ def test_a_probe_that_fails_doubles_the_wait_up_to_the_longest() -> None:
             await host.failed(LONG, None)
         held.append(circuit().held_seconds)
         assert [round(seconds, -1) for seconds in held] == [60, 120, 200, 200]
+
+    with_hosts(script)
+
+
+def test_a_probe_that_fails_once_is_enough_to_keep_away_again() -> None:
+    async def script(host: Host) -> None:
+        await fail(host, SHORT, 3)
+        await asyncio.sleep(0.21)
+        assert await host.ask(1) == (1, 0.0)
+        await host.failed(LONG, None)
+        assert circuit().held_seconds > 30
 
     with_hosts(script)
 

@@ -85,24 +85,27 @@ class FeedClient:
             "X-Partner": settings.NZTAB_PARTNER,
             "X-Partner-ID": settings.NZTAB_PARTNER_ID,
         }
-        async with Host.from_settings() as host, httpx.AsyncClient(
-            base_url=settings.NZTAB_API_URL,
-            headers={
-                "User-Agent": "Raceday/0.1",
-                "Accept": "application/json",
-                "Accept-Encoding": "gzip",
-                **{name: value for name, value in identity.items() if value},
-            },
-            timeout=httpx.Timeout(settings.FEED_TIMEOUT_SECONDS, connect=2.0),
-            # httpx drops an idle connection after 5 s by default, so each 15 s poll would open a new one.
-            limits=httpx.Limits(
-                max_connections=settings.FEED_CONCURRENCY,
-                max_keepalive_connections=settings.FEED_CONCURRENCY,
-                keepalive_expiry=60,
-            ),
-            follow_redirects=False,
-            trust_env=False,
-        ) as client:
+        async with (
+            Host.from_settings() as host,
+            httpx.AsyncClient(
+                base_url=settings.NZTAB_API_URL,
+                headers={
+                    "User-Agent": "Raceday/0.1",
+                    "Accept": "application/json",
+                    "Accept-Encoding": "gzip",
+                    **{name: value for name, value in identity.items() if value},
+                },
+                timeout=httpx.Timeout(settings.FEED_TIMEOUT_SECONDS, connect=2.0),
+                # httpx drops an idle connection after 5 s by default, so each 15 s poll would open a new one.
+                limits=httpx.Limits(
+                    max_connections=settings.FEED_CONCURRENCY,
+                    max_keepalive_connections=settings.FEED_CONCURRENCY,
+                    keepalive_expiry=60,
+                ),
+                follow_redirects=False,
+                trust_env=False,
+            ) as client,
+        ):
             feed = cls(client, host)
             try:
                 yield feed

@@ -27,7 +27,7 @@ MINUTE = timedelta(minutes=1)
         (datetime(2026, 4, 4, 11, 0, tzinfo=UTC), datetime(2026, 4, 5, 9, tzinfo=UTC)),  # the 25-hour day
     ],
 )
-def test_it_is_due_at_nine_in_the_evening_and_then_each_ten_minutes_until_midnight(now: datetime, due: datetime) -> None:
+def test_it_is_due_at_nine_in_the_evening_and_each_ten_minutes_until_midnight(now: datetime, due: datetime) -> None:
     assert next_evening(now) == due
 
 

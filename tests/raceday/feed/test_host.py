@@ -40,18 +40,15 @@ asyncio.run(main())
 @pytest.fixture(autouse=True)
 def host(settings: Settings) -> Iterator[None]:
     settings.NZTAB_API_URL, settings.FEED_REQUESTS_PER_MINUTE, settings.FEED_BURST = URL, 60, 10
-    forget()
+    server = valkey()
+    server.delete(key_of(URL))
     yield
-    forget()
+    server.delete(key_of(URL))
 
 
 @pytest.fixture(autouse=True)
 def longest_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(random, "uniform", lambda low, high: high)
-
-
-def forget() -> None:
-    valkey().delete(key_of(URL))
 
 
 def with_hosts(script: Callable[..., Awaitable[None]], number: int = 1) -> None:
@@ -86,7 +83,7 @@ def test_never_more_than_burst_and_rate_allow_go_in_any_window(
     gone: list[tuple[float, int, float]] = []  # seconds before and after a question, and what it granted between
 
     async def script(*hosts: Host) -> None:
-        forget()
+        valkey().delete(key_of(URL))
         for number, (wanted, is_patient, pause) in enumerate(questions):
             before = time.monotonic()
             granted, _ = await hosts[number % 2].ask(wanted, is_patient=is_patient)

@@ -65,8 +65,9 @@ class Host:
     async def from_settings(cls) -> AsyncIterator[Self]:
         """Open a connection with the settings' values, and close it at the end."""
         retry = Retry(NoBackoff(), 1, supported_errors=(Unreachable,))  # a connection that Valkey closed is no outage
-        limits = {"socket_timeout": ANSWER_SECONDS, "socket_connect_timeout": ANSWER_SECONDS}
-        async with Redis.from_url(settings.REDIS_URL, retry=retry, **limits) as valkey:
+        async with Redis.from_url(
+            settings.REDIS_URL, retry=retry, socket_timeout=ANSWER_SECONDS, socket_connect_timeout=ANSWER_SECONDS
+        ) as valkey:
             yield cls(valkey, settings.NZTAB_API_URL)
 
     async def ask(self, wanted: int, is_patient: bool = False) -> tuple[int, float]:

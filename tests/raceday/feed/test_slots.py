@@ -1,8 +1,9 @@
 """Who may send a request: who waits, who goes first, and that no slot is lost."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from math import inf
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -31,7 +32,7 @@ async def until(condition: Callable[[], object]) -> None:
             await asyncio.sleep(0.001)
 
 
-def line(slots: Slots, gone: list[float]) -> Callable[[float], Awaitable[None]]:
+def line(slots: Slots, gone: list[float]) -> Callable[[float], Coroutine[Any, Any, None]]:
     """Return what stands in line with an urgency, and notes that it had a slot."""
 
     async def stand(urgency: float) -> None:
@@ -44,7 +45,8 @@ def line(slots: Slots, gone: list[float]) -> Callable[[float], Awaitable[None]]:
 @given(st.lists(st.floats(allow_nan=False), min_size=1, max_size=20), st.integers(1, 5))
 def test_of_those_who_wait_the_most_urgent_goes_first(urgencies: list[float], number: int) -> None:
     async def main() -> list[float]:
-        gate, gone = Gate(), []
+        gate = Gate()
+        gone: list[float] = []
         stand = line(Slots(number, gate.ask), gone)
         async with asyncio.TaskGroup() as group:
             for urgency in urgencies:
@@ -58,7 +60,8 @@ def test_of_those_who_wait_the_most_urgent_goes_first(urgencies: list[float], nu
 
 def test_of_equals_goes_first_who_came_first() -> None:
     async def main() -> list[str]:
-        gate, gone = Gate(), []
+        gate = Gate()
+        gone: list[str] = []
         slots = Slots(1, gate.ask)
 
         async def stand(name: str) -> None:
@@ -96,7 +99,8 @@ def test_no_more_go_at_once_than_there_are_slots() -> None:
 
 def test_those_who_can_wait_until_nobody_else_does_are_told_apart() -> None:
     async def main() -> list[tuple[int, bool]]:
-        gate, gone = Gate(free=2), []
+        gate = Gate(free=2)
+        gone: list[float] = []
         stand = line(Slots(1, gate.ask), gone)
         await stand(5.0)
         await stand(inf)
@@ -107,7 +111,8 @@ def test_those_who_can_wait_until_nobody_else_does_are_told_apart() -> None:
 
 def test_who_gives_up_leaves_the_line_and_takes_no_slot_along() -> None:
     async def main() -> list[float]:
-        gate, gone = Gate(), []
+        gate = Gate()
+        gone: list[float] = []
         slots = Slots(1, gate.ask)
         with pytest.raises(TimeoutError):
             async with slots.hold(0.0, patience_seconds=0.01):
@@ -122,7 +127,8 @@ def test_who_gives_up_leaves_the_line_and_takes_no_slot_along() -> None:
 
 def test_a_slot_that_came_as_its_holder_gave_up_goes_to_the_next() -> None:
     async def main() -> list[float]:
-        gate, gone = Gate(), []
+        gate = Gate()
+        gone: list[float] = []
         slots = Slots(1, gate.ask)
         stand = line(slots, gone)
         first = asyncio.create_task(stand(1.0))

@@ -25,11 +25,12 @@ log = structlog.get_logger(__name__)
 
 
 def unread(day: date, since: datetime) -> QuerySet[Race]:
-    """Return the races of a day that are polled no more, and were not since an instant, in the order of their ids.
+    """Return the races of a day that the poller has left, and nobody has polled since an instant, by their ids.
 
-    To the day belong the races that started after 21:00 NZ the day before: that evening's look came before they ended.
+    It leaves a race that has ended, or half a day after its start: Raceday may have been away meanwhile. To the day
+    belong the races that started after 21:00 NZ the day before, for that evening's look came before they ended.
     """
-    is_over = Q(status__in=ENDED) | Q(start_time__lt=since - STALE)
+    is_over = Q(status__in=ENDED) | Q(start_time__lt=clock.now() - STALE)
     is_unread = Q(mark__polled_at__lt=since) | Q(mark=None)
     started = Q(start_time__gte=nz_instant(day - timedelta(days=1), AT), start_time__lt=day_bounds(day)[1])
     return Race.objects.filter(started, is_over, is_unread).order_by("race_id")

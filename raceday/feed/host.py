@@ -22,8 +22,8 @@ from redis.exceptions import ConnectionError as Unreachable
 
 from raceday.valkey import VALKEY_FAULTS
 
-ANSWER_SECONDS = 0.25  # that Valkey may take; a poll of the last minute waits for it
-REST_SECONDS = 1.0  # for which a Valkey that does not answer is not asked again
+ANSWER_SECONDS = 0.5  # that Valkey may take; a poll of the last minute waits for it
+REST_SECONDS = 2.0  # for which a Valkey that does not answer is not asked again
 LONGEST_ASKED_SECONDS = 3600.0  # of a Retry-After; one that asks for more is probed each hour
 MICRO = 1_000_000
 SCRIPT = Path(__file__).with_name("host.lua").read_text()

@@ -123,6 +123,21 @@ def test_a_race_that_ended_while_raceday_was_away_is_read(ended: list[str], queu
     assert RaceResult.objects.filter(race_id=ended[0]).exists()
 
 
+def test_a_race_that_was_open_when_raceday_stopped_is_read_the_next_day(
+    tab: str, queue: StreamBroker, clock_goes_on_from: Callable[[datetime], None]
+) -> None:
+    today = racing_day(clock.now())
+    tasks.import_card(today)
+    race_id = Race.objects.order_by("start_time").values_list("race_id", flat=True)[0]
+    Race.objects.exclude(race_id=race_id).delete()
+    tasks.poll_race(race_id)
+    assert Race.objects.get().status == "Open"
+    clock_goes_on_from(nz_instant(today + timedelta(days=1), time(10)))
+    run_all(queue)
+    assert Race.objects.get().status == "Final"
+    assert Reconciliation.objects.get().race_date_nz == today
+
+
 def test_by_hand_a_day_is_read_at_any_hour(ended: list[str], queue: StreamBroker, at: At) -> None:
     right = spoil(ended[0])
     at(18, 30)

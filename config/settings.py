@@ -57,6 +57,9 @@ RACE_TYPES: list[str] = env.list(
     "RACE_TYPES", list(RaceType), validate=lambda names: [OneOf(list(RaceType))(name) for name in names]
 )
 FEED_CONCURRENCY: int = env.int("FEED_CONCURRENCY", 16, validate=Range(1, 200))
+# A busy day of 286 races takes about 420 requests a minute, and 286 within 6 s at midnight: see docs/adr/0024.
+FEED_REQUESTS_PER_MINUTE: int = env.int("FEED_REQUESTS_PER_MINUTE", 1200, validate=Range(0, 1_000_000))  # 0: no limit
+FEED_BURST: int = env.int("FEED_BURST", 200, validate=Range(1, 1_000_000))
 FEED_TIMEOUT_SECONDS: float = env.float("FEED_TIMEOUT_SECONDS", 4.0, validate=Range(0.1, 30))
 FEED_REFRESH_SECONDS: float = env.float("FEED_REFRESH_SECONDS", 15.0, validate=Range(1, 300))  # of the source
 

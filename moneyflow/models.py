@@ -1,4 +1,4 @@
-"""Money and prices over time, the feed's answers, late-money alerts; polls write all but settings and targets."""
+"""Money and prices over time, the feed's answers, alerts and their settings, and what a second look found."""
 
 from typing import ClassVar
 
@@ -240,3 +240,21 @@ class LateMoneyCalibration(models.Model):
 
     def __str__(self) -> str:
         return f"calibration of {self.made_at:%Y-%m-%d} on {len(self.maxima)} races"
+
+
+class Reconciliation(models.Model):
+    """The newest second look at a day's ended races."""
+
+    race_date_nz = models.DateField(primary_key=True)
+    since = models.DateTimeField(help_text="when it began; races polled after that were not read again")
+    races = models.IntegerField(default=0, help_text="that were read again")
+    repaired = models.IntegerField(default=0, help_text="of them, in which the feed had changed something")
+    unread = models.IntegerField(default=0, help_text="that are still to be read, or got no answer")
+    read_at = models.DateTimeField(help_text="when the last of them was")
+
+    class Meta:
+        db_table = "reconciliations"
+        ordering: ClassVar = ["-race_date_nz"]
+
+    def __str__(self) -> str:
+        return f"{self.race_date_nz}: {self.races} races, {self.repaired} repaired, {self.unread} unread"

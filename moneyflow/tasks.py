@@ -17,6 +17,8 @@ from moneyflow.archive.store import archive_card
 from moneyflow.late_money.artefact import shipped
 from moneyflow.models import LateMoneyCalibration
 from moneyflow.pipeline import PollReport, process_answer
+from moneyflow.polling.evening import RECONCILE, last_evening
+from moneyflow.reconcile import read_again
 from moneyflow.store import partitions
 from raceday import clock
 from raceday.feed.client import FeedAnswer, FeedClient, FeedError
@@ -135,6 +137,16 @@ def daily() -> None:
     PollRun.objects.filter(polled_at__lt=clock.now() - POLL_RUNS_KEPT).delete()
     import_day()
     async_task(CALIBRATE, q_options={"cluster": "default"})
+
+
+def reconcile(after: str = "") -> str:
+    """Read the next of the last evening's ended races again, after a race id, and queue this task for the rest."""
+    day, since = last_evening(clock.now())
+    reports = read_again(day, since, after=after)
+    ask_to_publish(topic for report in reports for topic in report.outdated)
+    if reports:
+        async_task(RECONCILE, reports[-1].race_id, q_options={"cluster": "default", "save": False})
+    return f"{day}: {len(reports)} races read again"
 
 
 def calibrate() -> str:

@@ -17,7 +17,7 @@ from raceday.feed.client import FeedAnswer
 from raceday.racing_day import racing_day
 
 MOST_DEEP = 200  # answers that must be unpacked for one, and that are lost with one
-MOST_RACES = 500  # that a writer remembers: some 100 kB each
+MOST_RACES = 200  # that a writer remembers, those polled last: some 100 kB each
 CARD = "card:"
 ARCHIVE_PAGE = """
 INSERT INTO feed_answers (race_id, polled_at, fetch_ms, sha256, body) VALUES (%s, %s, %s, %s, %s)

@@ -135,7 +135,5 @@ def _cluster_heartbeats() -> Iterator[Metric]:
 
 
 def _valkey() -> Iterator[Metric]:
-    memory = valkey.client().info("memory")
-    yield GaugeMetricFamily("valkey_used_bytes", "Memory that Valkey uses", value=memory["used_memory"])
-    if memory["maxmemory"]:
-        yield GaugeMetricFamily("valkey_limit_bytes", "Memory that Valkey may use", value=memory["maxmemory"])
+    used = valkey.client().info("memory")["used_memory"]
+    yield GaugeMetricFamily("valkey_used_bytes", "Memory that Valkey uses", value=used)

@@ -13,9 +13,9 @@ import yaml
 from django.test import Client
 
 from races.models import Race
-from tests.operations.test_metrics import samples
 from tests.support.card import make_meeting, make_race, own_keys  # noqa: F401  # a fixture
 from tests.support.paths import ROOT
+from tests.support.scrape import samples
 
 PROMETHEUS = ROOT / "deploy" / "prometheus"
 PROMTOOL = shutil.which("promtool")

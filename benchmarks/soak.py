@@ -144,9 +144,9 @@ def memory_figures(soak: Soak) -> Iterator[Figure]:
         told = f"slope {slope.a_day:+.1f} MB a day, 95 %: {slope.least:+.1f} to {slope.most:+.1f}; {last:.0f} MB at the end"
         proven = max(0.0, slope.least)
         yield Figure(name=f"soak.memory.{name}", what=told, figure=proven, unit="MB/day", at_most=MOST_MB_A_DAY)
-        again = len(soak.pids[name]) - (2 if name == "control" else 1)
-        if again:
-            yield Figure(name=f"soak.restarts.{name}", what="ended by itself", figure=again, unit="times", at_most=0)
+    again = {name: len(pids) - (2 if name == "control" else 1) for name, pids in soak.pids.items()}
+    told = ", ".join(name for name, times in again.items() if times) or "of any program"
+    yield Figure(name="soak.restarts", what=told, figure=sum(again.values()), unit="times", at_most=0)
 
 
 def attached_days(tree: Tree) -> set[date]:

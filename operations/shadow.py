@@ -48,7 +48,7 @@ def fields_of(body: object, own: frozenset[str] = OWN, path: str = "") -> Iterat
     if isinstance(body, dict):
         for name, value in body.items():
             if name not in own:
-                yield from fields_of(value, own, f"{path}[{name}]" if name.isdecimal() else f"{path}.{name}".strip("."))
+                yield from fields_of(value, own, f"{path}[{name}]" if name.isdecimal() else f"{path}.{name}".lstrip("."))
     elif isinstance(body, list):
         for place, item in enumerate(body):
             yield from fields_of(item, own, f"{path}[{_identity(item, place)}]")

@@ -12,6 +12,7 @@ import pytest
 import yaml
 from django.test import Client
 
+import moneyflow.pipeline  # noqa: F401  # what it counts is there from the start
 from races.models import Race
 from tests.support.card import make_meeting, make_race, own_keys  # noqa: F401  # a fixture
 from tests.support.paths import ROOT

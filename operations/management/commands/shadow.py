@@ -32,8 +32,8 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--against", required=True, metavar="URL", help="the other server")
         parser.add_argument("--ours", metavar="URL", default=f"http://127.0.0.1:{settings.WEB_PORT}")
-        parser.add_argument("--minutes", type=float, default=10.0)
-        parser.add_argument("--every", type=float, default=15.0, metavar="SECONDS", help="between two looks")
+        parser.add_argument("--minutes", type=positive, default=10.0)
+        parser.add_argument("--every", type=positive, default=15.0, metavar="SECONDS", help="between two looks")
         parser.add_argument("--races", type=int, default=4, help="that are followed at a time, the next to start first")
         parser.add_argument("--ignore", action="append", default=[], metavar="FIELD", help="that may differ")
 
@@ -58,24 +58,22 @@ class Shadow:
 
     async def run(self, ours: str, theirs: str, seconds: float, every: float) -> None:
         """Look again and again for so long, by Raceday's clock."""
-        give_up = time.monotonic() + clock.real_seconds(seconds)
         options: dict[str, Any] = {"timeout": TIMEOUT_SECONDS, "trust_env": False}
-        async with httpx.AsyncClient(base_url=root_of(ours), **options) as own:
-            async with httpx.AsyncClient(base_url=root_of(theirs), **options) as other:
-                while True:
-                    began = time.monotonic()
-                    await self._look_at_all(own, other)
-                    pause = began + clock.real_seconds(every) - time.monotonic()
-                    if time.monotonic() + pause > give_up:
-                        break
-                    await asyncio.sleep(max(0.0, pause))
+        async with (
+            httpx.AsyncClient(base_url=root_of(ours), **options) as own,
+            httpx.AsyncClient(base_url=root_of(theirs), **options) as other,
+        ):
+            for left in reversed(range(max(1, round(seconds / every)))):
+                due = time.monotonic() + clock.real_seconds(every)
+                await self._look_at_all(own, other)
+                await asyncio.sleep(max(0.0, due - time.monotonic()) if left else 0)
         self.drift.end()
 
     async def _look_at_all(self, own: httpx.AsyncClient, other: httpx.AsyncClient) -> None:
         for resource, address in DAY.items():
             said = await self._look(own, other, resource, "today", address)
             if resource == "upcoming" and said:
-                coming = [race["race_id"] for race in said[0]["races"] if race["race_id"] not in self._followed]
+                coming = [race["race_id"] for race in said[0].get("races", []) if race["race_id"] not in self._followed]
                 self._followed += coming[: max(0, self._most - len(self._followed))]
         for race_id in list(self._followed):
             for resource, address in RACE.items():
@@ -103,6 +101,13 @@ class Shadow:
         except (httpx.HTTPError, ValueError) as fault:
             self.failed[f"{name}: {type(fault).__name__} {getattr(fault, 'response', '')}".strip()] += 1
             return None
+
+
+def positive(text: str) -> float:
+    """Read a number above 0; ValueError for anything else."""
+    if not (number := float(text)) > 0:
+        raise ValueError(text)
+    return number
 
 
 def root_of(url: str) -> str:

@@ -35,7 +35,7 @@ EQUAL, LATE, DIFFERENT, ONLY_OURS, ONLY_THEIRS = Verdict
         ([10, 20, 30], [40, 50, 60], DIFFERENT),
         ([1, 1, 1], [2, 2, 2], DIFFERENT),
         (["a", "b", "b"], ["a", "a", "b"], LATE),
-        (["a", "b", "b"], ["a", "c", "b"], DIFFERENT),
+        (["a", "b", "b"], ["a", "c", "d"], DIFFERENT),
         ([None, None, None], [0, 0, 0], DIFFERENT),
         ([True, True, True], [False, False, False], DIFFERENT),
         (["1", "1", "1"], [1, 1, 1], DIFFERENT),

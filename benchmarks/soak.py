@@ -141,7 +141,7 @@ def slope_of(samples: Samples) -> Slope:
 def memory_figures(soak: Soak) -> Iterator[Figure]:
     for name, samples in sorted(soak.memory.items()):
         slope, last = slope_of(samples), samples[-1][1]
-        told = f"slope {slope.a_day:+.1f} MB a day, 95 %: {slope.least:+.1f} to {slope.most:+.1f}; {last:.0f} MB at the end"
+        told = f"{slope.a_day:+.1f} MB a day, 95 %: {slope.least:+.1f} to {slope.most:+.1f}; {last:.0f} MB at the end"
         proven = max(0.0, slope.least)
         yield Figure(name=f"soak.memory.{name}", what=told, figure=proven, unit="MB/day", at_most=MOST_MB_A_DAY)
     again = {name: len(pids) - (2 if name == "control" else 1) for name, pids in soak.pids.items()}
@@ -154,7 +154,11 @@ def attached_days(tree: Tree) -> set[date]:
     with psycopg.connect(tree.database_url) as server:
         names = [name for (name,) in server.execute(ATTACHED).fetchall()]
     found = [
-        {date.fromisoformat(name.removeprefix(f"{parent}_").replace("_", "-")) for name in names if name.startswith(parent)}
+        {
+            date.fromisoformat(name.removeprefix(f"{parent}_").replace("_", "-"))
+            for name in names
+            if name.startswith(parent)
+        }
         for parent in PARENTS
     ]
     return set.intersection(*found)
@@ -175,7 +179,7 @@ def partition_figures(soak: Soak) -> Sequence[Figure]:
 
 def poll_figures(soak: Soak) -> Sequence[Figure]:
     with psycopg.connect(soak.tree.database_url) as server:
-        outcomes = dict(server.execute(OUTCOMES).fetchall())
+        outcomes: dict[str, int] = dict(server.execute(OUTCOMES).fetchall())
         (size,) = server.execute("SELECT pg_database_size(current_database())").fetchone() or (0,)
     failed = sum(outcomes.get(name, 0) for name in FAULTS)
     told = ", ".join(f"{number} {outcome}" for outcome, number in sorted(outcomes.items()))

@@ -17,7 +17,7 @@ from moneyflow.alerts.store import read_alerts
 from moneyflow.live.deltas import Event, deltas
 from moneyflow.live.readings import reading_data
 from moneyflow.transform.records import MoneyFlow
-from raceday import clock
+from raceday import clock, metrics
 from raceday.feed.records import ENDED, RaceSnapshot
 from raceday.published import resources, shelf
 from raceday.published.events import FLOW

@@ -14,7 +14,9 @@ from typing import Any, NamedTuple
 # What says who an item of a list is; without one it is its place in the list.
 IDENTITIES = ("entrant_id", "race_id", "meeting_id")
 # Times of the server itself, and lists of its own readings: two servers never have the same.
-OWN = frozenset({"timestamp", "window", "created_at", "updated_at", "last_updated", "odds_history", "money_flow_history"})
+OWN = frozenset(
+    {"timestamp", "window", "created_at", "updated_at", "last_updated", "odds_history", "money_flow_history"}
+)
 ITEM = re.compile(r"\[[^]]*\]")
 MISSING = object()  # what a body does not have; null is a value
 
@@ -48,7 +50,8 @@ def fields_of(body: object, own: frozenset[str] = OWN, path: str = "") -> Iterat
     if isinstance(body, dict):
         for name, value in body.items():
             if name not in own:
-                yield from fields_of(value, own, f"{path}[{name}]" if name.isdecimal() else f"{path}.{name}".lstrip("."))
+                below = f"{path}[{name}]" if name.isdecimal() else f"{path}.{name}".lstrip(".")
+                yield from fields_of(value, own, below)
     elif isinstance(body, list):
         for place, item in enumerate(body):
             yield from fields_of(item, own, f"{path}[{_identity(item, place)}]")

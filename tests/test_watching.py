@@ -20,9 +20,8 @@ from tests.support.scrape import samples
 
 PROMETHEUS = ROOT / "deploy" / "prometheus"
 PROMTOOL = shutil.which("promtool")
-RULES = [
-    rule for group in yaml.safe_load((PROMETHEUS / "raceday.rules.yml").read_text())["groups"] for rule in group["rules"]
-]
+GROUPS = yaml.safe_load((PROMETHEUS / "raceday.rules.yml").read_text())["groups"]
+RULES = [rule for group in GROUPS for rule in group["rules"]]
 DASHBOARD = json.loads((ROOT / "deploy" / "grafana" / "raceday.json").read_text())
 PANELS = DASHBOARD["panels"]
 ALERTS = [rule["alert"] for rule in RULES]
@@ -78,7 +77,8 @@ def test_rules_and_panels_ask_for_metrics_with_labels_that_a_scrape_has(page: st
         seen[name].append({label: value for label, _, value in MATCHER.findall(labels)})
     wanted = {found for expression in EXPRESSIONS for found in selectors(expression)}
     assert {name for name, _ in wanted} - there == set()
-    assert [found for found in wanted if seen[found[0]] and not any(is_match(found[1], one) for one in seen[found[0]])] == []
+    asked = [(name, matchers) for name, matchers in wanted if seen[name]]
+    assert [each for each in asked if not any(is_match(each[1], labels) for labels in seen[each[0]])] == []
 
 
 def test_the_job_of_the_rules_is_the_one_that_prometheus_has() -> None:
@@ -110,7 +110,9 @@ def test_the_dashboard_has_the_shape_that_grafana_reads() -> None:
     assert (variable["type"], variable["query"]) == ("datasource", "prometheus")
     assert [panel["id"] for panel in PANELS] == list(range(1, len(PANELS) + 1))
     assert {panel["datasource"]["uid"] for panel in PANELS} == {f"${{{variable['name']}}}"}
-    assert all(ids == sorted(set(ids)) for ids in ([target["refId"] for target in panel["targets"]] for panel in PANELS))
+    for panel in PANELS:
+        ids = [target["refId"] for target in panel["targets"]]
+        assert ids == sorted(set(ids))
 
 
 def test_the_panels_lie_side_by_side() -> None:

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from django.test import Client
 from django.db import connection
+from django.test import Client
 from pytest_django import Settings
 
 from operations.gauges import memory_bytes
@@ -74,7 +74,9 @@ def test_the_most_overdue_race_is_told_with_its_seconds(client: Client) -> None:
     assert 90 - 15 - 15 - 5 <= scrape(client)["poll_overdue_seconds"] < 90
 
 
-@pytest.mark.parametrize(("limit", "expected"), [("max", (3_072, 4_096)), ("2000", (900, 2000)), (None, (3_072, 4_096))])
+@pytest.mark.parametrize(
+    ("limit", "expected"), [("max", (3_072, 4_096)), ("2000", (900, 2000)), (None, (3_072, 4_096))]
+)
 def test_memory_is_the_containers_where_it_has_a_limit(
     tmp_path: Path, limit: str | None, expected: tuple[int, int]
 ) -> None:

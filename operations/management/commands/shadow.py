@@ -1,4 +1,4 @@
-"""`manage.py shadow --against URL`: ask another server and ours the same for a while, and report how they drift apart."""
+"""`manage.py shadow --against URL`: ask another server and ours the same for a while, and report their drift."""
 
 import asyncio
 import time

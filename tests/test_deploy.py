@@ -53,7 +53,7 @@ class Old(Web):
 @contextmanager
 def serving(kind: type[Web]) -> Iterator[int]:
     server = HTTPServer(("127.0.0.1", 0), kind)
-    Thread(target=server.serve_forever, daemon=True).start()
+    Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
     yield server.server_port
     server.shutdown()
 
@@ -160,7 +160,11 @@ class Split:
     """A proxy before Raceday and an old server, and the command that moves races from one to the other."""
 
     def __init__(self, folder: Path, process: "psutil.Popen", port: int, old: int) -> None:
-        self.address, self.old = f"http://127.0.0.1:{port}", f"127.0.0.1:{old}"
+        # A connection that is kept would stay with a worker of the share before.
+        self.client = httpx.Client(
+            base_url=f"http://127.0.0.1:{port}", headers={"Connection": "close"}, trust_env=False
+        )
+        self.old = f"127.0.0.1:{old}"
         self.conf, self._process = folder / "split.conf", process
         self._env = {**os.environ, "CONF": str(folder), "NGINX": f"{NGINX} -p {folder} -c {folder}/nginx.conf"}
 
@@ -174,7 +178,7 @@ class Split:
         eventually(lambda: (workers := set(self._process.children())) and not workers & before)
 
     def side(self, path: str) -> str:
-        return httpx.get(f"{self.address}{path}", trust_env=False).text.split()[0]
+        return self.client.get(path).text.split()[0]
 
     def moved(self) -> set[int]:
         return {number for number in range(60) if self.side(f"/api/races/race-{number}") == "web"}

@@ -280,14 +280,15 @@ def test_a_slope_is_found_beside_warming_and_noise(growth: float) -> None:
     days = [place / 360 for place in range(720)]
     warming = [min(0.0, day - 0.5) * 100 for day in days]
     noise = [math.sin(place) for place in range(720)]
-    slope = slope_of([(day, 90 + growth * day + sum(rest)) for day, *rest in zip(days, warming, noise, strict=True)])
+    samples = [(day, 90 + growth * day + sum(rest)) for day, *rest in zip(days, warming, noise, strict=True)]
+    slope = slope_of(samples, since=0.5)
     assert slope.least <= growth <= slope.most
     assert slope.most - slope.least < 0.2
 
 
 def test_from_few_samples_no_slope_is_told() -> None:
     with pytest.raises(BenchmarkError, match="too short"):
-        slope_of([(1.0, 1.0)] * 17)
+        slope_of([(float(day), 1.0) for day in range(20)], since=9)
 
 
 # ── board ───────────────────────────────────────────────────────────────────────────────────────

@@ -1,12 +1,13 @@
 """Compare what two servers of the client API say, field by field and over time. PURE: their bodies are arguments.
 
 Two servers ask the feed at different moments, so one of them is often a poll ahead. A value that the other one said in
-the look before, or says in the next, is late and not different. So is a number between those.
+the look before, or says in the next, is late and not different. While the values of both move, each may have seen other
+steps: that is late, too. What differs for good does so when nothing moves any more.
 """
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, NamedTuple
@@ -15,7 +16,8 @@ from typing import Any, NamedTuple
 IDENTITIES = ("entrant_id", "race_id", "meeting_id")
 # Times of the server itself, and lists of its own readings: two servers never have the same.
 OWN = frozenset(
-    {"timestamp", "window", "created_at", "updated_at", "last_updated", "odds_history", "money_flow_history"}
+    {"timestamp", "window", "created_at", "updated_at", "last_updated", "result_time"}
+    | {"odds_history", "money_flow_history"}
 )
 ITEM = re.compile(r"\[[^]]*\]")
 MISSING = object()  # what a body does not have; null is a value
@@ -76,8 +78,8 @@ def _instant(text: str) -> Value:
 def judge(ours: Sequence[Value], theirs: Sequence[Value], at: int) -> Verdict:
     """Judge a field at look `at`, knowing the looks before and after it.
 
-    >>> judge([4.2, 4.0, 4.0], [4.2, 4.2, 4.0], 1), judge([4.2, 4.0], [4.2, 4.1], 1), judge([4.2, 4.0], [5.0, 5.0], 1)
-    (<Verdict.LATE: 'late'>, <Verdict.LATE: 'late'>, <Verdict.DIFFERENT: 'different'>)
+    >>> judge([4.2, 4.0, 4.0], [4.2, 4.2, 4.0], 1), judge([4.0, 4.0], [4.1, 4.1], 1)
+    (<Verdict.LATE: 'late'>, <Verdict.DIFFERENT: 'different'>)
     """
     own, other = ours[at], theirs[at]
     if own == other:
@@ -86,17 +88,8 @@ def judge(ours: Sequence[Value], theirs: Sequence[Value], at: int) -> Verdict:
         return Verdict.ONLY_OURS
     if all(value is MISSING for value in ours):
         return Verdict.ONLY_THEIRS
-    is_late = own in theirs or other in ours or _is_between(own, theirs) or _is_between(other, ours)
-    return Verdict.LATE if is_late else Verdict.DIFFERENT
-
-
-def _is_between(value: Value, others: Iterable[Value]) -> bool:
-    numbers = [other for other in others if _is_number(other)]
-    return _is_number(value) and bool(numbers) and min(numbers) <= value <= max(numbers)
-
-
-def _is_number(value: Value) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+    do_both_move = len(set(ours)) > 1 and len(set(theirs)) > 1
+    return Verdict.LATE if own in theirs or other in ours or do_both_move else Verdict.DIFFERENT
 
 
 class Drift:

@@ -32,10 +32,11 @@ EQUAL, LATE, DIFFERENT, ONLY_OURS, ONLY_THEIRS = Verdict
         ([1, 2, 3], [1, 1, 2], LATE),  # they are a look behind
         ([1, 1, 2], [1, 2, 3], LATE),  # we are
         ([10, 20, 30], [15, 25, 35], LATE),  # each saw other steps of the same climb
-        ([10, 20, 30], [40, 50, 60], DIFFERENT),
+        (["a", "b", "b"], ["a", "c", "d"], LATE),
+        ([5, 5, 5], [6, 7, 8], DIFFERENT),  # one stands still
+        ([6, 7, 8], [5, 5, 5], DIFFERENT),
         ([1, 1, 1], [2, 2, 2], DIFFERENT),
         (["a", "b", "b"], ["a", "a", "b"], LATE),
-        (["a", "b", "b"], ["a", "c", "d"], DIFFERENT),
         ([None, None, None], [0, 0, 0], DIFFERENT),
         ([True, True, True], [False, False, False], DIFFERENT),
         (["1", "1", "1"], [1, 1, 1], DIFFERENT),

@@ -72,6 +72,7 @@ CADENCE_SECONDS: dict[str, int] = {
     "settling": env.int("CADENCE_SETTLING_SECONDS", 15, validate=Range(1, 3600)),  # Closed and Interim
 }
 HISTORY_RETENTION_DAYS: int = env.int("HISTORY_RETENTION_DAYS", 30, validate=Range(2, 3650))
+ANSWERS_RETENTION_DAYS: int = env.int("ANSWERS_RETENTION_DAYS", 30, validate=Range(2, 3650))
 
 # ── Servers ─────────────────────────────────────────────────────────────────────────────────────
 DATABASE_URL: str = env.str("DATABASE_URL", "", validate=is_database_url) or home.database_url(HOME)

@@ -7,11 +7,13 @@ from datetime import date, timedelta
 from functools import partial
 
 import structlog
+from django.db import transaction
 from django_q.tasks import async_task
 from redis.exceptions import RedisError
 
 from moneyflow import answers, publishing
 from moneyflow.alerts import calibrating, delivery
+from moneyflow.archive.store import archive_card
 from moneyflow.late_money.artefact import shipped
 from moneyflow.models import LateMoneyCalibration
 from moneyflow.pipeline import PollReport, process_answer
@@ -22,8 +24,9 @@ from raceday import clock
 from raceday.feed.client import FeedAnswer, FeedClient, FeedError
 from raceday.models import PollRun
 from raceday.outage import outlast
+from raceday.published import shelf
 from raceday.racing_day import racing_day
-from races.day_card import DayCard, fetch_day_card, note_import, record_faults, write_day_card
+from races.day_card import DayCard, fetch_day_card, note_import, record_faults, store_day_card
 
 PUBLISH = "moneyflow.tasks.publish_after_polls"
 SEND = "moneyflow.tasks.send_alerts"
@@ -109,7 +112,10 @@ def import_card(day: date) -> DayCard:
             return await fetch_day_card(feed, day)
 
     card = asyncio.run(fetch())
-    write_day_card(card)
+    with transaction.atomic():
+        versions = store_day_card(card)
+        archive_card(card.day, card.pages)
+    shelf.outdate(versions)
     record_faults(card, clock.now())
     log.info("day_card", day=str(day), meetings=len(card.meetings), races=len(card.race_ids), faults=len(card.faults))
     return card

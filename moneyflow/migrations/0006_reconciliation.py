@@ -7,7 +7,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies: ClassVar = [
-        ("moneyflow", "0004_late_money_calibration"),
+        ("moneyflow", "0005_feed_answers"),
     ]
 
     operations: ClassVar = [

@@ -20,7 +20,19 @@ from psycopg.sql import SQL, Identifier
 from redis import Redis
 from redis.exceptions import RedisError
 
-NAMES = ("write", "transform", "corridor", "history", "serve", "stream", "slow", "detect", "late_money", "board")
+NAMES = (
+    "write",
+    "transform",
+    "corridor",
+    "history",
+    "serve",
+    "stream",
+    "slow",
+    "detect",
+    "late_money",
+    "board",
+    "archive",
+)
 BY_NAME = ("soak",)  # that take too long to be among all of them
 SERVERS = ("DATABASE_URL", "REDIS_URL")
 

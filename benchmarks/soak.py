@@ -30,7 +30,8 @@ DAY_SECONDS = 86_400
 RETENTION_DAYS = 2  # the least there is, so that the first midnight detaches a day
 CADENCES = {"FAR": 900, "NEAR": 300, "SOON": 120, "CLOSING": 60, "SETTLING": 120}
 SETTINGS = {f"CADENCE_{name}_SECONDS": str(seconds) for name, seconds in CADENCES.items()}
-SETTINGS |= {"HISTORY_RETENTION_DAYS": str(RETENTION_DAYS), "LOG_LEVEL": "WARNING"}
+SETTINGS |= dict.fromkeys(("HISTORY_RETENTION_DAYS", "ANSWERS_RETENTION_DAYS"), str(RETENTION_DAYS))
+SETTINGS["LOG_LEVEL"] = "WARNING"
 LOOK_SECONDS = 5.0
 MB = 1e6
 FILLING_DAYS = 2.0  # until the log of events is full, which streams and Valkey hold; before that nothing can be flat
@@ -41,6 +42,11 @@ PROGRAMS = {"raceday.web": "web", "config.asgi": "stream", "raceday.simulator": 
 SERVERS = ("postgres", "valkey")
 ATTACHED = "SELECT relname FROM pg_class JOIN pg_inherits ON inhrelid = oid WHERE relkind = 'r' ORDER BY 1"
 OUTCOMES = "SELECT outcome, count(*) FROM poll_runs GROUP BY 1"
+ARCHIVE = """
+SELECT coalesce(sum(pg_total_relation_size(oid)), 0)::bigint, pg_database_size(current_database())
+FROM pg_class WHERE relkind = 'r' AND relname LIKE 'feed_answers_%'
+"""
+ARCHIVE_MARK_MB = 150  # a day
 FAULTS = ("crashed", "no_partition", "parse_error")
 
 Samples = list[tuple[float, float]]  # simulated days since the start, megabytes
@@ -154,7 +160,7 @@ def memory_figures(soak: Soak) -> Iterator[Figure]:
 
 
 def attached_days(tree: Tree) -> set[date]:
-    """Return the days whose partitions are attached, to both history tables."""
+    """Return the days whose partitions are attached to all tables that have some."""
     with psycopg.connect(tree.database_url) as server:
         names = [name for (name,) in server.execute(ATTACHED).fetchall()]
     found = [
@@ -184,10 +190,12 @@ def partition_figures(soak: Soak) -> Sequence[Figure]:
 def poll_figures(soak: Soak) -> Sequence[Figure]:
     with psycopg.connect(soak.tree.database_url) as server:
         outcomes: dict[str, int] = dict(server.execute(OUTCOMES).fetchall())
-        (size,) = server.execute("SELECT pg_database_size(current_database())").fetchone() or (0,)
+        archive, size = server.execute(ARCHIVE).fetchone() or (0, 0)
     failed = sum(outcomes.get(name, 0) for name in FAULTS)
     told = ", ".join(f"{number} {outcome}" for outcome, number in sorted(outcomes.items()))
+    a_day = archive / MB / soak.day()
     return [
+        Figure(name="soak.archive", what="a day", figure=a_day, unit="MB", at_most=ARCHIVE_MARK_MB),
         Figure(name="soak.polls", what=told, figure=sum(outcomes.values()), unit="polls", at_least=1),
         Figure(name="soak.failed", what=", ".join(FAULTS), figure=failed, unit="polls", at_most=0),
         Figure(name="soak.database", what="its size at the end", figure=size / MB, unit="MB"),

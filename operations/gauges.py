@@ -15,6 +15,8 @@ from moneyflow import answers
 from operations import checks
 from operations.checks import LiveRace, Part, Status
 from raceday import clock, valkey
+from raceday.feed import host
+from raceday.queue import broker
 from raceday.queue.cluster import heartbeat_ages
 from raceday.racing_day import day_bounds, racing_day
 from races.models import PollMark, Race
@@ -43,7 +45,7 @@ class Gauges:
                 except (DatabaseError, InterfaceError):
                     continue
         if parts["valkey"].status is Status.OK:
-            for ask in (_waiting_answers, _cluster_heartbeats, _valkey):
+            for ask in (_waiting_answers, _circuit, _cluster_heartbeats, _valkey):
                 try:
                     yield from ask()
                 except RedisError:
@@ -124,6 +126,12 @@ def _ages(now: datetime) -> Iterator[Metric]:
 # ── From Valkey ─────────────────────────────────────────────────────────────────────────────────
 def _waiting_answers() -> Iterator[Metric]:
     yield GaugeMetricFamily("waiting_answers", "Answers of the feed that are not stored yet", value=answers.waiting())
+
+
+def _circuit() -> Iterator[Metric]:
+    held_seconds, failures = host.read_circuit(broker.valkey())
+    yield GaugeMetricFamily("feed_held_seconds", "For which no request is sent to the feed's host", value=held_seconds)
+    yield GaugeMetricFamily("feed_failures", "Requests to the feed's host that failed in a row", value=failures)
 
 
 def _cluster_heartbeats() -> Iterator[Metric]:

@@ -18,6 +18,9 @@ DB_WRITE_SECONDS = Histogram(
 )
 PUBLISH_SECONDS = Histogram("publish_seconds", "Making the bodies of one topic", buckets=BUCKETS_SECONDS)
 POLLS = Counter("raceday_polls", "Poll attempts by what became of them", ["outcome"])
+POLLS_STRETCHED = Counter(
+    "raceday_polls_stretched", "Polls sent a second or more after they were due, by their cadence", ["cadence_seconds"]
+)
 ALERTS = Counter("raceday_late_money_alerts", "Late-money alerts raised")
 CACHE_REQUESTS = Counter("raceday_cache_requests", "Answers from kept bodies (hit) or not (miss)", ["route", "outcome"])
 # Not a sum of the living: the streams of a process that was killed would count on.

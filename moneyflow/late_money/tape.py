@@ -48,12 +48,12 @@ class Tape(Struct, frozen=True, kw_only=True, eq=False):
         return structs.replace(self, entrant_ids=ids, **parts)
 
 
-def tape_of(readings: Sequence[Reading]) -> Tape:
+def tape_of(readings: Sequence[Reading], *, apart_seconds: float = APART_SECONDS) -> Tape:
     """Lay readings, oldest first, side by side in the newest one's order of entrants.
 
     Left out are readings without a pool or with incomplete dividends, those that show what the one before showed
     (the source had not renewed its data), those MEMORY_SECONDS older than the newest that is left, and of a source
-    that renews itself faster than each APART_SECONDS those between.
+    that renews itself faster than each `apart_seconds` those between.
     """
     ids, size = readings[-1].entrant_ids, (len(readings), len(readings[-1].entrant_ids))
     aligned = [each if each.entrant_ids == ids else realigned(each, ids) for each in readings]
@@ -66,7 +66,7 @@ def tape_of(readings: Sequence[Reading]) -> Tape:
     rows = rows[are_new(pool[rows], dividends[rows])]
     at = np.array([each.seconds_since_start for each in aligned], float)
     rows = rows[at[rows] >= at[rows].max(initial=-np.inf) - MEMORY_SECONDS]
-    rows = rows[are_apart(at[rows])]
+    rows = rows[are_apart(at[rows], apart_seconds)]
     dividends = filled(dividends[rows], scratched[rows])
     pool = pool[rows]
     shares = pool_shares(dividends)
@@ -115,12 +115,12 @@ def are_new(pool: Floats, dividends: Floats) -> Flags:
     return new
 
 
-def are_apart(at: Floats) -> Flags:
-    """Say which of some instants stay: the last one, and going back each that is APART_SECONDS before the next."""
+def are_apart(at: Floats, seconds: float) -> Flags:
+    """Say which of some instants stay: the last one, and going back each that is `seconds` before the next."""
     apart = np.zeros(len(at), bool)
     following = np.inf
     for place, instant in reversed(list(enumerate(at.tolist()))):
-        apart[place] = following - instant >= APART_SECONDS
+        apart[place] = following - instant >= seconds
         following = instant if apart[place] else following
     return apart
 

@@ -34,7 +34,7 @@ def test_a_change_of_one_dividend_is_new() -> None:
 )
 def test_of_a_faster_source_the_newest_stays_and_those_before_that_are_apart(at: list[int], kept: list[int]) -> None:
     instants = np.array(at, float)
-    assert instants[are_apart(instants)].tolist() == kept
+    assert instants[are_apart(instants, 12.5)].tolist() == kept
 
 
 @pytest.mark.parametrize("pool", [None, 0])

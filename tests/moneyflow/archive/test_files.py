@@ -142,6 +142,11 @@ def test_without_pyarrow_a_sentence_says_what_to_install(
         export(noon, tmp_path, format="parquet")
 
 
+def test_days_that_end_before_they_begin_are_refused(noon: datetime, tmp_path: Path) -> None:
+    with pytest.raises(CommandError, match="is before"):
+        export(noon, tmp_path, to=racing_day(noon) - timedelta(days=1))
+
+
 def test_nothing_is_written_over(exported: Path, noon: datetime) -> None:
     with pytest.raises(CommandError, match="is not empty"):
         export(noon, exported)

@@ -267,7 +267,7 @@ Q_CLUSTER = {
         "control": ENDLESS,  # two of it run: who polls, and who stands by
         "write-0": ENDLESS,
         "write-1": ENDLESS,
-        "publish": {"workers": 2, "timeout": 10, "retry": 14},
+        "publish": ENDLESS,
     },
 }
 

@@ -1,28 +1,22 @@
 """What a poll changed is there, made, before anybody asks; what was lost on the way is found by the next poll."""
 
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import datetime, timedelta
-from threading import Thread
 from typing import Any
 from urllib.parse import quote
 
 import msgspec
 import pytest
-from django.db import connection
 from django.test import Client
 
-from moneyflow import answers
 from moneyflow.history.timeline import Cursor
 from moneyflow.history.views import CONTINUED_ROUNDS
 from moneyflow.pipeline import process_answer
 from moneyflow.publishing import publish, warm, warm_card
-from moneyflow.tasks import POLLS_FIRST_SECONDS, publish_after_polls
 from raceday import clock, valkey
 from raceday.published import events, resources, shelf
 from raceday.published.resources import ROUNDS
 from raceday.published.shelf import GZIP, IDENTITY, Lookup
-from raceday.queue import broker
 from raceday.racing_day import nz_instant, racing_day
 from races.models import Race
 from tests.support.card import make_meeting, make_race, own_keys  # noqa: F401  # a fixture
@@ -272,42 +266,3 @@ def test_a_result_that_comes_later_takes_the_place_of_the_404(client: LaneClient
     poll_and_publish(2000, after=5, status="Final", **FINAL)
     client.forget()
     assert (client.get(RESULTS).status_code, client.get(RESULTS)["X-Cache"]) == (200, "HIT")
-
-
-# ── Polls first ─────────────────────────────────────────────────────────────────────────────────
-@pytest.fixture
-def polls() -> Iterator[None]:
-    """The shards of answers, where nobody works."""
-    forget_answers()
-    yield
-    forget_answers()
-
-
-def forget_answers() -> None:
-    for shard in range(answers.SHARDS):
-        broker.valkey().delete(answers.stream(shard))
-
-
-def test_no_body_is_made_while_a_poll_is_on_its_way_to_its_commit(client: LaneClient, polls: None) -> None:
-    (topic, *_) = poll(100, after=0)
-    answers.hand_over([("r2", answer(b"{}"))])
-
-    def work() -> None:
-        publish_after_polls(topic, time.time() + 60)
-        connection.close()
-
-    publication = Thread(target=work)
-    publication.start()
-    publication.join(0.2)
-    assert publication.is_alive()
-    assert client.outcomes(POOLS) == ["MISS"]  # the reader's own
-    forget_answers()
-    publication.join(60)
-    assert client.outcomes(LIVE, RACE, ENTRANTS) == ["HIT"] * 3
-
-
-def test_a_body_waits_for_polls_no_longer_than_so(client: LaneClient, polls: None) -> None:
-    (topic, *_) = poll(100, after=0)
-    answers.hand_over([("r2", answer(b"{}"))])
-    publish_after_polls(topic, time.time() - POLLS_FIRST_SECONDS)
-    assert client.outcomes(LIVE) == ["HIT"]

@@ -12,7 +12,8 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import connections
 
 from moneyflow.pipeline import PollReport, process_answer
-from moneyflow.tasks import ask_to_publish, import_card
+from moneyflow.publisher import ask_to_publish
+from moneyflow.tasks import import_card
 from raceday import clock
 from raceday.feed.client import FeedAnswer, FeedClient, FeedError
 from raceday.racing_day import racing_day

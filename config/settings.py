@@ -219,7 +219,7 @@ def database(url: str, *, limits: str = LIMITS, **options: Any) -> dict[str, Any
         "OPTIONS": {
             "connect_timeout": 2,
             "application_name": "raceday",
-            "prepare_threshold": 5,  # Django turns preparing off; moneyflow.store.poll asks for it
+            "prepare_threshold": 0,  # at once, where raceday.rows asks for it; Django turns preparing off
             "options": limits,
             **options,
             **dsn,

@@ -1,6 +1,5 @@
 """The cluster `publish`: each outdated topic once, after the polls that are under way, and none is forgotten."""
 
-import time
 from collections.abc import Iterator
 from threading import Thread
 
@@ -72,10 +71,8 @@ def test_no_topic_is_published_while_a_poll_is_on_its_way_to_its_commit(
 def test_all_that_waits_is_published_though_polls_never_end(published: list[str]) -> None:
     answers.hand_over([("r1", answer(b"{}"))])
     ask_to_publish(f"race:{number}" for number in range(50))
-    began = time.monotonic()
     take_and_work()
     assert len(published) == 50
-    assert time.monotonic() - began >= publisher.POLLS_FIRST_SECONDS
 
 
 def test_a_topic_stays_while_a_server_is_away(monkeypatch: pytest.MonkeyPatch) -> None:

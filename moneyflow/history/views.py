@@ -90,7 +90,7 @@ class EntrantViewSet(ViewSet):
         EntrantSerializer(many=True),
         query=EntrantsQuery,
     )
-    @resource("race:{race_id}", EntrantsQuery, at_end=True, cost=_cost_of_points, is_far=True)
+    @resource("race:{race_id}", EntrantsQuery, while_read=True, at_end=True, cost=_cost_of_points, is_far=True)
     def list(self, race_id: str, history: int) -> Body:
         return _entrants(race_id, history)
 

@@ -73,8 +73,9 @@ class Options(TypedDict, total=False):
 
     cost: returns what a request counts as, from its query.
     always: every publication of the topic makes the body.
-    at_end: a publication makes it when the topic's race has ended. Without `always` and `at_end`, publications make it
-    for some rounds after a request.
+    while_read: a publication makes it if somebody has lately read a body of the topic.
+    at_end: a publication makes it when the topic's race has ended. Without these, publications make it for some rounds
+    after a request.
     part: the name of this content in the body of the whole race.
     is_instant: no process keeps it in memory.
     is_far: it may be read from a replica.
@@ -84,6 +85,7 @@ class Options(TypedDict, total=False):
 
     cost: Callable[..., Scope]
     always: bool
+    while_read: bool
     at_end: bool
     part: str
     is_instant: bool
@@ -101,6 +103,7 @@ class Resource:
     body: Callable[..., Body]
     cost: Callable[..., Scope] = ordinary
     always: bool = False
+    while_read: bool = False
     at_end: bool = False
     part: str = ""
     is_instant: bool = False

@@ -1,5 +1,6 @@
 """What a poll changed is there, made, before anybody asks; what was lost on the way is found by the next poll."""
 
+import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
@@ -12,7 +13,7 @@ from django.test import Client
 from moneyflow.history.timeline import Cursor
 from moneyflow.history.views import CONTINUED_ROUNDS
 from moneyflow.pipeline import process_answer
-from moneyflow.publishing import publish, warm, warm_card
+from moneyflow.publishing import READ_SECONDS, publish, warm, warm_card
 from raceday import clock, valkey
 from raceday.published import events, resources, shelf
 from raceday.published.resources import ROUNDS
@@ -84,14 +85,28 @@ def told() -> list[events.Event]:
 
 def test_what_a_poll_changed_is_there_before_anybody_asks(client: LaneClient) -> None:
     assert poll_and_publish(1000, after=0) == [True, True, True]
-    addresses = [RACE, LIVE, POOLS, ENTRANTS, *MEETING, *CARD]
+    addresses = [RACE, LIVE, POOLS, *MEETING, *CARD]
     assert client.outcomes(*addresses) == ["HIT"] * len(addresses)
     assert client.handler.came == 0
     assert client.get(POOLS).json()["win_pool_total"] == 100_000
 
 
+def test_entrants_are_made_while_somebody_reads_the_race(client: LaneClient) -> None:
+    poll_and_publish(1000, after=0)
+    assert not found(ENTRANTS).copy
+    assert client.outcomes(POOLS) == ["HIT"]
+    for number in range(1, ROUNDS + 2):
+        poll_and_publish(1000 + number, after=5 * number)
+        assert found(ENTRANTS).is_current
+    long_ago = time.time() - READ_SECONDS - 1
+    valkey.client().hset(shelf.name_of("race:r1"), "read", long_ago)
+    poll_and_publish(2000, after=100)
+    assert not found(ENTRANTS).copy
+
+
 def test_the_next_poll_puts_its_figures_in_place_of_the_old(client: LaneClient) -> None:
     poll_and_publish(1000, after=0)
+    client.get(LIVE)
     assert poll_and_publish(1500, after=5) == [True]
     live, pools, entrants = (client.get(address) for address in (LIVE, POOLS, ENTRANTS))
     assert {one["X-Cache"] for one in (live, pools, entrants)} == {"HIT"}
@@ -103,6 +118,8 @@ def test_the_next_poll_puts_its_figures_in_place_of_the_old(client: LaneClient) 
 
 def test_a_published_body_is_what_django_would_have_made() -> None:
     poll_and_publish(1000, after=0)
+    LaneClient().get(LIVE)
+    poll_and_publish(1500, after=5)
     for address in (RACE, POOLS, ENTRANTS, *MEETING[:1], *MEETING[2:], CARD[0], CARD[2]):  # the others tell the time
         hit, miss = LaneClient().get(address), Client().get(address)
         assert (hit["X-Cache"], miss["X-Cache"]) == ("HIT", "MISS")
@@ -244,7 +261,7 @@ def test_a_start_makes_the_races_that_valkey_has_not_and_leaves_the_others(clien
     poll(1000, after=0, race_id="r2")
     valkey.client().delete(shelf.name_of("race:r1"), shelf.name_of("race:r2"))
     assert warm() == 4  # card, meeting and both races
-    addresses = [RACE, LIVE, POOLS, ENTRANTS, *MEETING, *CARD]
+    addresses = [RACE, LIVE, POOLS, *MEETING, *CARD]
     assert client.outcomes(*addresses) == ["HIT"] * len(addresses)
     assert warm() == 2
     assert poll(1000, after=5) == ()

@@ -33,6 +33,11 @@ def ask_to_publish(topics: Iterable[str]) -> None:
         pipe.execute()
 
 
+def waiting() -> int:
+    """Count who asked for a publication that is still to come; redis.RedisError when Valkey is away."""
+    return int(valkey().xlen(TOPICS))
+
+
 def run() -> None:
     """Publish what is outdated until the cluster stops: all that its worker does."""
     log.info("publisher_begins")

@@ -16,7 +16,7 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.multiprocess import MultiProcessCollector
 from redis.exceptions import RedisError
 
-from moneyflow import answers
+from moneyflow import answers, publisher
 from raceday import clock
 from raceday.api.errors import permission_denied
 from raceday.queue.cluster import heartbeat_ages
@@ -53,7 +53,7 @@ class Gauges:
     """Gauges read at the scrape; a gauge whose server is away is left out."""
 
     def collect(self) -> Iterator[Metric]:
-        for read in (_active_races, _database_connections, _ages, _waiting_answers, _cluster_heartbeats):
+        for read in (_active_races, _database_connections, _ages, _waiting, _cluster_heartbeats):
             try:
                 yield from read(clock.now())
             except (DatabaseError, InterfaceError, RedisError):
@@ -89,8 +89,10 @@ def _ages(now: datetime) -> Iterator[Metric]:
         yield GaugeMetricFamily("poll_age_seconds", "Since the newest poll of any race", value=age_seconds)
 
 
-def _waiting_answers(_: datetime) -> Iterator[Metric]:
+def _waiting(_: datetime) -> Iterator[Metric]:
     yield GaugeMetricFamily("waiting_answers", "Answers of the feed that are not stored yet", value=answers.waiting())
+    asked = publisher.waiting()
+    yield GaugeMetricFamily("waiting_publications", "Changes whose responses are still to be prepared", value=asked)
 
 
 def _cluster_heartbeats(_: datetime) -> Iterator[Metric]:

@@ -200,14 +200,19 @@ def _resource_of(view: Any) -> Resource | None:
 
 def request_for(route: Route, topic: str) -> ResourceRequest | None:
     """Return the request for a resource of this very topic with a query of defaults; None for a name no path takes."""
-    name = topic.partition(":")[2]
-    named = {field: name for _, field, _, _ in Formatter().parse(route.resource.topic) if field}
+    address = _address_of(route.name, route.resource.topic, route.in_path, topic)
+    return find_address(address) if address else None
+
+
+@lru_cache(4096)
+def _address_of(name: str, topics: str, in_path: frozenset[str], topic: str) -> str | None:
+    about = topic.partition(":")[2]
+    named = {field: about for _, field, _, _ in Formatter().parse(topics) if field}
     try:
-        path = reverse(route.name, kwargs={key: value for key, value in named.items() if key in route.in_path})
+        path = reverse(name, kwargs={key: value for key, value in named.items() if key in in_path})
     except NoReverseMatch:
         return None
-    rest = {key: value for key, value in named.items() if key not in route.in_path}
-    return find_address(f"{path}?{urlencode(rest)}")
+    return f"{path}?{urlencode({key: value for key, value in named.items() if key not in in_path})}"
 
 
 @lru_cache(4096)

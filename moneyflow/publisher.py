@@ -4,7 +4,7 @@ No topic leaves the backlog before it is published. While PostgreSQL or Valkey i
 """
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from functools import partial
 
 import structlog
@@ -22,6 +22,7 @@ POLLS_FIRST_SECONDS = 0.2
 LOOK_SECONDS = 0.01
 OUTAGE_SECONDS = 60.0  # in which a publisher that waits for a server is taken to be alive
 
+Asking = dict[str, list[bytes]]  # by topic: the items of the backlog that ask for it
 log = structlog.get_logger(__name__)
 
 
@@ -44,28 +45,39 @@ def run() -> None:
     is_first = True
     while not cluster.is_stopping():
         cluster.show_life()
-        items = outlast(partial(backlog.take, TOPICS, AT_ONCE), is_over=cluster.is_stopping)
-        if items:
-            outlast(partial(work_off, items, is_suspect=is_first), is_over=cluster.is_stopping)
-            is_first = False
+        if items := outlast(partial(backlog.take, TOPICS, AT_ONCE), is_over=cluster.is_stopping):
+            asking = by_topic(items)
+            if is_first:
+                outlast(partial(drop_poison, asking), is_over=cluster.is_stopping)
+                is_first = False
+            outlast(partial(work_off, asking), is_over=cluster.is_stopping)
 
 
-def work_off(items: Sequence[Item], *, is_suspect: bool) -> None:
-    """Publish each topic once, after the polls that are on their way to a commit, and take out what asked for it.
-
-    `is_suspect`: the first item was at the head when this publisher began. It may have ended the one before.
-    """
-    give_up = time.monotonic() + POLLS_FIRST_SECONDS
-    asking: dict[str, list[bytes]] = {}
+def by_topic(items: Iterable[Item]) -> Asking:
+    """Return who asked for each topic, the one that has waited longest first."""
+    asking: Asking = {}
     for item, fields in items:
         asking.setdefault(fields[b"topic"].decode(), []).append(item)
-    for topic, asked in asking.items():
-        if is_suspect and asked[0] == items[0][0] and backlog.count_try(TOPICS, asked[0]) > MOST_TRIES:
-            log.error("publication_given_up", topic=topic)
-        else:
-            _let_polls_pass(give_up)
-            _publish(topic)
+    return asking
+
+
+def drop_poison(asking: Asking) -> None:
+    """Give up the topic at the head of the backlog if it has ended each publisher that began with it."""
+    topic, asked = next(iter(asking.items()))
+    if backlog.count_try(TOPICS, asked[0]) > MOST_TRIES:
+        log.error("publication_given_up", topic=topic)
+        backlog.done(TOPICS, *asking.pop(topic))
+
+
+def work_off(asking: Asking) -> None:
+    """Publish each topic once, after the polls that are on their way to a commit, and take out who asked for it."""
+    give_up = time.monotonic() + POLLS_FIRST_SECONDS
+    while asking:
+        topic, asked = next(iter(asking.items()))
+        _let_polls_pass(give_up)
+        _publish(topic)
         backlog.done(TOPICS, *asked)
+        del asking[topic]
 
 
 def _publish(topic: str) -> None:

@@ -155,7 +155,8 @@ def _bodies(topic: str, state: TopicState, known: Mapping[str, Body], *, is_ende
     lately = nlargest(MOST_REMADE, ((left, key) for key, left in state.rounds.items() if left))
     wanted = {asked.key: (asked, left - 1) for left, key in lately if (asked := find_address(key))}
     is_read = time.time() - state.read < clock.real_seconds(READ_SECONDS)
-    found = [route for route in routes(topic.partition(":")[0]) if _is_there(route.resource, is_read, is_ended)]
+    kinds = routes(topic.partition(":")[0])
+    found = [route for route in kinds if _is_there(route.resource, is_read=is_read, is_ended=is_ended)]
     always = [asked for route in found if (asked := request_for(route, topic))]
     for asked, left in (wanted | {asked.key: (asked, ROUNDS) for asked in always}).values():
         body = known.get(asked.key) or resources.make(asked)
@@ -163,7 +164,7 @@ def _bodies(topic: str, state: TopicState, known: Mapping[str, Body], *, is_ende
             yield asked.key, resources.finish(body), left
 
 
-def _is_there(made: Resource, is_read: bool, is_ended: bool) -> bool:
+def _is_there(made: Resource, *, is_read: bool, is_ended: bool) -> bool:
     return made.always or (made.while_read and is_read) or (made.at_end and is_ended)
 
 

@@ -13,7 +13,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
@@ -106,7 +106,10 @@ def _figures(standing: Used, unread: Cost, read: Cost, delays_ms: Sequence[float
         *(told(name, f"of which {what}", unread.parts[name]) for name, what in PARTS.items()),
         told("published", "publications of races for each poll", unread.published / unread.polls, "×"),
         told("read.sum", "the same, somebody reads the entrants of each race", read.whole),
-        *(told(f"read.{name}", "of which", read.parts[name]) for name in ("publisher", "publisher_postgresql", "valkey")),
+        *(
+            told(f"read.{name}", "of which", read.parts[name])
+            for name in ("publisher", "publisher_postgresql", "valkey")
+        ),
         told("read.published", "the same", read.published / read.polls, "×"),
         told("standing", "CPU of all processes in a second without polls, beside the above", sum(standing.values())),
         told("told_p50", f"answer in hand → subscriber, {len(delays_ms)} readings", percentile(delays_ms, 0.5)),
@@ -178,7 +181,9 @@ def subscribers(port: int, race_ids: Sequence[str]) -> Iterator[list[float]]:
     delays_ms: list[float] = []
     lines = [socket.create_connection(("127.0.0.1", port)) for _ in race_ids]
     for line, race_id in zip(lines, race_ids, strict=True):
-        line.sendall(f"GET /api/stream?race_id={race_id}&topics=flow,pool,odds HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+        line.sendall(
+            f"GET /api/stream?race_id={race_id}&topics=flow,pool,odds HTTP/1.1\r\nHost: localhost\r\n\r\n".encode()
+        )
     reader = Thread(target=_read, args=(lines, delays_ms))
     reader.start()
     try:
@@ -236,7 +241,9 @@ async def _poll_for_ever(race_ids: Sequence[str]) -> None:
             began = asyncio.get_running_loop().time()
             await asyncio.gather(
                 *(
-                    _follow(feed, outbox, race_id, [began + number + place / len(race_ids) for number in range(int(line))])
+                    _follow(
+                        feed, outbox, race_id, [began + number + place / len(race_ids) for number in range(int(line))]
+                    )
                     for place, race_id in enumerate(race_ids)
                 )
             )

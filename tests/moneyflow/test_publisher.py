@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from threading import Thread
 
 import pytest
+from redis.exceptions import ConnectionError as Unreachable
 
 from moneyflow import answers, publisher, publishing
 from moneyflow.publisher import TOPICS, ask_to_publish, by_topic, drop_poison, work_off
@@ -11,7 +12,6 @@ from raceday.outage import is_outage
 from raceday.queue import backlog
 from raceday.queue.backlog import MOST_TRIES
 from raceday.queue.broker import valkey
-from redis.exceptions import ConnectionError as Unreachable
 from tests.support.snapshots import answer
 
 BACKLOG = (TOPICS, *map(answers.stream, range(answers.SHARDS)))

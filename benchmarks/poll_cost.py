@@ -1,7 +1,7 @@
 """What a changed poll costs in processor time, from the fetch to the event, in each process that has a part in it.
 
-`python -m benchmarks.poll_cost RACE_ID …` stands for the poller: for each number that it reads it fetches all races once
-a second, so many times, and hands over as the poller does. All other processes are Raceday's own.
+`python -m benchmarks.poll_cost RACE_ID …` stands for the poller: for each number that it reads it fetches all races so
+many times, once a second, and hands over as the poller does. All other processes are Raceday's own.
 """
 
 import asyncio
@@ -32,7 +32,7 @@ from msgspec import Struct
 from benchmarks import corridor
 from benchmarks.feed import is_busy, open_races, past_racing
 from benchmarks.figures import BenchmarkError, Figure, percentile
-from benchmarks.load import cpu_seconds, processes
+from benchmarks.load import cpu_seconds, processes, request
 from benchmarks.stream import streams_process
 from moneyflow import answers
 from moneyflow.polling.outbox import Outbox
@@ -56,6 +56,7 @@ PARTS = {
     "valkey": "whatever goes through it",
     "streams": "one subscriber a race",
 }
+READ = ("publisher", "publisher_postgresql", "valkey")
 OF_CLUSTER = {"write-0": "writers", "write-1": "writers", "publish": "publisher"}
 SERVER = """
 SELECT application_name, pid FROM pg_stat_activity
@@ -86,13 +87,17 @@ def measure(rounds: int | None) -> list[Figure]:
         most = WARM_UP + 2 * legs * ROUNDS
         busy = (race.race_id for race in open_races(simulation) if is_busy(race, simulation.world, most))
         race_ids = list(islice(busy, RACES))
-        with corridor.cluster(tree, Path(folder)) as log, streams_process() as (streams, port):
-            with poller(race_ids) as polling, subscribers(port, race_ids) as delays_ms:
-                meter = Meter(polling, race_ids, streams=streams.pid, log=Path(str(log.name)))
-                meter.poll(WARM_UP)
-                standing = meter.stand()
-                unread = meter.cost(legs, standing)
-                read = meter.cost(legs, standing, is_read=True)
+        with (
+            corridor.cluster(tree, Path(folder)) as log,
+            streams_process() as (streams, port),
+            poller(race_ids) as polling,
+            subscribers(port, race_ids) as delays_ms,
+        ):
+            meter = Meter(polling, race_ids, streams=streams.pid, log=Path(str(log.name)))
+            meter.poll(WARM_UP)
+            standing = meter.stand()
+            unread = meter.cost(legs, standing)
+            read = meter.cost(legs, standing, is_read=True)
     return _figures(standing, unread, read, delays_ms)
 
 
@@ -106,10 +111,7 @@ def _figures(standing: Used, unread: Cost, read: Cost, delays_ms: Sequence[float
         *(told(name, f"of which {what}", unread.parts[name]) for name, what in PARTS.items()),
         told("published", "publications of races for each poll", unread.published / unread.polls, "×"),
         told("read.sum", "the same, somebody reads the entrants of each race", read.whole),
-        *(
-            told(f"read.{name}", "of which", read.parts[name])
-            for name in ("publisher", "publisher_postgresql", "valkey")
-        ),
+        *(told(f"read.{name}", "of which", read.parts[name]) for name in READ),
         told("read.published", "the same", read.published / read.polls, "×"),
         told("standing", "CPU of all processes in a second without polls, beside the above", sum(standing.values())),
         told("told_p50", f"answer in hand → subscriber, {len(delays_ms)} readings", percentile(delays_ms, 0.5)),
@@ -181,9 +183,7 @@ def subscribers(port: int, race_ids: Sequence[str]) -> Iterator[list[float]]:
     delays_ms: list[float] = []
     lines = [socket.create_connection(("127.0.0.1", port)) for _ in race_ids]
     for line, race_id in zip(lines, race_ids, strict=True):
-        line.sendall(
-            f"GET /api/stream?race_id={race_id}&topics=flow,pool,odds HTTP/1.1\r\nHost: localhost\r\n\r\n".encode()
-        )
+        line.sendall(request(f"/api/stream?race_id={race_id}&topics=flow,pool,odds", {}))
     reader = Thread(target=_read, args=(lines, delays_ms))
     reader.start()
     try:
@@ -197,8 +197,8 @@ def subscribers(port: int, race_ids: Sequence[str]) -> Iterator[list[float]]:
 def _read(lines: Sequence[socket.socket], delays_ms: list[float]) -> None:
     rest: dict[socket.socket, bytes] = dict.fromkeys(lines, b"")
     with selectors.DefaultSelector() as selector:
-        for line in lines:
-            selector.register(line, selectors.EVENT_READ)
+        for each in lines:
+            selector.register(each, selectors.EVENT_READ)
         while rest:
             for key, _ in selector.select():
                 line: Any = key.fileobj
@@ -239,14 +239,9 @@ async def _poll_for_ever(race_ids: Sequence[str]) -> None:
         group.create_task(outbox.hand_over())
         while line := await asyncio.to_thread(sys.stdin.readline):
             began = asyncio.get_running_loop().time()
-            await asyncio.gather(
-                *(
-                    _follow(
-                        feed, outbox, race_id, [began + number + place / len(race_ids) for number in range(int(line))]
-                    )
-                    for place, race_id in enumerate(race_ids)
-                )
-            )
+            places = [began + place / len(race_ids) for place in range(len(race_ids))]
+            due = [[place + second for second in range(int(line))] for place in places]
+            await asyncio.gather(*(_follow(feed, outbox, *each) for each in zip(race_ids, due, strict=True)))
             print("polled", flush=True)
 
 

@@ -24,18 +24,18 @@ T = TypeVar("T")
 
 def row_type(model: type[Model], **beside: Any) -> Any:
     """Return a struct with a model's columns, for what `one` and `many` read of its table; beside: more, by type."""
-    columns = {field.column: TYPES.get(field.get_internal_type(), Any) for field in model._meta.concrete_fields}
+    columns = {str(field.column): TYPES.get(field.get_internal_type(), Any) for field in model._meta.concrete_fields}
     return msgspec.defstruct(model.__name__, [(name, kind | None, None) for name, kind in (columns | beside).items()])
 
 
 def one(statement: str) -> str:
     """Return the expression for the row that a statement selects, null if there is none."""
-    return f"(SELECT to_json(row) FROM ({statement}) AS row)"
+    return f"(SELECT to_json(row) FROM ({statement}) AS row)"  # noqa: S608  our own text
 
 
 def many(statement: str) -> str:
     """Return the expression for all rows that a statement selects, in its order."""
-    return f"(SELECT coalesce(json_agg(row), '[]') FROM ({statement}) AS row)"
+    return f"(SELECT coalesce(json_agg(row), '[]') FROM ({statement}) AS row)"  # noqa: S608  our own text
 
 
 def together(**parts: str) -> str:

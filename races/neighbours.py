@@ -25,7 +25,7 @@ SELECT side, race_id, name, start_time, meeting_name FROM (
      WHERE status <> ALL(%(ended)s) AND start_time > %(now)s ORDER BY start_time, race_id LIMIT 1)
 ) AS race JOIN meetings USING (meeting_id)
 """
-BY_SIDE = f"(SELECT coalesce(json_object_agg(side, row), '{{}}') FROM ({NEIGHBOURS}) AS row)"
+BY_SIDE = f"(SELECT coalesce(json_object_agg(side, row), '{{}}') FROM ({NEIGHBOURS}) AS row)"  # noqa: S608  our own text
 
 
 class Neighbour(Struct, frozen=True):

@@ -35,7 +35,7 @@ class LiveViewSet(ViewSet):
 
 
 def live_body(race_id: str) -> Body:
-    """Return a race's live body: race, meeting, entrants, pools, result, alerts, neighbours; all as of the same poll."""
+    """Return a race's live body: race, meeting, entrants, pools, result, alerts, neighbours; all of the same poll."""
     now = clock.now()
     found = whole(read(LIVE, parameters(race_id, now), _live))
     race, freshness = found.race, _freshness(found.race, now)

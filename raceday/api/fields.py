@@ -51,4 +51,4 @@ class BodySerializer(serializers.ModelSerializer[Any]):
 
 def _reader(field: Any) -> Callable[[Any], Any]:
     is_plain = field.source != "*" and field.default is serializers.empty
-    return attrgetter(field.source) if is_plain else field.get_attribute  # type: ignore[no-any-return]
+    return attrgetter(field.source) if is_plain else field.get_attribute

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from threading import Thread
+from typing import Any
 
 import pytest
 from redis.exceptions import ConnectionError as Unreachable
@@ -34,7 +35,8 @@ def published(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 def waiting() -> list[str]:
-    return [fields[b"topic"].decode() for _, fields in valkey().xrange(TOPICS)]
+    asked: Any = valkey().xrange(TOPICS)
+    return [fields[b"topic"].decode() for _, fields in asked]
 
 
 def take() -> publisher.Asking:

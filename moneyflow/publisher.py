@@ -19,7 +19,7 @@ from raceday.queue.broker import valkey
 TOPICS = "raceday:outdated"
 AT_ONCE = 100
 POLLS_FIRST_SECONDS = 0.2
-LOOK_SECONDS = 0.01
+LOOK_SECONDS = 0.02
 OUTAGE_SECONDS = 60.0  # in which a publisher that waits for a server is taken to be alive
 
 Asking = dict[str, list[bytes]]  # by topic: the items of the backlog that ask for it

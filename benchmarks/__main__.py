@@ -20,7 +20,19 @@ from psycopg.sql import SQL, Identifier
 from redis import Redis
 from redis.exceptions import RedisError
 
-NAMES = ("write", "transform", "corridor", "history", "serve", "stream", "slow", "detect", "late_money", "board", "poll_cost")
+NAMES = (
+    "write",
+    "transform",
+    "corridor",
+    "history",
+    "serve",
+    "stream",
+    "slow",
+    "detect",
+    "late_money",
+    "board",
+    "poll_cost",
+)
 SERVERS = ("DATABASE_URL", "REDIS_URL")
 
 

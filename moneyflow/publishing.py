@@ -37,7 +37,7 @@ from races.models import Race
 from races.views import race_mark
 
 DAY_SECONDS = 86_400
-READ_SECONDS = 35 * 60  # of Raceday; far from a start clients look every half hour
+READ_SECONDS = 35 * 60  # of Raceday, after a request; far from a start clients look every half hour
 MOST_REMADE = 60  # bodies of a topic, newest first: one client's many queries must not occupy the workers
 WHOLE_RACE = "race-live"  # the route of the body that has all parts of a race
 TRIES = 3  # each means that a poll of the same race came in between

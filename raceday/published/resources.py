@@ -73,7 +73,7 @@ class Options(TypedDict, total=False):
 
     cost: returns what a request counts as, from its query.
     always: every publication of the topic makes the body.
-    while_read: a publication makes it if somebody has lately read a body of the topic.
+    while_read: publications make it for half an hour after a request.
     at_end: a publication makes it when the topic's race has ended. Without these, publications make it for some rounds
     after a request.
     part: the name of this content in the body of the whole race.
@@ -302,6 +302,8 @@ def answer(request: HttpRequest | Request, asked: ResourceRequest) -> HttpRespon
     if noted and is_known and body.keep_seconds != 0:
         mark = body.mark or _renewed(noted.mark)
         shelf.fill(asked.topic, asked.key, finished, noted=noted, mark=mark, rounds=body.rounds)
+        if asked.resource.while_read:
+            shelf.note_read(asked.topic, noted)
     metrics.CACHE_REQUESTS.labels(route=asked.route, outcome="miss").inc()
     encoding = best(request.META.get("HTTP_ACCEPT_ENCODING", ""), finished.contents)
     content = finished.contents.get(encoding) or render(body.data)

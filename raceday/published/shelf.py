@@ -7,7 +7,7 @@ while the version under which it was read is the topic's. Fields of the hash:
     outdated                     Unix seconds of the commit, until a publication comes
     mark                         `polled_at|epoch|fresh_until|generated_at`, moved by each poll of a race, also an
                                  unchanged one
-    read                         Unix seconds of a request for one of its bodies, not long before the last one
+    read                         Unix seconds of a request for a body that is made while it is read
     told                         `version` newline, then the race as the streams last described it, deflated
     <key> <identity|gzip|br>     `version|status|etag|fresh_until|rounds|polled_at|epoch` newline, then the bytes
 """
@@ -107,7 +107,7 @@ class Lookup(NamedTuple):
     """What is on the shelf for a body: the topic's version and mark, and a copy, current or not.
 
     outdated: Unix seconds of the commit that outdated the copy and whose publication is still to come; 0: none.
-    read: Unix seconds of the last request for a body of the topic that was noted; 0: none.
+    read: Unix seconds of the newest request that was noted; 0: none.
     """
 
     version: str | None
@@ -149,7 +149,7 @@ class TopicState(NamedTuple):
     """A topic as a publication finds it: version, mark, `told` with its version, and keys with their rounds.
 
     is_made: the bodies of this version are on the shelf and the streams know them.
-    read: Unix seconds of a request for one of its bodies; 0: none.
+    read: Unix seconds of the newest request that was noted; 0: none.
     """
 
     version: str
@@ -221,7 +221,7 @@ def begin(topic: str) -> Lookup | None:
 
 def fill(topic: str, key: str, finished: StoredBody, *, noted: Lookup, mark: Mark | None, rounds: int) -> None:
     """Store a body that a request made, under the version noted before it was read."""
-    fields = _fields(key, finished, noted.version or "", rounds, mark or noted.mark) | {"read": str(time.time())}
+    fields = _fields(key, finished, noted.version or "", rounds, mark or noted.mark)
     if mark and not (noted.mark and noted.is_fresh):
         fields["mark"] = write_mark(mark)
 
@@ -233,10 +233,15 @@ def fill(topic: str, key: str, finished: StoredBody, *, noted: Lookup, mark: Mar
 
 
 def note_read(topic: str, found: Lookup) -> None:
-    """Note that somebody reads the topic, unless it was noted just before."""
-    now = time.time()
+    """Note that somebody reads what is made while it is read, unless that was noted just before."""
+    now, name = time.time(), name_of(topic)
+
+    def steps(client: Any) -> None:
+        with client.pipeline(transaction=True) as pipe:
+            pipe.hset(name, "read", now).expire(name, UNKNOWN_SECONDS, nx=True).execute()
+
     if now - found.read > NOTE_SECONDS:
-        valkey.ask(lambda client: client.hset(name_of(topic), "read", now))
+        valkey.ask(steps)
 
 
 def release(topic: str, key: str) -> None:

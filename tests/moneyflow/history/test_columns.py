@@ -163,7 +163,9 @@ def test_of_thirty_days_of_rows_only_the_partitions_near_the_start_are_touched(
         connection,
     ) as asked:
         assert client.get(url).status_code == 200
-    statements = [query["sql"] for query in asked.captured_queries if "_history" in (query["sql"] or "")]  # none: it was prepared
+    statements = [
+        query["sql"] for query in asked.captured_queries if "_history" in (query["sql"] or "")
+    ]  # none: it was prepared
     days = set(touched(statements))
     assert days == {DAY + timedelta(days=offset) for offset in range(-8, 3)}
 

@@ -14,6 +14,7 @@ from pytest_django import Settings
 from moneyflow.store import partitions
 from raceday import clock, valkey
 from raceday.api import errors
+from tests.support.emptying import rows_are_deleted  # noqa: F401  # a fixture
 from tests.support.paths import SAMPLES
 
 # A busy machine is no fault.

@@ -43,6 +43,12 @@ def no_rate_limits(settings: Settings) -> None:
 
 
 @pytest.fixture(autouse=True)
+def quick_passwords(settings: Settings) -> None:
+    """The slow hash of a password is not on trial."""
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+
+
+@pytest.fixture(autouse=True)
 def both_servers_answer(monkeypatch: pytest.MonkeyPatch) -> None:
     """No test takes a server to be away because it was so for the test before."""
     monkeypatch.setattr(valkey, "_away", {})

@@ -1,7 +1,6 @@
 """The lane says what Django would say, from what was finished before; what Django refuses, it refuses."""
 
 from collections.abc import Callable
-from datetime import timedelta
 from time import monotonic
 from typing import Any
 from urllib.parse import quote
@@ -36,7 +35,7 @@ def client() -> LaneClient:
 
 @pytest.fixture
 def race(make_partitions: Callable[..., None]) -> Race:
-    make_partitions(*(racing_day(START) + timedelta(days=offset) for offset in range(-9, 4)))
+    make_partitions(racing_day(START))
     return make_whole_card()
 
 

@@ -6,6 +6,7 @@ from datetime import date, datetime
 from pathlib import Path
 
 import pytest
+from coverage import Coverage
 from django.db import connection
 from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
@@ -53,6 +54,17 @@ def both_servers_answer(monkeypatch: pytest.MonkeyPatch) -> None:
     """No test takes a server to be away because it was so for the test before."""
     monkeypatch.setattr(valkey, "_away", {})
     monkeypatch.setattr(errors, "_database", {"away_until": 0.0})
+
+
+@pytest.fixture
+def unmeasured() -> Iterator[None]:
+    """Counts no lines while a long test runs: short ones run them too, and to count takes as long as to run."""
+    counting = Coverage.current()
+    if counting:
+        counting.stop()
+    yield
+    if counting:
+        counting.start()
 
 
 @pytest.fixture

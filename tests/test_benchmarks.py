@@ -33,6 +33,7 @@ from raceday.feed.parse import parse_event
 from raceday.feed.records import RaceSnapshot
 from raceday.models import PollRun
 from raceday.simulator.envelope import ROOT, Request
+from tests.support.covered import UNMEASURED
 
 NOON = datetime(2026, 11, 21, 0, 0, tzinfo=UTC)
 FEW = ("--rounds", "1")
@@ -44,7 +45,7 @@ def bench(*arguments: str, **environment: str) -> subprocess.CompletedProcess[st
     return subprocess.run(
         [sys.executable, "-m", "benchmarks", *arguments],
         cwd=settings.BASE_DIR,
-        env={**os.environ, **servers, **environment},
+        env={**os.environ, **UNMEASURED, **servers, **environment},
         capture_output=True,
         text=True,
         check=False,

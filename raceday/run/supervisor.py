@@ -66,7 +66,7 @@ CHECKS = {
     **{day: [*SUITE, "-q", *DATE_SENSITIVE] for day in SHIFTED_DAYS},
     "faults": ["-m", "faults", "--short", "--counts"],
     "tests": ["-m", "coverage", "run", *SUITE],
-    "browser": ["-m", "coverage", "run", *BROWSER],
+    "browser": BROWSER,
     "coverage": ["-m", "tests.support.covered"],
 }
 

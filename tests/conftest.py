@@ -57,8 +57,9 @@ def both_servers_answer(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def unmeasured() -> Iterator[None]:
-    """Counts no lines while a long test runs: short ones run them too, and to count takes as long as to run."""
+def unmeasured(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Counts no lines of a long test and its programs: short ones run them too, and counting takes half the time."""
+    monkeypatch.setenv("COVERAGE_PROCESS_CONFIG", "")
     counting = Coverage.current()
     if counting:
         counting.stop()

@@ -33,7 +33,6 @@ from raceday.feed.parse import parse_event
 from raceday.feed.records import RaceSnapshot
 from raceday.models import PollRun
 from raceday.simulator.envelope import ROOT, Request
-from tests.support.covered import UNMEASURED
 
 NOON = datetime(2026, 11, 21, 0, 0, tzinfo=UTC)
 FEW = ("--rounds", "1")
@@ -45,7 +44,7 @@ def bench(*arguments: str, **environment: str) -> subprocess.CompletedProcess[st
     return subprocess.run(
         [sys.executable, "-m", "benchmarks", *arguments],
         cwd=settings.BASE_DIR,
-        env={**os.environ, **UNMEASURED, **servers, **environment},
+        env={**os.environ, **servers, **environment},
         capture_output=True,
         text=True,
         check=False,
@@ -53,6 +52,7 @@ def bench(*arguments: str, **environment: str) -> subprocess.CompletedProcess[st
     )
 
 
+@pytest.mark.usefixtures("unmeasured")
 def test_benchmarks_measure_and_say_it_in_one_json_line() -> None:
     done = bench(*QUICK, "--json", *FEW)
     assert done.returncode in (0, 1), done.stderr
@@ -71,6 +71,7 @@ def scenarios() -> list[str]:
     return [f"{races}_races_{upstream}_ms" for races in (5, 50) for upstream in (0, 300)]
 
 
+@pytest.mark.usefixtures("unmeasured")
 def test_a_table_is_printed_for_people_and_names_the_conditions() -> None:
     done = bench("transform", *FEW)
     assert done.returncode in (0, 1), done.stderr

@@ -20,7 +20,7 @@ from tests.support.money_truth import documents, money_by_runner
 from tests.support.tab import tab_at_the_door
 from tests.support.whole_day import SIMULATION, TODAY, Day, Machine, opened_day, polls_of, through
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("own_keys", "unmeasured")]
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("unmeasured", "own_keys")]
 SHOWN_SECONDS = 6  # how long a body that tells the time may stand
 NEARLY = 0.03  # of the pool, and a dollar: a dividend cut down to 10 c tells a favourite's share no closer
 

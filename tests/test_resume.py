@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
 
 from moneyflow.live.deltas import apply
 from raceday.run.tree import health_status
 from tests.raceday.run.test_supervisor import await_ready, descendants, find, folder, listens, start  # noqa: F401  # a fixture
-from tests.support.covered import UNMEASURED
 from tests.support.isolation import free_port
 from tests.support.streams import eventually
 
@@ -88,9 +88,10 @@ def known(body: Any) -> Any:
     return [known(value) for value in body] if isinstance(body, list) else body
 
 
+@pytest.mark.usefixtures("unmeasured")
 def test_a_reader_that_resumes_loses_and_repeats_nothing_whatever_is_killed(folder: Path) -> None:  # noqa: F811
     port = free_port()
-    demo = start(folder, "demo", "--port", str(port), "--speed", "20", **UNMEASURED)
+    demo = start(folder, "demo", "--port", str(port), "--speed", "20")
     await_ready(demo)
     meetings = httpx.get(f"http://127.0.0.1:{port}/api/meetings", trust_env=False).json()
     follower = Follower(port, {"meeting_id": ",".join(meeting["meeting_id"] for meeting in meetings)})

@@ -17,7 +17,7 @@ from raceday.racing_day import racing_day
 from races.models import RacePool, RaceResult
 from tests.support.card import POLLED, START, add_money, add_odds, make_entrant, make_meeting, make_race, own_keys  # noqa: F401
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("own_keys", "one_transaction", "card")]
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("unmeasured", "own_keys", "one_transaction", "card")]
 bounded = settings(max_examples=8, derandomize=True, suppress_health_check=list(HealthCheck))
 THERE = {"race_id": "r1", "meeting_id": "m1", "entrants": "r1-e1,r1-e2", "ids": "r1,r2", "date": "2026-11-21"}
 PLAIN = {"Accept-Encoding": "identity"}  # schemathesis does not unpack what it asks for

@@ -11,7 +11,6 @@ from coverage import Coverage
 
 from tests.support.paths import ROOT
 
-UNMEASURED = {"COVERAGE_PROCESS_CONFIG": ""}  # for a program whose lines need no counting: it takes half the time
 LEAST_PERCENTAGE = 90  # of the lines and branches of a folder; of a pure module all
 
 

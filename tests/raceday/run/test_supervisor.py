@@ -121,6 +121,7 @@ def test_a_demo_starts_heals_is_shared_and_stops_without_a_trace(folder: Path) -
     assert left_over(family, seconds=1) == []
 
 
+@pytest.mark.usefixtures("unmeasured")
 def test_a_killed_demo_leaves_nothing_not_even_without_its_reaper_and_the_next_keeps_the_data(folder: Path) -> None:
     demo = start(folder, "demo", "--port", str(free_port()))
     await_ready(demo)

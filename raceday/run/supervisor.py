@@ -3,11 +3,10 @@
 import argparse
 import os
 import shutil
-import signal
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -15,21 +14,18 @@ from pathlib import Path
 from dotenv import load_dotenv
 
 from raceday import home
-from raceday.processes import kill
 from raceday.racing_day import nz_instant
 from raceday.run import tree as trees
 from raceday.run.backup import backup, restore
 from raceday.run.demo_day import season_file
 from raceday.run.embedded import addresses, start_servers
+from raceday.run.foreground import command, end_of, foreground
 from raceday.run.process import (
-    Child,
     ProcessTree,
-    Program,
     StartError,
     StoppedError,
     listen_for_signals,
     say,
-    take_signal,
 )
 from raceday.run.running import announce, await_joined, environment, lock, running_environment
 from raceday.run.server_files import make_home
@@ -39,7 +35,6 @@ TEST_CONNECTIONS = 100
 MOST_SPEED = 1000
 NOWHERE = "http://127.0.0.1:9/the-demo-is-stopped"  # nobody listens there
 ELSEWHEN = Path(__file__).parents[2] / "tests" / "support" / "elsewhen"
-INTERRUPT_SECONDS = 3.0
 NEEDS_NO_SERVER = frozenset(
     {"help", "version", "check", "makemigrations", "sqlmigrate", "diffsettings", "findstatic", "collectstatic"}
     | {"spectacular", "makemessages", "compilemessages", "startapp", "startproject"}
@@ -63,50 +58,13 @@ CHECKS = {
     "imports": ["-c", "from importlinter.cli import lint_imports_command; lint_imports_command()"],
     "migrations": ["manage.py", "makemigrations", "--check", "--dry-run"],
     "deploy": ["manage.py", "check", "--deploy", "--fail-level", "WARNING"],
+    "browser": BROWSER,
     **{day: [*SUITE, "-q", *DATE_SENSITIVE] for day in SHIFTED_DAYS},
     "faults": ["-m", "faults", "--short", "--counts"],
     "tests": ["-m", "coverage", "run", *SUITE],
-    "browser": BROWSER,
     "coverage": ["-m", "tests.support.covered"],
 }
-
-
-def foreground(
-    tree: ProcessTree, arguments: Sequence[str], env: Mapping[str, str], *, is_interactive: bool = False
-) -> int:
-    """Run Python on `arguments` before the user's eyes and return its exit code.
-
-    Raises StoppedError when a signal ended it. An interactive one gets the terminal's Ctrl-C itself and may live on.
-    """
-    program = Program(
-        name="command",
-        argv=[PYTHON, *arguments],
-        env=env,
-        stdout=sys.stdout.fileno(),
-        orphan_signal=signal.SIGTERM,
-        restarts=False,
-        is_interactive=is_interactive,
-    )
-    child = tree.start(program)
-    while (code := child.process.poll()) is None:
-        number = take_signal()
-        if number and not (is_interactive and number == signal.SIGINT):
-            interrupt(child, number)
-            tree.forget(child)
-            raise StoppedError(number)
-        tree.tend()
-        time.sleep(0.05)
-    tree.forget(child)
-    return code if code >= 0 else 128 - code
-
-
-def interrupt(child: Child, number: int) -> None:
-    """Pass a signal on and leave its receivers a moment to end well."""
-    group = -child.process.pid
-    give_up = time.monotonic() + INTERRUPT_SECONDS
-    kill(child.process.pid if child.program.is_interactive else group, number)
-    while time.monotonic() < give_up and (child.process.poll() is None or kill(group, 0)):
-        time.sleep(0.05)
+BESIDE = "browser"  # it waits a lot, and what stands before it in CHECKS reads the code on one core
 
 
 # ── Commands on throw-away servers ──────────────────────────────────────────────────────────────
@@ -170,15 +128,22 @@ def faults(arguments: Sequence[str]) -> int:
 
 
 def check() -> int:
-    """Run every check, the tests last, and return 1 when one of them failed."""
+    """Run every check, the tests last, and return 1 when one of them failed.
+
+    What runs beside the others is shown in its turn.
+    """
     failed = []
     with throw_away(is_durable=False) as (tree, env):
+        said = Path(env["TMPDIR"]) / BESIDE
+        beside = tree.start(command(CHECKS[BESIDE], env, log=said))
         for name, arguments in CHECKS.items():
             own = {"HTTPS": "true"} if name == "deploy" else elsewhen(name) if name in SHIFTED_DAYS else {}
             sys.stdout.write(f"── {name}\n")
             sys.stdout.flush()
-            if foreground(tree, arguments, env | own):
+            if end_of(tree, beside) if name == BESIDE else foreground(tree, arguments, env | own):
                 failed.append(name)
+            if name == BESIDE:
+                sys.stdout.write(said.read_text())
     if failed:
         say(f"failed: {', '.join(failed)}")
     return 1 if failed else 0

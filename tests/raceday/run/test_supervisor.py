@@ -176,6 +176,7 @@ def test_manage_starts_no_server_for_a_command_without_need(folder: Path) -> Non
     assert not (folder / "postgres").exists()
 
 
+@pytest.mark.usefixtures("unmeasured")
 def test_a_database_that_cannot_be_prepared_is_told_with_its_log(folder: Path) -> None:
     read_only = make_conninfo(settings.DATABASE_URL, options="-c default_transaction_read_only=on")
     url = f"postgresql:///?{urlencode(conninfo_to_dict(read_only), quote_via=quote)}"

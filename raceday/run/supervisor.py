@@ -40,8 +40,10 @@ NEEDS_NO_SERVER = frozenset(
     | {"spectacular", "makemessages", "compilemessages", "startapp", "startproject"}
 )
 QUIET = {"LOG_LEVEL": "WARNING"}  # a command speaks for itself: its reader is a person, not a log
-SUITE = ["-m", "pytest", "-n", "3", "--ignore", "tests/browser"]  # for two cores: many tests wait
-BROWSER = ["-m", "pytest", "tests/browser"]
+APART = ["tests/test_schema.py", "tests/browser"]  # each process that runs them prepares for seconds: one is enough
+PYTEST = ["-m", "pytest", "-p", "no:schemathesis", "-p", "no:playwright"]
+SUITE = [*PYTEST, "-n", "3", *(f"--ignore={path}" for path in APART)]  # for two cores: many tests wait
+REST = ["-m", "pytest", *APART]
 # An hour that comes twice, a year's end, a leap day.
 SHIFTED_DAYS = ("2027-04-04T02:30", "2027-12-31T23:50", "2028-02-29")
 DATE_SENSITIVE = [  # that names a day, or takes its own from the clock, and is quick: the suite is there for the rest
@@ -58,13 +60,13 @@ CHECKS = {
     "imports": ["-c", "from importlinter.cli import lint_imports_command; lint_imports_command()"],
     "migrations": ["manage.py", "makemigrations", "--check", "--dry-run"],
     "deploy": ["manage.py", "check", "--deploy", "--fail-level", "WARNING"],
-    **{day: ["-m", "pytest", "-n", "2", "-q", *DATE_SENSITIVE] for day in SHIFTED_DAYS},
-    "browser": BROWSER,
+    **{day: [*PYTEST, "-n", "2", "-q", *DATE_SENSITIVE] for day in SHIFTED_DAYS},
+    "schema and browser": REST,
     "faults": ["-m", "faults", "--short", "--counts"],
     "tests": ["-m", "coverage", "run", *SUITE],
     "coverage": ["-m", "tests.support.covered"],
 }
-BESIDE = "browser"  # it mostly waits: it begins with the first check and is over before the faults
+BESIDE = "schema and browser"  # it mostly waits: it begins with the first check and is over before the faults
 
 
 # ── Commands on throw-away servers ──────────────────────────────────────────────────────────────
@@ -79,6 +81,7 @@ def throw_away(*, is_durable: bool) -> Iterator[tuple[ProcessTree, dict[str, str
         with ProcessTree(scratch=root) as tree:
             urls = start_servers(tree, root, connections=TEST_CONNECTIONS, is_durable=is_durable)
             own = {"TMPDIR": str(root), "COVERAGE_FILE": str(root / "coverage")}  # all of it goes, even after kill -9
+            own |= {"PYTHONDONTWRITEBYTECODE": ""}  # hundreds of processes would compile all of Raceday
             yield tree, environment(root, urls) | own
     finally:
         shutil.rmtree(home.socket_folder(root), ignore_errors=True)
@@ -88,14 +91,14 @@ def throw_away(*, is_durable: bool) -> Iterator[tuple[ProcessTree, dict[str, str
 def test(arguments: Sequence[str]) -> int:
     """Run pytest on throw-away servers, `--on` another date; return its exit code.
 
-    The whole suite runs in three processes, and then in a browser.
+    The whole suite runs in three processes, and what is apart after that.
     """
     described = argparse.ArgumentParser(prog="./run test", add_help=False, allow_abbrev=False)
     described.add_argument("--on", metavar="DATE")
     options, rest = described.parse_known_args(arguments)
     shifted = elsewhen(options.on) if options.on is not None else {}
     with throw_away(is_durable=False) as (tree, env):
-        parts = [["-m", "pytest", *rest]] if rest else [SUITE, BROWSER]
+        parts = [["-m", "pytest", *rest]] if rest else [SUITE, REST]
         return max(foreground(tree, part, env | shifted) for part in parts)
 
 
@@ -135,7 +138,8 @@ def check() -> int:
     failed = []
     with throw_away(is_durable=False) as (tree, env):
         said = Path(env["TMPDIR"]) / BESIDE
-        beside = tree.start(command(CHECKS[BESIDE], env, log=said))
+        own = {"PYTEST_XDIST_WORKER": "gw9"}  # by which ports and Valkey's database are its own
+        beside = tree.start(command(CHECKS[BESIDE], env | own, log=said))
         for name, arguments in CHECKS.items():
             own = {"HTTPS": "true"} if name == "deploy" else elsewhen(name) if name in SHIFTED_DAYS else {}
             sys.stdout.write(f"── {name}\n")

@@ -138,7 +138,7 @@ def check() -> int:
     failed = []
     with throw_away(is_durable=False) as (tree, env):
         said = Path(env["TMPDIR"]) / BESIDE
-        own = {"PYTEST_XDIST_WORKER": "gw9"}  # by which ports and Valkey's database are its own
+        own = {"PYTEST_XDIST_WORKER": "gw7"}  # by which ports and Valkey's database are its own
         beside = tree.start(command(CHECKS[BESIDE], env | own, log=said))
         for name, arguments in CHECKS.items():
             own = {"HTTPS": "true"} if name == "deploy" else elsewhen(name) if name in SHIFTED_DAYS else {}

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 from coverage import Coverage
-from django.db import connection
+from django.core.signals import request_finished, request_started
+from django.db import close_old_connections, connection
 from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 from pytest_django import Settings
@@ -74,6 +75,16 @@ def samples() -> Path:
     if not SAMPLES.is_dir():
         pytest.skip("the feed's recorded answers (../shared/nztab/samples) are not on this machine")
     return SAMPLES
+
+
+@pytest.fixture
+def one_transaction() -> Iterator[None]:
+    """Leaves the test's connection open between requests, as Django's own test client does."""
+    for signal in (request_started, request_finished):
+        signal.disconnect(close_old_connections)
+    yield
+    for signal in (request_started, request_finished):
+        signal.connect(close_old_connections)
 
 
 @pytest.fixture

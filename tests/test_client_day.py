@@ -163,7 +163,7 @@ def look_back(day: Day, followed: Followed) -> None:
     race_id, runners = followed.race.race_id, followed.race.runners
     money = money_by_runner(followed)
     expected = sorted(documents(followed), key=name_of)
-    pages = day.client.timeline(race_id, [runner.entrant_id for runner in runners], limit=7)
+    pages = day.client.timeline(race_id, [runner.entrant_id for runner in runners], limit=25)
     is_same(sorted((document for page in pages for document in page["documents"]), key=name_of), expected)
     columns = day.client.read(f"/api/races/{race_id}/history", contract.COLUMNS, about=race_id)
     instants = [int(poll.generated_at.timestamp() * 1000) for poll in followed.readings]

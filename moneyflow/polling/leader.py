@@ -1,24 +1,19 @@
-"""Decides WHEN each race is polled: one leader, a coroutine a race, due times on a grid. Answers are not read here."""
+"""Decides when each race is polled: a coroutine a race, due times on a grid. Answers are not read here."""
 
 import asyncio
-import os
-import select
 import time
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Iterable
 from datetime import date, datetime, timedelta
 from datetime import time as clock_time
-from functools import partial
 from typing import Any, NamedTuple
 
 import psycopg
 import structlog
 from django.conf import settings
-from django.db import DatabaseError, connections
 from redis.exceptions import RedisError
 
 from moneyflow import answers
 from moneyflow.polling.outbox import Outbox
-from moneyflow.store.partitions import LEAST_RUNWAY_DAYS, runway_days
 from raceday import clock
 from raceday.feed.client import FeedAnswer, FeedClient, FeedError
 from raceday.queue import cluster
@@ -27,28 +22,15 @@ from raceday.racing_day import nz_instant, racing_day
 from races.cadence import STALE, CadenceSeconds, cadence, next_poll
 from races.day_card import forget_import, is_imported
 
-LOCK = 0x7261636564617931  # "raceday1", the advisory lock of the leader
 AHEAD = timedelta(hours=24)
 LIVE = (
     "SELECT race_id, start_time, status FROM races"
     " WHERE status NOT IN ('Final', 'Abandoned') AND start_time BETWEEN %s AND %s"
 )
-SESSION = "-c statement_timeout=2000 -c tcp_keepalives_idle=5 -c tcp_keepalives_interval=1 -c tcp_keepalives_count=3"
-# The process that holds the advisory lock, if it has sent no statement for so many seconds.
-STOPPED_LEADER = """
-SELECT pid FROM pg_locks JOIN pg_stat_activity USING (pid)
-WHERE locktype = 'advisory' AND granted AND pg_locks.database = pg_stat_activity.datid
-    AND datname = current_database() AND classid = %s AND objid = %s
-    AND state = 'idle' AND state_change < clock_timestamp() - make_interval(secs => %s)
-"""
-STOPPED_SECONDS, STOPPED_LOOKS = 1.5, 2
-OUTAGE_SECONDS = 60.0  # in which a poller that waits for a server is taken to be alive
-DAILY, SEND = "moneyflow.tasks.daily", "moneyflow.tasks.send_alerts"
+DAILY = "moneyflow.tasks.daily"
 DAILY_AT = (clock_time(0), clock_time(6))  # the new day's card as it begins, and what the feed has added by morning
 DAILY_AGAIN_SECONDS = 60.0  # of the machine
 CARD_AGAIN = timedelta(minutes=5)  # while no race is to be polled
-TICK_SECONDS = 0.2
-READ_SECONDS, SEND_EVERY_SECONDS = 0.5, 5.0  # alerts that are due, or whose writer died before it could ask
 SPREAD_SECONDS = 0.02  # between races that come at once; otherwise their grids would fall together for ever
 POLITE_SECONDS = 5.0  # for a 429 or 503 without a time
 LONGEST_POLITE_SECONDS = 300.0
@@ -65,103 +47,6 @@ class LiveRace(NamedTuple):
     race_id: str
     start: datetime  # as advertised
     status: str
-
-
-class Over(Exception):  # noqa: N818
-    """The cluster stops, or the connection that holds the lock is lost."""
-
-
-def run() -> None:
-    """Poll the races, or stand by for the leader, until the cluster stops; each worker of `control` runs this."""
-    daily = StreamBroker(list_key="default")
-    while not cluster.is_stopping():
-        cluster.show_life(OUTAGE_SECONDS)
-        try:
-            with _connect() as connection:
-                if _wins_leadership(connection) and _has_runway(daily):
-                    asyncio.run(_lead(connection, daily))
-        except (psycopg.Error, DatabaseError) as fault:
-            log.warning("poller_without_database", fault=str(fault).partition("\n")[0])
-            time.sleep(TICK_SECONDS)
-
-
-def _connect() -> psycopg.Connection[Any]:
-    return psycopg.connect(
-        settings.DATABASE_URL,
-        autocommit=True,
-        connect_timeout=2,
-        application_name="raceday-poller",
-        options=SESSION,
-        tcp_user_timeout=3000,
-    )
-
-
-def _wins_leadership(connection: psycopg.Connection[Any]) -> bool:
-    """Wait for the lock. If the leader sends no statements because it is stopped or hangs, end its connection."""
-    looks_stopped = 0
-    while not cluster.is_stopping():
-        cluster.show_life(OUTAGE_SECONDS)
-        if connection.execute("SELECT pg_try_advisory_lock(%s)", [LOCK]).fetchone() == (True,):
-            return True
-        stopped = connection.execute(STOPPED_LEADER, [LOCK >> 32, LOCK & 0xFFFFFFFF, STOPPED_SECONDS]).fetchone()
-        # Look twice: when PostgreSQL itself stood still, its leader seems to have been silent for as long.
-        looks_stopped = looks_stopped + 1 if stopped else 0
-        if stopped and looks_stopped >= STOPPED_LOOKS:
-            log.warning("leader_stands_still", backend=stopped[0])
-            connection.execute("SELECT pg_terminate_backend(%s)", stopped)
-        time.sleep(TICK_SECONDS)
-    return False
-
-
-def _has_runway(daily: StreamBroker) -> bool:
-    """Tell whether there are partitions; polls without one would be lost, so the daily work must create some first."""
-    try:
-        runway = runway_days(racing_day(clock.now()))
-    finally:
-        connections.close_all()  # a poller holds one connection, its own
-    if runway >= LEAST_RUNWAY_DAYS:
-        return True
-    log.error("poller_refuses_to_start", runway_days=runway, needed_days=LEAST_RUNWAY_DAYS)
-    try:
-        cluster.enqueue_once(daily, DAILY)
-    except RedisError as fault:
-        log.warning("poller_without_valkey", fault=str(fault))
-    time.sleep(1)
-    return False
-
-
-async def _lead(connection: psycopg.Connection[Any], daily: StreamBroker) -> None:
-    log.info("poller_leads", pid=os.getpid())
-    outbox = Outbox()
-    try:
-        async with FeedClient.from_settings() as feed, asyncio.TaskGroup() as group:
-            leader = Leader(feed, group, outbox, daily)
-            group.create_task(outbox.hand_over())
-            group.create_task(_every(READ_SECONDS, partial(leader.read, connection)))
-            group.create_task(_every(1.0, leader.ask_for_daily))
-            group.create_task(_every(1.0, leader.hold_when_behind))
-            group.create_task(cluster.enqueue_every(SEND_EVERY_SECONDS, StreamBroker(list_key="default"), SEND))
-            await _until_over(connection)
-            raise Over
-    except* (Over, psycopg.OperationalError) as faults:
-        log.info("poller_leads_no_more", faults=[repr(fault) for fault in faults.exceptions])
-    finally:
-        outbox.flush()
-
-
-async def _every(seconds: float, duty: Callable[[], Awaitable[None]]) -> None:
-    while True:
-        await duty()
-        await asyncio.sleep(seconds)
-
-
-async def _until_over(connection: psycopg.Connection[Any]) -> None:
-    """Wait until the server has cut the connection: the lock is lost then. A query would notice it later."""
-    cut = select.poll()
-    cut.register(connection.fileno(), select.POLLRDHUP)
-    while not cut.poll(0) and not cluster.is_stopping():
-        cluster.show_life()
-        await asyncio.sleep(TICK_SECONDS)
 
 
 def read_live(connection: psycopg.Connection[Any], now: datetime) -> list[LiveRace]:

@@ -14,6 +14,7 @@ from django.conf import settings
 from django.db import DatabaseError, connections
 from redis.exceptions import RedisError
 
+from moneyflow.polling import stalls
 from moneyflow.polling.leader import DAILY, Leader
 from moneyflow.polling.outbox import Outbox
 from moneyflow.store.partitions import LEAST_RUNWAY_DAYS, runway_days
@@ -111,6 +112,7 @@ async def _lead(connection: psycopg.Connection[Any], daily: StreamBroker) -> Non
         async with FeedClient.from_settings() as feed, asyncio.TaskGroup() as group:
             leader = Leader(feed, group, outbox, daily)
             group.create_task(outbox.hand_over())
+            group.create_task(stalls.watch())
             group.create_task(_every(READ_SECONDS, partial(leader.read, connection)))
             group.create_task(_every(1.0, leader.ask_for_daily))
             group.create_task(_every(1.0, leader.hold_when_behind))

@@ -1,11 +1,11 @@
-"""Decides when each race is polled: a coroutine a race, due times on a grid. Answers are not read here."""
+"""Polls each race when it is due, in a coroutine of its own. Answers are not read here: news is what they left stored."""
 
 import asyncio
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import date, datetime, timedelta
 from datetime import time as clock_time
-from typing import Any, NamedTuple
+from typing import Any
 
 import psycopg
 import structlog
@@ -13,20 +13,18 @@ from django.conf import settings
 from redis.exceptions import RedisError
 
 from moneyflow import answers
+from moneyflow.polling.live_races import read_live
 from moneyflow.polling.outbox import Outbox
-from raceday import clock
+from moneyflow.polling.plan import LiveRace, Turn, next_turn
+from moneyflow.polling.refresh import Beat, like_host
+from raceday import clock, metrics
 from raceday.feed.client import FeedAnswer, FeedClient, FeedError
 from raceday.queue import cluster
 from raceday.queue.broker import StreamBroker
 from raceday.racing_day import nz_instant, racing_day
-from races.cadence import STALE, CadenceSeconds, cadence, next_poll
+from races.cadence import CadenceSeconds, cadence
 from races.day_card import forget_import, is_imported
 
-AHEAD = timedelta(hours=24)
-LIVE = (
-    "SELECT race_id, start_time, status FROM races"
-    " WHERE status NOT IN ('Final', 'Abandoned') AND start_time BETWEEN %s AND %s"
-)
 DAILY = "moneyflow.tasks.daily"
 DAILY_AT = (clock_time(0), clock_time(6))  # the new day's card as it begins, and what the feed has added by morning
 DAILY_AGAIN_SECONDS = 60.0  # of the machine
@@ -38,20 +36,9 @@ SET_ASIDE_SECONDS = 300.0  # of Raceday; the others are the wall's
 BACKLOG_LIMIT = 1000  # answers waiting to be written: 30 MB of Valkey, a minute of work
 HOLD_SECONDS = 2.0
 
+NONE: Mapping[str, Beat] = {}
+
 log = structlog.get_logger(__name__)
-
-
-class LiveRace(NamedTuple):
-    """What decides when a race is polled."""
-
-    race_id: str
-    start: datetime  # as advertised
-    status: str
-
-
-def read_live(connection: psycopg.Connection[Any], now: datetime) -> list[LiveRace]:
-    """Read the races of the coming day, and of the half day behind, that have not ended."""
-    return [LiveRace(*row) for row in connection.execute(LIVE, [now - STALE, now + AHEAD])]
 
 
 def next_daily(now: datetime) -> datetime:
@@ -71,6 +58,7 @@ class Leader:
         self._gate = asyncio.Semaphore(settings.FEED_CONCURRENCY)
         self._seconds = CadenceSeconds(**settings.CADENCE_SECONDS)
         self._races: dict[str, LiveRace] = {}
+        self._beats: dict[str, Beat] = {}  # of races that close, where it is known
         self._changed: dict[str, asyncio.Event] = {}  # one a coroutine
         self._resume_at = 0.0  # the loop's seconds; no poll before
         self._daily_at: datetime | None = None
@@ -79,11 +67,12 @@ class Leader:
 
     async def read(self, connection: psycopg.Connection[Any]) -> None:
         """Follow what the database calls live; psycopg.OperationalError when it does not answer."""
-        self.update(await asyncio.to_thread(read_live, connection, clock.now()))
+        self.update(*await asyncio.to_thread(read_live, connection, clock.now()))
 
-    def update(self, races: Iterable[LiveRace]) -> None:
+    def update(self, races: Iterable[LiveRace], beats: Mapping[str, Beat] = NONE) -> None:
         """Follow these races and no others; a race that left is polled no more."""
-        before, now = self._races, clock.now()
+        before, beats_before, now = self._races, self._beats, clock.now()
+        self._beats = like_host(beats)
         self._races = {race.race_id: race for race in races if self._cadence(race, now) is not None}
         if self._races:
             self._card_at = now  # as soon as the last of them is over
@@ -92,24 +81,25 @@ class Leader:
             self._changed[race_id] = asyncio.Event()
             self._group.create_task(self._follow(race_id, now + place * spread))
         for race_id, changed in self._changed.items():
-            if self._races.get(race_id) != before.get(race_id):
+            is_same_beat = self._beats.get(race_id) == beats_before.get(race_id)
+            if self._races.get(race_id) != before.get(race_id) or not is_same_beat:
                 changed.set()
 
     def _cadence(self, race: LiveRace, now: datetime) -> timedelta | None:
         return cadence(race.status, race.start - now, self._seconds)
 
     async def _follow(self, race_id: str, first: datetime) -> None:
-        last, failures = first, 0
-        due: datetime | None = first
-        while due is not None:
-            if await self._reaches(due, race_id):
-                failures = await self._poll_or_set_aside(race_id, due, failures)
-                last = due
-            due = self._next(race_id, last)
+        last, failures = Turn(first, first), 0
+        turn: Turn | None = last
+        while turn is not None:
+            if await self._reaches(turn.due, race_id):
+                failures = await self._poll_or_set_aside(race_id, turn.due, failures)
+                last = turn
+            turn = self._next(race_id, last)
         del self._changed[race_id]
 
     async def _reaches(self, due: datetime, race_id: str) -> bool:
-        """Sleeps until `due`; False when the race changed before, and with it perhaps the due time."""
+        """Sleep until `due`; False when the race or its beat changed before, and with it perhaps the due time."""
         changed = self._changed[race_id]
         changed.clear()
         try:
@@ -117,12 +107,12 @@ class Leader:
                 await changed.wait()
         except TimeoutError:
             return True
-        return False
+        return race_id in self._races and clock.now() >= due  # both at once: a poll must not be missed for that
 
-    def _next(self, race_id: str, last: datetime) -> datetime | None:
+    def _next(self, race_id: str, last: Turn) -> Turn | None:
         if (race := self._races.get(race_id)) is None:
             return None
-        return next_poll(last, clock.now(), status=race.status, advertised_start=race.start, seconds=self._seconds)
+        return next_turn(last, clock.now(), race, self._beats.get(race_id), self._seconds)
 
     async def _poll_or_set_aside(self, race_id: str, due: datetime, failures: int) -> int:
         """A race that raises twice is set aside for a while, never the whole round."""
@@ -140,8 +130,9 @@ class Leader:
         async with self._gate:
             while (wait := self._resume_at - asyncio.get_running_loop().time()) > 0:
                 await asyncio.sleep(wait)
-            late_ms = clock.real_seconds((clock.now() - due).total_seconds()) * 1000
-            log.debug("poll", race_id=race_id, late_ms=round(late_ms, 1))
+            late_seconds = clock.real_seconds((clock.now() - due).total_seconds())
+            metrics.POLL_LATENESS_SECONDS.observe(late_seconds)
+            log.debug("poll", race_id=race_id, late_ms=round(1000 * late_seconds, 1))
             outcome = await self._feed.fetch_event(race_id)
         self._back_off(outcome)
         self._outbox.put(race_id, outcome)

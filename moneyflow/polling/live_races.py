@@ -1,0 +1,61 @@
+"""Which races are polled, and when the feed renews those that close: read from what polls have stored."""
+
+from datetime import datetime, timedelta
+from functools import lru_cache
+from typing import Any
+
+import msgspec
+import psycopg
+
+from moneyflow.polling.plan import LiveRace
+from moneyflow.polling.refresh import Beat, Poll, beat_of
+from raceday import clock
+from raceday.selecting import select
+from races.cadence import FORGOTTEN, SOON, STALE
+
+AHEAD = timedelta(hours=24)
+LOOK_BACK = timedelta(minutes=5)  # at polls, for the feed's beat
+
+IS_CLOSING = "status = 'Open' AND start_time BETWEEN %(now)s - %(forgotten)s AND %(now)s + %(soon)s"
+# Asked for, in hand, whether it found news, stamp: as moneyflow.polling.refresh.Poll.
+POLLS = """(
+    SELECT json_agg(json_build_array(
+        extract(epoch FROM polled_at) - coalesce(fetch_ms, 0) / 1000 * %(speed)s, extract(epoch FROM polled_at),
+        outcome = 'changed', extract(epoch FROM generated_at)) ORDER BY polled_at)::text
+    FROM poll_runs AS run
+    WHERE run.race_id = races.race_id AND polled_at > %(now)s - %(look_back)s AND outcome IN ('changed', 'unchanged'))"""
+LIVE = f"""
+SELECT race_id, start_time, status, CASE WHEN {IS_CLOSING} THEN {POLLS} END FROM races
+WHERE status NOT IN ('Final', 'Abandoned') AND start_time BETWEEN %(now)s - %(stale)s AND %(now)s + %(ahead)s
+"""  # noqa: S608  # every part of it is ours
+BEATS = f"SELECT race_id, {POLLS} AS polls FROM races WHERE {IS_CLOSING}"  # noqa: S608
+BEAT = f"{BEATS} AND race_id = %(race_id)s"
+_polls = msgspec.json.Decoder(list[Poll])
+
+
+def read_live(connection: psycopg.Connection[Any], now: datetime) -> tuple[list[LiveRace], dict[str, Beat]]:
+    """Read the races of the coming day, and of the half day behind, that have not ended; and the beats known of them."""
+    rows = connection.execute(LIVE, {**_instants(now), "stale": STALE, "ahead": AHEAD}).fetchall()
+    beats = {race_id: _beat(polls) for race_id, _, _, polls in rows if polls}
+    return [LiveRace(*row[:3]) for row in rows], {race_id: beat for race_id, beat in beats.items() if beat}
+
+
+def read_beats(now: datetime) -> dict[str, Beat]:
+    """Read when the feed renews the races that close, where that is known."""
+    beats = {row["race_id"]: _beat(row["polls"]) for row in select(BEATS, _instants(now)) if row["polls"]}
+    return {race_id: beat for race_id, beat in beats.items() if beat}
+
+
+def read_beat(race_id: str, now: datetime) -> Beat | None:
+    """Read when the feed renews a race; None for a race that is not about to close, or while it is unclear."""
+    rows = select(BEAT, {**_instants(now), "race_id": race_id})
+    return _beat(rows[0]["polls"]) if rows and rows[0]["polls"] else None
+
+
+def _instants(now: datetime) -> dict[str, Any]:
+    return {"now": now, "forgotten": FORGOTTEN, "soon": SOON, "look_back": LOOK_BACK, "speed": clock.CLOCK.speed}
+
+
+@lru_cache(maxsize=256)  # most polls are read again before there is a newer one
+def _beat(polls: str) -> Beat | None:
+    return beat_of(_polls.decode(polls))

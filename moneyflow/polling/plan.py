@@ -1,0 +1,75 @@
+"""When a race is polled next: on the grid of its cadence, or just after the refresh that is expected. PURE."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from math import ceil, floor
+from typing import NamedTuple
+
+from moneyflow.polling.refresh import Beat, upcoming
+from raceday.feed.records import RaceStatus
+from races.cadence import CLOSING, FORGOTTEN, SOON, CadenceSeconds, next_poll
+
+LEARNING = timedelta(seconds=90)  # at the begin of the last five minutes, in which races are polled as often as at last
+LEAST_CADENCE = 3  # seconds, of the shortest; polls that are closer see each refresh at once
+LEAST_PERIOD = 1.3  # of the shortest cadence; below, there are no polls to spare
+NARROW_SECONDS = 2.5  # an expectation that wide needs no poll in its middle
+MARGIN_SECONDS = 0.1
+FLOOR_SECONDS = 1.0  # between two polls of a race
+LONGEST_GAP = 1.5  # cadences, while polls can be spared
+AHEAD_POLLS = 2  # by which a race may be ahead of the grid of its shortest cadence
+
+
+class LiveRace(NamedTuple):
+    """What decides when a race is polled."""
+
+    race_id: str
+    start: datetime  # as advertised
+    status: str
+
+
+class Turn(NamedTuple):
+    """A poll of a race: when it is due, and the instant up to which it and those before use the shortest cadence up."""
+
+    due: datetime
+    used_until: datetime
+
+
+def next_turn(last: Turn, now: datetime, race: LiveRace, beat: Beat | None, seconds: CadenceSeconds) -> Turn | None:
+    """Return a race's next poll, strictly after `now`; None for never.
+
+    In the last five minutes it comes just after each refresh that `beat` expects, with polls between that are at least
+    a cadence apart: never more polls than on the grid of the shortest cadence, but for two.
+    """
+    to_start = race.start - now
+    is_near = race.status == RaceStatus.OPEN and -FORGOTTEN <= to_start <= SOON and learns(seconds)
+    is_learning = is_near and beat is None and to_start > SOON - LEARNING
+    tiers = replace(seconds, soon=seconds.closing) if is_learning else seconds
+    due = next_poll(last.due, now, status=race.status, advertised_start=race.start, seconds=tiers)
+    if due is None:
+        return None
+    if is_near and beat is not None and beat.period >= LEAST_PERIOD * seconds.closing:
+        interval = seconds.soon if race.start - due > CLOSING else seconds.closing
+        earliest = last.used_until.timestamp() - AHEAD_POLLS * seconds.closing
+        at = _after_refresh(beat, last.due.timestamp(), interval)
+        if at <= now.timestamp():
+            at = _after_refresh(beat, now.timestamp(), interval)
+        due = datetime.fromtimestamp(max(at, earliest), UTC)
+    return Turn(due, max(last.used_until, due) + timedelta(seconds=seconds.closing))
+
+
+def learns(seconds: CadenceSeconds) -> bool:
+    """Tell whether it is worth to learn when the feed renews a race."""
+    return seconds.closing >= LEAST_CADENCE
+
+
+def _after_refresh(beat: Beat, since: float, interval: float) -> float:
+    """Return the first of the polls that lead from the poll at `since` to the next refresh.
+
+    A wide expectation is halved: a poll in its middle, and one after it if the first found no news.
+    """
+    refresh = upcoming(beat, since)
+    is_wide = refresh.latest - refresh.earliest > NARROW_SECONDS
+    target = refresh.expected_at if is_wide and refresh.expected_at > since else refresh.latest + MARGIN_SECONDS
+    rest = target - since
+    polls = max(1, min(ceil(rest / (LONGEST_GAP * interval)), floor(rest / interval)))
+    return since + max(rest / polls, FLOOR_SECONDS)

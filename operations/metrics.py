@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from ipaddress import ip_address
+from statistics import median
 
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError, connection
@@ -17,6 +18,7 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from redis.exceptions import RedisError
 
 from moneyflow import answers
+from moneyflow.polling.live_races import expected_refreshes
 from raceday import clock
 from raceday.api.errors import permission_denied
 from raceday.queue.cluster import heartbeat_ages
@@ -53,7 +55,7 @@ class Gauges:
     """Gauges read at the scrape; a gauge whose server is away is left out."""
 
     def collect(self) -> Iterator[Metric]:
-        for read in (_active_races, _database_connections, _ages, _waiting_answers, _cluster_heartbeats):
+        for read in (_active_races, _database_connections, _ages, _refreshes, _waiting_answers, _cluster_heartbeats):
             try:
                 yield from read(clock.now())
             except (DatabaseError, InterfaceError, RedisError):
@@ -87,6 +89,17 @@ def _ages(now: datetime) -> Iterator[Metric]:
         yield GaugeMetricFamily("feed_age_seconds", "Since the feed's own newest stamp", value=age_seconds)
         age_seconds = (now - newest["polled_at"]).total_seconds()
         yield GaugeMetricFamily("poll_age_seconds", "Since the newest poll of any race", value=age_seconds)
+
+
+def _refreshes(now: datetime) -> Iterator[Metric]:
+    periods = [each.period for each in expected_refreshes(now)]
+    yield GaugeMetricFamily(
+        "closing_races_on_beat", "Races about to close whose next refresh by the feed is expected", value=len(periods)
+    )
+    if periods:
+        yield GaugeMetricFamily(
+            "feed_refresh_seconds", "Between the feed's refreshes of those races, median", value=median(periods)
+        )
 
 
 def _waiting_answers(_: datetime) -> Iterator[Metric]:

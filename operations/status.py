@@ -10,6 +10,7 @@ from django.conf import settings
 from redis.exceptions import RedisError
 
 from moneyflow import answers
+from moneyflow.polling.live_races import expected_refreshes
 from operations import checks
 from operations.admin.task_words import CLUSTERS
 from operations.checks import LiveRace, Status
@@ -88,6 +89,7 @@ class StatusPage(Page):
         found["feed_refresh"] = settings.FEED_REFRESH_SECONDS
         if facts is not None:
             found |= {"is_known": True, "tiers": tiers_of(facts.live, now), "polled_at": _local(facts.polled_at)}
+            found["expected"] = [(each.period, _local(each.at)) for each in expected_refreshes(now)]
             found["refresh"] = found["tiers"][0].seconds if found["tiers"] else None
             found |= {"closing": closing(now), "incidents": incidents(now), "generated_at": _local(facts.generated_at)}
         if parts["valkey"].status is Status.OK:

@@ -15,7 +15,8 @@ LEAST_PERIOD = 1.3  # of the shortest cadence; below, there are no polls to spar
 NARROW_SECONDS = 2.5  # an expectation that wide needs no poll in its middle
 MARGIN_SECONDS = 0.1
 FLOOR_SECONDS = 1.0  # between two polls of a race
-LONGEST_GAP = 1.5  # cadences, while polls can be spared
+LONGEST_GAP = 1.6  # cadences, while polls can be spared
+ABOUT = 0.1  # cadences by which polls between refreshes may be closer
 AHEAD_POLLS = 2  # by which a race may be ahead of the grid of its shortest cadence
 
 
@@ -41,13 +42,13 @@ def next_turn(last: Turn, now: datetime, race: LiveRace, beat: Beat | None, seco
     a cadence apart: never more polls than on the grid of the shortest cadence, but for two.
     """
     to_start = race.start - now
-    is_near = race.status == RaceStatus.OPEN and -FORGOTTEN <= to_start <= SOON and learns(seconds)
-    is_learning = is_near and beat is None and to_start > SOON - LEARNING
+    learns = seconds.closing >= LEAST_CADENCE and is_closing(race.status, to_start)
+    is_learning = learns and beat is None and to_start > SOON - LEARNING
     tiers = replace(seconds, soon=seconds.closing) if is_learning else seconds
     due = next_poll(last.due, now, status=race.status, advertised_start=race.start, seconds=tiers)
     if due is None:
         return None
-    if is_near and beat is not None and beat.period >= LEAST_PERIOD * seconds.closing:
+    if learns and beat is not None and beat.period >= LEAST_PERIOD * seconds.closing:
         interval = seconds.soon if race.start - due > CLOSING else seconds.closing
         earliest = last.used_until.timestamp() - AHEAD_POLLS * seconds.closing
         at = _after_refresh(beat, last.due.timestamp(), interval)
@@ -57,9 +58,9 @@ def next_turn(last: Turn, now: datetime, race: LiveRace, beat: Beat | None, seco
     return Turn(due, max(last.used_until, due) + timedelta(seconds=seconds.closing))
 
 
-def learns(seconds: CadenceSeconds) -> bool:
-    """Tell whether it is worth to learn when the feed renews a race."""
-    return seconds.closing >= LEAST_CADENCE
+def is_closing(status: str, to_start: timedelta) -> bool:
+    """Tell whether a race is so near its close that the feed's refreshes of it are looked for."""
+    return status == RaceStatus.OPEN and -FORGOTTEN <= to_start <= SOON
 
 
 def _after_refresh(beat: Beat, since: float, interval: float) -> float:
@@ -69,7 +70,8 @@ def _after_refresh(beat: Beat, since: float, interval: float) -> float:
     """
     refresh = upcoming(beat, since)
     is_wide = refresh.latest - refresh.earliest > NARROW_SECONDS
-    target = refresh.expected_at if is_wide and refresh.expected_at > since else refresh.latest + MARGIN_SECONDS
+    has_middle = is_wide and refresh.expected_at > since + FLOOR_SECONDS
+    target = refresh.expected_at if has_middle else refresh.latest + MARGIN_SECONDS
     rest = target - since
-    polls = max(1, min(ceil(rest / (LONGEST_GAP * interval)), floor(rest / interval)))
+    polls = max(1, min(ceil(rest / (LONGEST_GAP * interval)), floor(rest / interval + ABOUT)))
     return since + max(rest / polls, FLOOR_SECONDS)

@@ -71,19 +71,20 @@ def like_host(beats: Mapping[str, Beat]) -> dict[str, Beat]:
 
 
 def _spans(polls: Sequence[Poll]) -> NDArray[np.float64]:
-    """Return (news, 2): each refresh came after the poll before the news was asked for, and by the news.
-
-    A source that sends the same stamp until it has news stamps its refreshes; any other stamps our requests.
-    """
+    """Return (news, 2): each refresh came after the poll before the news was asked for, and by the news."""
     pairs = list(pairwise(polls))
-    quiet = [(before.stamp, poll.stamp) for before, poll in pairs if not poll.is_news]
-    slack = STAMP_SECONDS if quiet and all(before == stamp for before, stamp in quiet) else np.inf
-    bounds = [
-        np.clip((poll.stamp - slack, poll.stamp + slack), before.asked, poll.at)
-        for before, poll in pairs
-        if poll.is_news
-    ]
+    news = [(before, poll) for before, poll in pairs if poll.is_news]
+    slack = STAMP_SECONDS if _stamps_refreshes(pairs) else np.inf
+    bounds = [np.clip((poll.stamp - slack, poll.stamp + slack), before.asked, poll.at) for before, poll in news]
     return np.array(bounds).reshape(-1, 2)
+
+
+def _stamps_refreshes(pairs: Sequence[tuple[Poll, Poll]]) -> bool:
+    """Tell whether the source sends the same stamp until it has news, and by our clock; most stamp each answer anew."""
+    quiet = [before.stamp == poll.stamp for before, poll in pairs if not poll.is_news]
+    return bool(quiet) and all(quiet) and all(
+        before.asked - STAMP_SECONDS <= poll.stamp <= poll.at + STAMP_SECONDS for before, poll in pairs if poll.is_news
+    )
 
 
 def _agreed(spans: NDArray[np.float64]) -> Beat | None:

@@ -30,8 +30,11 @@ from moneyflow import answers
 from moneyflow.answers import FeedResult
 from moneyflow.polling import leader as leading
 from moneyflow.polling.election import LOCK
-from moneyflow.polling.leader import DAILY, Leader, LiveRace, next_daily, read_live
+from moneyflow.polling.leader import DAILY, Leader, next_daily
+from moneyflow.polling.live_races import read_live
 from moneyflow.polling.outbox import Outbox
+from moneyflow.polling.plan import LiveRace
+from moneyflow.polling.refresh import Beat
 from moneyflow.store import partitions
 from raceday import clock
 from raceday.feed.client import FeedAnswer, FeedClient, FeedError
@@ -228,6 +231,22 @@ def test_a_race_whose_status_changes_is_due_by_its_new_cadence_at_once(
     led(script)
 
 
+def test_a_race_is_polled_after_a_refresh_that_is_expected_long_before_the_grid_is_due(
+    feed: Feed, server: object, settings: Settings
+) -> None:
+    settings.CADENCE_SECONDS = settings.CADENCE_SECONDS | {"closing": 3600}
+    closing = race("a", minutes=1)
+
+    async def script(leader: Leader) -> None:
+        leader.update([closing])
+        await until(lambda: feed.times("a") == 1)
+        soon = clock.now().timestamp() + 1
+        leader.update([closing], {"a": Beat(soon, soon + 0.1, 5000.0)})
+        await until(lambda: feed.times("a") == 2)
+
+    led(script)
+
+
 @pytest.mark.parametrize(("refusal", "least"), [((429, {"Retry-After": "1"}), 1.0), ((503, {"Retry-After": "1"}), 1.0)])
 def test_all_polls_stay_away_for_as_long_as_the_feed_asks_one_to(
     feed: Feed, server: object, refusal: tuple[int, dict[str, str]], least: float
@@ -403,7 +422,7 @@ def test_the_live_races_are_those_of_a_day_ahead_and_half_a_day_behind_that_have
     write_race("forgotten", minutes=-730)
     write_race("in two days", minutes=2880)
     with psycopg.connect(database_url(), autocommit=True) as own:
-        live = read_live(own, clock.now())
+        live, _ = read_live(own, clock.now())
     assert {(found.race_id, found.status) for found in live} == {("soon", "Open"), ("late", "Interim")}
 
 

@@ -20,7 +20,10 @@ from psycopg.sql import SQL, Identifier
 from redis import Redis
 from redis.exceptions import RedisError
 
-NAMES = ("write", "transform", "corridor", "history", "serve", "stream", "slow", "detect", "late_money", "board")
+NAMES = (
+    "write", "transform", "poller", "freshness", "corridor", "history", "serve", "stream", "slow", "detect", "late_money",
+    "board",
+)  # fmt: skip
 SERVERS = ("DATABASE_URL", "REDIS_URL")
 
 

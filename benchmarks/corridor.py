@@ -239,6 +239,11 @@ def start_feed(tree: ProcessTree, first_start: datetime) -> None:
     settings.NZTAB_API_URL = f"http://127.0.0.1:{port}/affiliates/v1"
     argv = [sys.executable, "-m", "benchmarks.feed", "--port", str(port), "--first-start", first_start.isoformat()]
     tree.start(Program(name="feed", argv=argv, env=os.environ))
+    await_feed(port)
+
+
+def await_feed(port: int) -> None:
+    """Wait until a feed on this machine answers."""
     give_up = time.monotonic() + PATIENCE_SECONDS
     while time.monotonic() < give_up:
         try:

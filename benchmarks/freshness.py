@@ -8,6 +8,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from itertools import zip_longest
 
 import numpy as np
 from msgspec import Struct
@@ -24,6 +25,8 @@ CLOSES_AFTER_SECONDS = SOON.total_seconds() + 49  # NZ gallops close 49 s after 
 FETCH_SECONDS, WRITE_SECONDS, TOLD_SECONDS = 0.15, 0.05, 0.5  # until a reading is stored, and the poller knows of it
 JITTER_SECONDS = 0.5
 STEP_SECONDS = 0.1
+SINCE_SECONDS = 30.0  # of the last five minutes, when each way has polled a race
+MARKS = (1.5, 4.0)
 MOST_WORSE_SECONDS = 0.1  # what a sample of so many races may differ by
 EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
 TIERS = CadenceSeconds(far=60, near=30, soon=15, closing=5, settling=15)
@@ -55,6 +58,7 @@ class Followed(Struct, frozen=True):
     polls: int
     stored: Stored
     refreshes: NDArray[np.float64]
+    closes_after: float
 
 
 def grid(last: Turn, now: datetime, race: LiveRace, beat: Beat | None, seconds: CadenceSeconds) -> Turn | None:
@@ -99,7 +103,7 @@ def follow(plan: Plan, seconds: CadenceSeconds, refreshes: NDArray[np.float64], 
         turn = plan(last, _at(in_hand), race, _beat(polls[:-1], in_hand), seconds)
         if turn is not None and turn.due > _at(known_at):
             turn = plan(last, _at(known_at), race, _beat(polls, known_at), seconds)
-    return Followed(len(polls), stored, refreshes)
+    return Followed(len(polls), stored, refreshes, CLOSES_AFTER_SECONDS)
 
 
 def _at(seconds: float) -> datetime:
@@ -112,11 +116,11 @@ def _beat(polls: Sequence[Poll], now: float) -> Beat | None:
     return beat and Beat(beat.earliest + EPOCH.timestamp(), beat.latest + EPOCH.timestamp(), beat.period)
 
 
-def ages(followed: Sequence[Followed], since: float, until: float) -> tuple[float, float]:
+def ages(followed: Sequence[Followed], since: float) -> tuple[float, float]:
     """Return the median and the 95th percentile of readings' ages, each over the one that the feed itself gives."""
-    times = np.arange(since, until, STEP_SECONDS)
     stored, newest = [], []
     for race in followed:
+        times = np.arange(since, race.closes_after, STEP_SECONDS)
         at, shown = np.array(race.stored).T
         place = np.searchsorted(at, times, "right") - 1
         seen = place >= 0
@@ -128,11 +132,13 @@ def ages(followed: Sequence[Followed], since: float, until: float) -> tuple[floa
 
 
 def measure(rounds: int | None) -> list[Figure]:
-    """Poll so many simulated races of each source in each way."""
+    """Poll so many simulated races of each source in each way, and some races as they are."""
+    from benchmarks.fresh_races import poll  # noqa: PLC0415 - it takes what it hands back from here
+
     found: list[Figure] = []
     for source in SOURCES:
         found += _figures(source, {name: _simulated(source, way, rounds or RACES) for name, way in WAYS.items()})
-    return found
+    return found + _figures_of("freshness.15_s.real", "races of the simulator, with real processes", poll(), MARKS)
 
 
 def _simulated(source: Source, way: tuple[Plan, CadenceSeconds], races: int) -> list[Followed]:
@@ -145,25 +151,28 @@ def _simulated(source: Source, way: tuple[Plan, CadenceSeconds], races: int) -> 
 
 
 def _figures(source: Source, ways: dict[str, list[Followed]]) -> list[Figure]:
-    since = float(TIERS.near)
-    over = {name: ages(races, since, CLOSES_AFTER_SECONDS) for name, races in ways.items()}
-    requests = {name: sum(race.polls for race in races) / len(races) for name, races in ways.items()}
-    is_marked = source.name == "15_s"
+    """Hold the beat against the marks, or against the cadences without it; its requests against the 5 s grid."""
+    half, most = ages(ways["cadences"], SINCE_SECONDS)
+    marks = MARKS if source.name == "15_s" else (half + MOST_WORSE_SECONDS, most + MOST_WORSE_SECONDS)
     found = []
-    for name, (half, most) in over.items():
-        is_beat, plain = name == "beat", over["cadences"]
-        marks = (1.5, 4.0) if is_marked else (plain[0] + MOST_WORSE_SECONDS, plain[1] + MOST_WORSE_SECONDS)
-        told = f"freshness.{source.name}.{name}"
-        what = f"age of the newest reading over the feed's own, {len(ways[name])} simulated races"
-        found += [
-            Figure(name=f"{told}.p50", what=what, figure=half, unit="s", at_most=marks[0] if is_beat else None),
-            Figure(name=f"{told}.p95", what="the same", figure=most, unit="s", at_most=marks[1] if is_beat else None),
-            Figure(
-                name=f"{told}.requests",
-                what="a race, in its last five minutes and until it closes",
-                figure=requests[name],
-                unit="requests",
-                at_most=requests["5_s_grid"] if is_beat else None,
-            ),
-        ]
+    for name, races in ways.items():
+        limits = (*marks, _requests(ways["5_s_grid"])) if name == "beat" else (None, None, None)
+        found += _figures_of(f"freshness.{source.name}.{name}", "simulated races", races, limits)
     return found
+
+
+def _figures_of(name: str, what: str, races: Sequence[Followed], marks: Sequence[float | None]) -> list[Figure]:
+    half, most = ages(races, SINCE_SECONDS)
+    rows = (
+        ("p50", f"age of the newest reading over the feed's own, {len(races)} {what}", half, "s"),
+        ("p95", "the same", most, "s"),
+        ("requests", "a race, in its last five minutes and until it closes", _requests(races), "requests"),
+    )
+    return [
+        Figure(name=f"{name}.{part}", what=told, figure=figure, unit=unit, at_most=mark)
+        for (part, told, figure, unit), mark in zip_longest(rows, marks)
+    ]
+
+
+def _requests(races: Sequence[Followed]) -> float:
+    return sum(race.polls for race in races) / len(races)

@@ -54,7 +54,7 @@ def run() -> None:
         try:
             with _connect() as connection:
                 if _wins_leadership(connection) and _has_runway(daily):
-                    asyncio.run(_lead(connection, daily))
+                    asyncio.run(lead(connection, daily))
         except (psycopg.Error, DatabaseError) as fault:
             log.warning("poller_without_database", fault=str(fault).partition("\n")[0])
             time.sleep(TICK_SECONDS)
@@ -105,7 +105,8 @@ def _has_runway(daily: StreamBroker) -> bool:
     return False
 
 
-async def _lead(connection: psycopg.Connection[Any], daily: StreamBroker) -> None:
+async def lead(connection: psycopg.Connection[Any], daily: StreamBroker) -> None:
+    """Poll the races until the cluster stops or the connection is lost."""
     log.info("poller_leads", pid=os.getpid())
     outbox = Outbox()
     try:

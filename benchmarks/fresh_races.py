@@ -22,7 +22,7 @@ from django.conf import settings
 
 from benchmarks.corridor import await_feed, cluster
 from benchmarks.figures import BenchmarkError
-from benchmarks.freshness import JITTER_SECONDS, Followed
+from benchmarks.fresh_plan import JITTER_SECONDS, Followed
 from benchmarks.load import free_port
 from moneyflow.pipeline import process_answer
 from moneyflow.polling import election

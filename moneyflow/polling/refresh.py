@@ -93,8 +93,8 @@ def _agreed(spans: NDArray[np.float64]) -> Beat | None:
     A refresh without news may lie between spans, but not between the last three.
     """
     after, until = spans.T
-    middle, narrow = spans.mean(1), int((until - after).argmin())
-    steps = np.round((middle - middle[narrow]) / PERIODS[:, None])
+    narrow = int((until - after).argmin())
+    steps = np.floor((until - after[narrow]) / PERIODS[:, None])  # what a poll sees is the last refresh before it
     earliest = (after - steps * PERIODS[:, None]).max(1) - JITTER_SECONDS
     latest = (until - steps * PERIODS[:, None]).min(1)
     apart = np.diff(steps)

@@ -21,8 +21,8 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 NAMES = (
-    "write", "transform", "poller", "freshness", "corridor", "history", "serve", "stream", "slow", "detect", "late_money",
-    "board",
+    "write", "transform", "poller", "freshness", "corridor", "history", "serve", "stream", "slow", "detect",
+    "late_money", "board",
 )  # fmt: skip
 SERVERS = ("DATABASE_URL", "REDIS_URL")
 

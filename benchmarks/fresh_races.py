@@ -105,10 +105,9 @@ async def _follow(races: Sequence[Race]) -> None:
             found = await feed.fetch_event(race.race_id)
             await asyncio.to_thread(process_answer, race.race_id, found)
     last = max(race.plan.closes_at for race in races)
-    with psycopg.connect(settings.DATABASE_URL, autocommit=True) as connection:
-        with suppress(TimeoutError):
-            async with asyncio.timeout(last - time.time()):
-                await election.lead(connection, StreamBroker(list_key="default"))
+    with psycopg.connect(settings.DATABASE_URL, autocommit=True) as connection, suppress(TimeoutError):
+        async with asyncio.timeout(last - time.time()):
+            await election.lead(connection, StreamBroker(list_key="default"))
 
 
 def _stored_at(lines: Iterable[bytes]) -> dict[str, list[float]]:

@@ -128,8 +128,10 @@ def measure(rounds: int | None) -> list[Figure]:
             with capture_logs() as logged:
                 run = asyncio.run(_run(scenario, seconds, logged))
             for stall in run.stalled:
-                sys.stderr.write(f"{scenario.name}: stood still {stall['seconds']} s, {stall['cpu_seconds']} s of them"
-                                 f" at work: {stall['ran']}\n")
+                sys.stderr.write(
+                    f"{scenario.name}: stood still {stall['seconds']} s, {stall['cpu_seconds']} s of them"
+                    f" at work: {stall['ran']}\n"
+                )
             found += _figures(scenario, run, seconds)
     return found
 
@@ -199,9 +201,7 @@ def _figures(scenario: Scenario, run: Run, seconds: int) -> Iterator[Figure]:
     )
     yield Figure(name=f"{name}.late_max", what="the same", figure=max(late), unit="ms", at_most=marks.get("max"))
     yield Figure(name=f"{name}.missed", what="due and left out", figure=run.missed, unit="polls", at_most=0.0)
-    yield Figure(
-        name=f"{name}.at_once", what="of one race at most", figure=run.most_at_once, unit="polls", at_most=1.0
-    )
+    yield Figure(name=f"{name}.at_once", what="of one race at most", figure=run.most_at_once, unit="polls", at_most=1.0)
     told = "times the loop stood still for more than 0.1 s (what ran is on stderr)"
     yield Figure(name=f"{name}.stalls", what=told, figure=len(run.stalled), unit="stalls")
     yield Figure(name=f"{name}.cpu", what="of one core, this process", figure=100 * run.cpu, unit="%")

@@ -25,7 +25,8 @@ POLLS = """(
         extract(epoch FROM polled_at) - coalesce(fetch_ms, 0) / 1000 * %(speed)s, extract(epoch FROM polled_at),
         outcome = 'changed', extract(epoch FROM generated_at)) ORDER BY polled_at)::text
     FROM poll_runs AS run
-    WHERE run.race_id = races.race_id AND polled_at > %(now)s - %(look_back)s AND outcome IN ('changed', 'unchanged'))"""
+    WHERE run.race_id = races.race_id AND polled_at > %(now)s - %(look_back)s
+        AND outcome IN ('changed', 'unchanged'))"""
 LIVE = f"""
 SELECT race_id, start_time, status, CASE WHEN {IS_CLOSING} THEN {POLLS} END FROM races
 WHERE status NOT IN ('Final', 'Abandoned') AND start_time BETWEEN %(now)s - %(stale)s AND %(now)s + %(ahead)s
@@ -36,7 +37,7 @@ _polls = msgspec.json.Decoder(list[Poll])
 
 
 def read_live(connection: psycopg.Connection[Any], now: datetime) -> tuple[list[LiveRace], dict[str, Beat]]:
-    """Read the races of the coming day, and of the half day behind, that have not ended; and the beats known of them."""
+    """Read the races of the coming day, and of the half day behind, that have not ended; and those beats that are known."""
     rows = connection.execute(LIVE, {**_instants(now), "stale": STALE, "ahead": AHEAD}).fetchall()
     beats = {race_id: _beat(polls) for race_id, _, _, polls in rows if polls}
     return [LiveRace(*row[:3]) for row in rows], {race_id: beat for race_id, beat in beats.items() if beat}

@@ -7,12 +7,12 @@ from typing import NamedTuple
 
 from moneyflow.polling.refresh import Beat, upcoming
 from raceday.feed.records import RaceStatus
-from races.cadence import CLOSING, FORGOTTEN, SOON, CadenceSeconds, next_poll
+from races.cadence import FORGOTTEN, SOON, CadenceSeconds, next_poll
 
-LEARNING = timedelta(seconds=90)  # at the begin of the last five minutes, in which races are polled as often as at last
+LEARNING = timedelta(seconds=120)  # from five minutes before the start: polls as close as at last
 LEAST_CADENCE = 3  # seconds, of the shortest; polls that are closer see each refresh at once
-LEAST_PERIOD = 1.3  # of the shortest cadence; below, there are no polls to spare
-NARROW_SECONDS = 2.5  # an expectation that wide needs no poll in its middle
+LEAST_PERIOD = 1.9  # of the shortest cadence; below, no poll between two refreshes can show that there is a beat
+NARROW_SECONDS = 1.7  # an expectation that wide needs no poll in its middle
 MARGIN_SECONDS = 0.1
 FLOOR_SECONDS = 1.0  # between two polls of a race
 LONGEST_GAP = 1.6  # cadences, while polls can be spared
@@ -49,11 +49,10 @@ def next_turn(last: Turn, now: datetime, race: LiveRace, beat: Beat | None, seco
     if due is None:
         return None
     if learns and beat is not None and beat.period >= LEAST_PERIOD * seconds.closing:
-        interval = seconds.soon if race.start - due > CLOSING else seconds.closing
         earliest = last.used_until.timestamp() - AHEAD_POLLS * seconds.closing
-        at = _after_refresh(beat, last.due.timestamp(), interval)
+        at = _after_refresh(beat, last.due.timestamp(), seconds.closing)
         if at <= now.timestamp():
-            at = _after_refresh(beat, now.timestamp(), interval)
+            at = _after_refresh(beat, now.timestamp(), seconds.closing)
         due = datetime.fromtimestamp(max(at, earliest), UTC)
     return Turn(due, max(last.used_until, due) + timedelta(seconds=seconds.closing))
 

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 PERIODS = np.arange(40.0, 4.0, -0.05)  # seconds, the longest first
 FEWEST_SPANS, MOST_SPANS = 5, 8
 JITTER_SECONDS = 0.5  # by which a refresh may come late
+LEAST_QUIET = 0.65  # of the news, whose poll before found none: a poll that always finds news knows no beat
 STAMP_SECONDS = 0.25  # by which a stamp may differ from our clock
 FEWEST_OF_HOST, LIKE_HOST = 3, 0.1  # races with a beat; share of the period
 
@@ -46,9 +47,12 @@ def beat_of(polls: Sequence[Poll]) -> Beat | None:
 
     `polls` are the last ones, oldest first. Where all spans agree on no period, the newest ones that do count.
     """
-    spans = _spans(polls)
+    pairs = list(pairwise(polls))
+    news = [(before, poll) for before, poll in pairs if poll.is_news]
+    spans = _spans(news, knows_stamps=_stamps_refreshes(pairs))
+    is_after_quiet = np.array([not before.is_news for before, _ in news])
     for count in range(min(MOST_SPANS, len(spans)), FEWEST_SPANS - 1, -1):
-        if beat := _agreed(spans[-count:]):
+        if is_after_quiet[-count:].mean() >= LEAST_QUIET and (beat := _agreed(spans[-count:])):
             return beat if polls[-1].asked <= beat.latest else None
     return None
 
@@ -64,27 +68,22 @@ def like_host(beats: Mapping[str, Beat]) -> dict[str, Beat]:
     """Return the beats of races whose period is about the host's: the median of all, if three or more are known."""
     host = median(beat.period for beat in beats.values()) if len(beats) >= FEWEST_OF_HOST else None
     return {
-        race_id: beat
-        for race_id, beat in beats.items()
-        if host is None or abs(beat.period - host) <= LIKE_HOST * host
+        race_id: beat for race_id, beat in beats.items() if host is None or abs(beat.period - host) <= LIKE_HOST * host
     }
 
 
-def _spans(polls: Sequence[Poll]) -> NDArray[np.float64]:
+def _spans(news: Sequence[tuple[Poll, Poll]], *, knows_stamps: bool) -> NDArray[np.float64]:
     """Return (news, 2): each refresh came after the poll before the news was asked for, and by the news."""
-    pairs = list(pairwise(polls))
-    news = [(before, poll) for before, poll in pairs if poll.is_news]
-    slack = STAMP_SECONDS if _stamps_refreshes(pairs) else np.inf
+    slack = STAMP_SECONDS if knows_stamps else np.inf
     bounds = [np.clip((poll.stamp - slack, poll.stamp + slack), before.asked, poll.at) for before, poll in news]
     return np.array(bounds).reshape(-1, 2)
 
 
 def _stamps_refreshes(pairs: Sequence[tuple[Poll, Poll]]) -> bool:
     """Tell whether the source sends the same stamp until it has news, and by our clock; most stamp each answer anew."""
-    quiet = [before.stamp == poll.stamp for before, poll in pairs if not poll.is_news]
-    return bool(quiet) and all(quiet) and all(
-        before.asked - STAMP_SECONDS <= poll.stamp <= poll.at + STAMP_SECONDS for before, poll in pairs if poll.is_news
-    )
+    are_repeated = [before.stamp == poll.stamp for before, poll in pairs if not poll.is_news]
+    news = [(poll.stamp - before.asked, poll.at - poll.stamp) for before, poll in pairs if poll.is_news]
+    return bool(are_repeated) and all(are_repeated) and all(min(each) >= -STAMP_SECONDS for each in news)
 
 
 def _agreed(spans: NDArray[np.float64]) -> Beat | None:

@@ -188,7 +188,8 @@ def refresh_table(race: Race) -> Table | None:
     """Show how often the feed renews a race that closes, as learned from polls; None while that is unclear."""
     if (expected := expected_refresh(race, clock.now())) is None:
         return None
-    return Table("The feed's refresh", ["Every", "Next expected, NZ"], [[f"{expected.period:.1f} s", nz_clock(expected.at)]])
+    cells = [f"{expected.period:.1f} s", nz_clock(expected.at)]
+    return Table("The feed's refresh", ["Every", "Next expected, NZ"], [cells])
 
 
 def poll_runs_table(poll_runs: Iterable[PollRun]) -> Table:

@@ -61,7 +61,9 @@ def test_a_poll_that_was_missed_is_not_caught_up() -> None:
     assert due_after(-60, NARROW, now=-43.95) == pytest.approx(-36.4, abs=0.1)
 
 
-@pytest.mark.parametrize(("last", "beat", "due"), [(-250, None, -245), (-200, None, -185), (-200, Beat(-195, -194, 15), -193.9)])
+@pytest.mark.parametrize(
+    ("last", "beat", "due"), [(-250, None, -245), (-170, None, -155), (-170, Beat(-165, -164, 15), -163.9)]
+)
 def test_the_beat_is_learned_as_the_last_five_minutes_begin(last: float, beat: Beat | None, due: float) -> None:
     assert due_after(last, beat) == pytest.approx(due, abs=1e-3)
 
@@ -72,7 +74,9 @@ def test_a_grid_that_sees_each_refresh_at_once_learns_nothing() -> None:
     assert due_after(-60, NARROW, seconds=often) == -58
 
 
-@pytest.mark.parametrize(("status", "to_start", "after"), [("Closed", 60, 16), ("Postponed", 60, 60), ("Open", 400, 30)])
+@pytest.mark.parametrize(
+    ("status", "to_start", "after"), [("Closed", 60, 16), ("Postponed", 60, 60), ("Open", 400, 30)]
+)
 def test_the_beat_counts_only_for_an_open_race_about_to_close(status: str, to_start: float, after: float) -> None:
     now = at(-to_start)
     turn = next_turn(Turn(now, now), now, race(status), shifted(NARROW), SECONDS)

@@ -53,7 +53,7 @@ class Followed(Struct, frozen=True):
 def grid(last: Turn, now: datetime, race: LiveRace, beat: Beat | None, seconds: CadenceSeconds) -> Turn | None:
     """Plan as if nothing was known of the feed's beat."""
     due = next_poll(last.due, now, status=race.status, advertised_start=race.start, seconds=seconds)
-    return due and Turn(due, due)
+    return None if due is None else Turn(due, due)
 
 
 def _each(seconds: int) -> CadenceSeconds:

@@ -17,7 +17,7 @@ RACES = 100
 STEP_SECONDS = 0.1
 SINCE_SECONDS = 30.0  # of the last five minutes, when each way has polled a race
 MARKS = (1.5, 4.0)
-MOST_WORSE_SECONDS = 0.1  # what a sample of so many races may differ by
+MOST_WORSE_SECONDS = 0.2  # what a sample of so many races may differ by
 
 
 def ages(followed: Sequence[Followed], since: float) -> tuple[float, float]:
@@ -44,8 +44,8 @@ def measure(rounds: int | None) -> list[Figure]:
 
 
 def _figures(source: Source, ways: dict[str, list[Followed]]) -> list[Figure]:
-    """Hold the beat against the marks, or against the cadences without it; its requests against the 5 s grid."""
-    half, most = ages(ways["cadences"], SINCE_SECONDS)
+    """Hold the beat against the marks, or against the 5 s grid; its requests always against that grid."""
+    half, most = ages(ways["5_s_grid"], SINCE_SECONDS)
     marks = MARKS if source.name == "15_s" else (half + MOST_WORSE_SECONDS, most + MOST_WORSE_SECONDS)
     found = []
     for name, races in ways.items():

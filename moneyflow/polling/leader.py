@@ -1,4 +1,4 @@
-"""Polls each race when it is due, in a coroutine of its own. Answers are not read here: what is stored tells of news."""
+"""Polls each race when it is due, in a coroutine of its own. Answers are not read here: what they stored is."""
 
 import asyncio
 import time

@@ -9,7 +9,6 @@ from moneyflow.polling.refresh import Beat, upcoming
 from raceday.feed.records import RaceStatus
 from races.cadence import FORGOTTEN, SOON, CadenceSeconds, next_poll
 
-LEARNING = timedelta(seconds=120)  # from five minutes before the start: polls as close as at last
 LEAST_CADENCE = 3  # seconds, of the shortest; polls that are closer see each refresh at once
 LEAST_PERIOD = 1.9  # of the shortest cadence; below, no poll between two refreshes can show that there is a beat
 NARROW_SECONDS = 1.7  # an expectation that wide needs no poll in its middle
@@ -38,13 +37,12 @@ class Turn(NamedTuple):
 def next_turn(last: Turn, now: datetime, race: LiveRace, beat: Beat | None, seconds: CadenceSeconds) -> Turn | None:
     """Return a race's next poll, strictly after `now`; None for never.
 
-    In the last five minutes it comes just after each refresh that `beat` expects, with polls between that are at least
-    a cadence apart: never more polls than on the grid of the shortest cadence, but for two.
+    In the last five minutes it is on the grid of the shortest cadence until there is a beat. Then it comes just after
+    each refresh that is expected, with polls between: never more of them than on that grid, but for two.
     """
     to_start = race.start - now
     learns = seconds.closing >= LEAST_CADENCE and is_closing(race.status, to_start)
-    is_learning = learns and beat is None and to_start > SOON - LEARNING
-    tiers = replace(seconds, soon=seconds.closing) if is_learning else seconds
+    tiers = replace(seconds, soon=seconds.closing) if learns else seconds
     due = next_poll(last.due, now, status=race.status, advertised_start=race.start, seconds=tiers)
     if due is None:
         return None

@@ -49,9 +49,9 @@ def test_the_refreshes_of_a_race_that_closes_are_learned_from_its_stored_polls(r
 
 
 def test_a_race_that_does_not_close_or_was_not_polled_has_no_refreshes(race: Race, now: datetime) -> None:
-    for race_id, columns in {"far": {"start_time": now + 400 * SECOND}, "closed": {"status": "Closed"}}.items():
+    for race_id, status, seconds in [("far", "Open", 400), ("closed", "Closed", 0)]:
         polled(race_id, now - SECOND)
-        other = make_race(race.meeting, race_id=race_id, **{"start_time": now, **columns})
+        other = make_race(race.meeting, race_id=race_id, status=status, start_time=now + seconds * SECOND)
         assert expected_refresh(other, now) is None
     assert expected_refresh(make_race(race.meeting, race_id="new", start_time=now), now) is None
     assert len(expected_refreshes(now)) == 1

@@ -62,9 +62,10 @@ def test_a_poll_that_was_missed_is_not_caught_up() -> None:
 
 
 @pytest.mark.parametrize(
-    ("last", "beat", "due"), [(-250, None, -245), (-170, None, -155), (-170, Beat(-165, -164, 15), -163.9)]
+    ("last", "beat", "due"),
+    [(-400, None, -370), (-250, None, -245), (-170, None, -165), (-170, Beat(-165, -164, 15), -163.9)],
 )
-def test_the_beat_is_learned_as_the_last_five_minutes_begin(last: float, beat: Beat | None, due: float) -> None:
+def test_the_beat_is_learned_from_the_last_five_minutes_on(last: float, beat: Beat | None, due: float) -> None:
     assert due_after(last, beat) == pytest.approx(due, abs=1e-3)
 
 

@@ -50,8 +50,8 @@ def seconds_to_poll(now: datetime) -> float | None:
 )
 def test_a_race_is_polled_by_what_the_feed_said_last(minutes: float, status: str, seconds: float | None) -> None:
     now = clock.now()
-    told(now - timedelta(seconds=10), minutes=3)
-    assert seconds_to_poll(now) == 15
+    told(now - timedelta(seconds=10), minutes=8)
+    assert seconds_to_poll(now) == 30
     told(now, minutes=minutes, status=status)
     assert seconds_to_poll(now) == seconds
 

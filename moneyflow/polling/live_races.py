@@ -37,7 +37,7 @@ _polls = msgspec.json.Decoder(list[Poll])
 
 
 def read_live(connection: psycopg.Connection[Any], now: datetime) -> tuple[list[LiveRace], dict[str, Beat]]:
-    """Read the races of the coming day, and of the half day behind, that have not ended, and the beats that are known."""
+    """Read the races of the coming day, and of the half day behind, that have not ended, and which beats are known."""
     rows = connection.execute(LIVE, {**_instants(now), "stale": STALE, "ahead": AHEAD}).fetchall()
     beats = {race_id: _beat(polls) for race_id, _, _, polls in rows if polls}
     return [LiveRace(*row[:3]) for row in rows], {race_id: beat for race_id, beat in beats.items() if beat}

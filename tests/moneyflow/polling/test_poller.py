@@ -241,7 +241,7 @@ def test_a_race_is_polled_after_a_refresh_that_is_expected_long_before_the_grid_
         leader.update([closing])
         await until(lambda: feed.times("a") == 1)
         soon = clock.now().timestamp() + 1
-        leader.update([closing], {"a": Beat(soon, soon + 0.1, 5000.0)})
+        leader.update([closing], {"a": Beat(soon, soon + 0.1, 10_000.0)})
         await until(lambda: feed.times("a") == 2)
 
     led(script)

@@ -21,9 +21,20 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 NAMES = (
-    "write", "transform", "poller", "freshness", "corridor", "history", "serve", "stream", "slow", "detect",
-    "late_money", "board",
-)  # fmt: skip
+    "write",
+    "transform",
+    "poller",
+    "freshness",
+    "corridor",
+    "history",
+    "serve",
+    "stream",
+    "slow",
+    "detect",
+    "late_money",
+    "board",
+    "archive",
+)
 SERVERS = ("DATABASE_URL", "REDIS_URL")
 
 

@@ -4,9 +4,9 @@ from itertools import count
 
 from django.db import transaction
 
-from moneyflow.models import MoneyFlowHistory, OddsHistory
+from moneyflow.archive.store import PackedAnswer
+from moneyflow.models import FeedAnswer, MoneyFlowHistory, OddsHistory
 from moneyflow.transform.records import MoneyFlow, MoneyFlowPoint
-from raceday.feed.client import FeedAnswer
 from raceday.feed.records import EntrantSnapshot, RaceSnapshot
 from raceday.models import PollRun
 from races.models import Entrant, PollMark, Race, RacePool
@@ -16,15 +16,15 @@ POOLS = ("win", "place", "quinella", "trifecta", "exacta", "first4")
 _ids = count(1)
 
 
-def write_with_orm(snapshot: RaceSnapshot, flow: MoneyFlow, answer: FeedAnswer, *, version: int) -> None:
-    """Write race, mark, entrants, pools, readings, prices and PollRun of a poll, and commit."""
+def write_with_orm(snapshot: RaceSnapshot, flow: MoneyFlow, packed: PackedAnswer, *, version: int) -> None:
+    """Write race, mark, entrants, pools, readings, prices, PollRun and the answer of a poll, and commit."""
     with transaction.atomic():
         _upsert(Race, "race_id", [_race(snapshot)])
-        _upsert(PollMark, "race", [_mark(snapshot, flow, answer, version)])
+        _upsert(PollMark, "race", [_mark(snapshot, flow, packed, version)])
         _upsert(Entrant, "entrant_id", [_entrant(entrant, snapshot, flow) for entrant in snapshot.entrants])
         _upsert(RacePool, "race", [_pool(snapshot, flow)])
         MoneyFlowHistory.objects.bulk_create(
-            [_reading(point, snapshot, flow, answer) for point in flow.points], ignore_conflicts=True
+            [_reading(point, snapshot, flow, packed) for point in flow.points], ignore_conflicts=True
         )
         OddsHistory.objects.bulk_create(
             [
@@ -41,13 +41,23 @@ def write_with_orm(snapshot: RaceSnapshot, flow: MoneyFlow, answer: FeedAnswer, 
         )
         PollRun.objects.create(
             race_id=snapshot.race_id,
-            polled_at=answer.polled_at,
+            polled_at=packed.polled_at,
             generated_at=snapshot.generated_at,
             outcome=flow.outcome,
             http_status=200,
-            body_bytes=len(answer.body),
-            fetch_ms=answer.fetch_ms,
+            body_bytes=packed.body_bytes,
+            fetch_ms=packed.fetch_ms,
             transform_ms=1.0,
+        )
+        FeedAnswer.objects.create(
+            sequence=next(_ids),
+            race_id=snapshot.race_id,
+            polled_at=packed.polled_at,
+            generated_at=snapshot.generated_at,
+            fetch_ms=packed.fetch_ms,
+            sha256=packed.sha256,
+            base_at=packed.base_at,
+            body=packed.body,
         )
 
 
@@ -76,11 +86,11 @@ def _race(snapshot: RaceSnapshot) -> Race:
     )
 
 
-def _mark(snapshot: RaceSnapshot, flow: MoneyFlow, answer: FeedAnswer, version: int) -> PollMark:
+def _mark(snapshot: RaceSnapshot, flow: MoneyFlow, packed: PackedAnswer, version: int) -> PollMark:
     return PollMark(
         race_id=snapshot.race_id,
         version=version + 1,
-        polled_at=answer.polled_at,
+        polled_at=packed.polled_at,
         generated_at=snapshot.generated_at,
         last_reading_at=snapshot.generated_at,
         digest=flow.digest,
@@ -129,7 +139,7 @@ def _pool(snapshot: RaceSnapshot, flow: MoneyFlow) -> RacePool:
     )
 
 
-def _reading(point: MoneyFlowPoint, snapshot: RaceSnapshot, flow: MoneyFlow, answer: FeedAnswer) -> MoneyFlowHistory:
+def _reading(point: MoneyFlowPoint, snapshot: RaceSnapshot, flow: MoneyFlow, packed: PackedAnswer) -> MoneyFlowHistory:
     return MoneyFlowHistory(
         id=next(_ids),
         race_id=snapshot.race_id,
@@ -142,7 +152,7 @@ def _reading(point: MoneyFlowPoint, snapshot: RaceSnapshot, flow: MoneyFlow, ans
         time_interval=flow.time_interval,
         interval_type=flow.interval_type,
         event_timestamp=snapshot.generated_at,
-        polling_timestamp=answer.polled_at,
+        polling_timestamp=packed.polled_at,
         win_pool_amount=point.win_pool_amount,
         place_pool_amount=point.place_pool_amount,
         win_pool_percentage=point.win_pool_percentage,

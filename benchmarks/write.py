@@ -18,12 +18,12 @@ from msgspec import Struct
 from benchmarks.feed import event_body, open_races, past_racing
 from benchmarks.figures import BenchmarkError, Figure, percentile
 from benchmarks.orm import write_with_orm
+from moneyflow.archive.store import PackedAnswer
 from moneyflow.store.partitions import PAST_DAYS
 from moneyflow.store.poll import read_state, write_poll
 from moneyflow.transform.flow import money_flow
 from moneyflow.transform.records import MoneyFlow, RaceState
 from raceday import clock
-from raceday.feed.client import FeedAnswer
 from raceday.feed.parse import parse_event
 from raceday.feed.records import EntrantSnapshot, RaceSnapshot
 
@@ -32,6 +32,7 @@ MOVES = 2 * RUNNERS
 ROUNDS = 500
 WARM_UP = 30  # connections, plans, and the first rows of each race
 SECONDS_BETWEEN_POLLS = 2
+PACKED_BYTES = 600
 ORM_MARK = 5.0
 FLOOR_MARK = 1.5
 
@@ -100,7 +101,7 @@ def _ours(costs: Costs, race: RaceSnapshot, number: int) -> None:
         state = read_state(snapshot, clock.now())
     flow = _flow(snapshot, state, number)
     with _timed(costs, "ours"):
-        written = write_poll(snapshot, flow, _answer(), version=state.version, transform_ms=1.0)
+        written = write_poll(snapshot, flow, _packed(), version=state.version, transform_ms=1.0)
     assert written.is_applied
 
 
@@ -109,7 +110,7 @@ def _orm(costs: Costs, race: RaceSnapshot, number: int) -> None:
     state = read_state(snapshot, clock.now())
     flow = _flow(snapshot, state, number)
     with _timed(costs, "orm"):
-        write_with_orm(snapshot, flow, _answer(), version=state.version)
+        write_with_orm(snapshot, flow, _packed(), version=state.version)
 
 
 def _open(costs: Costs, race: RaceSnapshot, number: int) -> None:
@@ -119,7 +120,7 @@ def _open(costs: Costs, race: RaceSnapshot, number: int) -> None:
     with transaction.atomic():
         _execute("SELECT 1")  # psycopg sends BEGIN with the first statement
         with _timed(costs, "open"):
-            write_poll(snapshot, flow, _answer(), version=state.version, transform_ms=1.0)
+            write_poll(snapshot, flow, _packed(), version=state.version, transform_ms=1.0)
 
 
 def _empty(costs: Costs, _race: RaceSnapshot, number: int) -> None:
@@ -189,8 +190,18 @@ def _flow(snapshot: RaceSnapshot, state: RaceState, number: int) -> MoneyFlow:
     return flow
 
 
-def _answer() -> FeedAnswer:
-    return FeedAnswer(body=b"", encoding="identity", polled_at=clock.now(), fetch_ms=1.0)
+def _packed() -> PackedAnswer:
+    """Return an answer of the usual size as the archive stores it."""
+    return PackedAnswer(
+        polled_at=clock.now(),
+        fetch_ms=1.0,
+        body_bytes=27_000,
+        content=b"",
+        sha256=bytes(32),
+        base_at=None,
+        depth=0,
+        body=bytes(PACKED_BYTES),
+    )
 
 
 def _check_equal(race: RaceSnapshot) -> None:

@@ -57,6 +57,9 @@ RACE_TYPES: list[str] = env.list(
     "RACE_TYPES", list(RaceType), validate=lambda names: [OneOf(list(RaceType))(name) for name in names]
 )
 FEED_CONCURRENCY: int = env.int("FEED_CONCURRENCY", 16, validate=Range(1, 200))
+# A busy day of 286 races takes about 420 requests a minute, and 286 within 6 s at midnight: see docs/adr/0024.
+FEED_REQUESTS_PER_MINUTE: int = env.int("FEED_REQUESTS_PER_MINUTE", 1200, validate=Range(0, 1_000_000))  # 0: no limit
+FEED_BURST: int = env.int("FEED_BURST", 200, validate=Range(1, 1_000_000))
 FEED_TIMEOUT_SECONDS: float = env.float("FEED_TIMEOUT_SECONDS", 4.0, validate=Range(0.1, 30))
 FEED_REFRESH_SECONDS: float = env.float("FEED_REFRESH_SECONDS", 15.0, validate=Range(1, 300))  # of the source
 
@@ -69,6 +72,7 @@ CADENCE_SECONDS: dict[str, int] = {
     "settling": env.int("CADENCE_SETTLING_SECONDS", 15, validate=Range(1, 3600)),  # Closed and Interim
 }
 HISTORY_RETENTION_DAYS: int = env.int("HISTORY_RETENTION_DAYS", 30, validate=Range(2, 3650))
+ANSWERS_RETENTION_DAYS: int = env.int("ANSWERS_RETENTION_DAYS", 30, validate=Range(2, 3650))
 
 # ── Servers ─────────────────────────────────────────────────────────────────────────────────────
 DATABASE_URL: str = env.str("DATABASE_URL", "", validate=is_database_url) or home.database_url(HOME)

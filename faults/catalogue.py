@@ -36,6 +36,7 @@ from faults.deeds import (
     waits_for_task,
     wake_first_supervisor,
 )
+from raceday.feed.host import BROKEN
 
 OURS_SECONDS = 3.0  # the longest allowed gap after a fault of our own processes
 BEYOND_SECONDS = 2.0  # and how long after a server's or the feed's outage
@@ -51,7 +52,7 @@ class Fault:
     """`hold_seconds` pass between doing and undoing; an outage lasts from the start of doing to the end of undoing.
 
     ends_leader: the leader is gone, so nobody can say whether it had an answer in hand.
-    lingers_seconds: how long the feed's outage still delays polls after its end.
+    lingers_seconds: how long the feed's outage still delays polls after its end; a probe may have failed just before.
     """
 
     name: str
@@ -133,10 +134,10 @@ FAULTS = (
     _server("kill-both", "kill -9 of both", signal_servers(KILL, POSTGRES, VALKEY)),
     _server("restart-both", "clean restart of both", restart_both),
     _feed("frozen", "the feed shows one instant", switch_on("freeze")),
-    _feed("hanging", "the feed never answers", switch_on("hang"), FEED_TIMEOUT_SECONDS),
+    _feed("hanging", "the feed never answers", switch_on("hang"), FEED_TIMEOUT_SECONDS + BROKEN.longest_seconds),
     _feed("429", "429, Retry-After 3 s", switch_on("429", retry_after=RETRY_AFTER_SECONDS), RETRY_AFTER_SECONDS),
-    _feed("500", "500", switch_on("500")),
-    _feed("truncated", "bodies end half-way", switch_on("truncate")),
+    _feed("500", "500", switch_on("500"), BROKEN.longest_seconds),
+    _feed("truncated", "bodies end half-way", switch_on("truncate"), BROKEN.longest_seconds),
     _feed("mistyped", "fields have the wrong type", switch_on("wrong_types")),
     _feed("other-race", "every answer is of one race", give_another_race),
     _feed("older-stamp", "answers a minute old", switch_on("older_stamp", seconds=60)),

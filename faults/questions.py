@@ -20,9 +20,13 @@ from raceday.simulator.market import market_of, shown_at, state_at
 from raceday.simulator.season import Season
 from raceday.simulator.world import World
 
+# Of answers that are stored as they came; one that is not counts as lost.
 RUNS = """
 SELECT race_id, generated_at, extract(epoch FROM polled_at)::float FROM poll_runs
-WHERE http_status = 200 AND race_id IS NOT NULL AND polled_at > %s
+WHERE http_status = 200 AND race_id IS NOT NULL AND polled_at > %s AND (
+    EXISTS (SELECT FROM feed_answers AS kept WHERE kept.race_id = poll_runs.race_id
+        AND kept.polled_at = poll_runs.polled_at)
+    OR EXISTS (SELECT FROM feed_payloads AS kept WHERE kept.poll_run_id = poll_runs.id))
 """
 READINGS = """
 SELECT history.race_id, event_timestamp AS at, entrant_id, type, win_pool_amount AS win, place_pool_amount AS place,

@@ -13,7 +13,7 @@ from faults.tree import CADENCES, SPEED
 
 DEFINITIONS = """
 - fetched: whole answers about races that the simulator sent, from 3 s before the fault to the end of the observation
-- stored: those with a PollRun of the race and the answer's own time stamp
+- stored: those with a PollRun of the race and the answer's own time stamp, and in the archive
 - unread: sent in the last second of a poller that was ended, and not stored. Nobody can say whether they had arrived
 - lost: neither stored nor unread, and no longer waiting in Valkey
 - twice: PollRuns beyond one for each answer; with two trees also answers fetched by the one that does not lead

@@ -1,4 +1,4 @@
-"""Money and prices over time, alert settings and late-money alerts; moneyflow.store.poll writes all but settings."""
+"""Money and prices over time, the feed's answers, alerts and their settings, and what a second look found."""
 
 from typing import ClassVar
 
@@ -67,6 +67,25 @@ class OddsHistory(models.Model):
 
     class Meta:
         db_table = "odds_history"
+
+
+class FeedAnswer(models.Model):
+    """An answer of the feed as it came, packed; those that could not be stored are raceday's FeedPayload."""
+
+    pk = models.CompositePrimaryKey("polled_at", "race_id")
+    sequence = models.BigIntegerField(help_text="the order in which answers were stored")
+    race_id = models.TextField(help_text="or card:2026-11-21 for a page of a day's card")
+    polled_at = models.DateTimeField(help_text="when the answer was in hand")
+    generated_at = models.DateTimeField(null=True, help_text="the feed's own time")
+    http_status = models.SmallIntegerField(db_default=200)
+    fetch_ms = models.FloatField()
+    sha256 = models.BinaryField(help_text="of the body, unpacked")
+    base_at = models.DateTimeField(null=True, help_text="polled_at of the answer that it is packed against")
+    body = models.BinaryField(help_text="packed by moneyflow.archive.packing")
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    class Meta:
+        db_table = "feed_answers"
 
 
 class UserAlertConfig(models.Model):
@@ -221,3 +240,21 @@ class LateMoneyCalibration(models.Model):
 
     def __str__(self) -> str:
         return f"calibration of {self.made_at:%Y-%m-%d} on {len(self.maxima)} races"
+
+
+class Reconciliation(models.Model):
+    """The newest second look at a day's ended races."""
+
+    race_date_nz = models.DateField(primary_key=True)
+    since = models.DateTimeField(help_text="when it began; races polled after that were not read again")
+    races = models.IntegerField(default=0, help_text="that were read again")
+    repaired = models.IntegerField(default=0, help_text="of them, in which the feed had changed something")
+    unread = models.IntegerField(default=0, help_text="that are still to be read, or got no answer")
+    read_at = models.DateTimeField(help_text="when the last of them was")
+
+    class Meta:
+        db_table = "reconciliations"
+        ordering: ClassVar = ["-race_date_nz"]
+
+    def __str__(self) -> str:
+        return f"{self.race_date_nz}: {self.races} races, {self.repaired} repaired, {self.unread} unread"

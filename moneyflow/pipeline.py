@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from psycopg.errors import CheckViolation
 from redis.exceptions import ConnectionError as Unreachable
 
+from moneyflow.archive.store import pack_answer, remember
 from moneyflow.publishing import announce, reading_news
 from moneyflow.store.partitions import PAST_DAYS
 from moneyflow.store.poll import Written, read_state, write_poll
@@ -57,61 +58,78 @@ class PollReport(Struct, frozen=True, kw_only=True):
     publish_ms: float | None = None
 
 
+class Parsed(Struct, frozen=True, kw_only=True):
+    """An answer that could be read. content: its body, unpacked; seconds: that reading it took."""
+
+    answer: FeedAnswer
+    content: bytes
+    snapshot: RaceSnapshot
+    seconds: float
+
+
 class ContentionError(RuntimeError):
     """A race was written by others each time this poll was about to be."""
 
 
 def process_answer(
-    race_id: str, found: FeedAnswer | FeedError, *, is_again: bool = False, judge: Judge = judge_live
+    race_id: str,
+    found: FeedAnswer | FeedError,
+    *,
+    is_again: bool = False,
+    is_replay: bool = False,
+    judge: Judge = judge_live,
 ) -> PollReport:
     """Take one answer of the feed through parse, transform and write, outdate bodies, and leave exactly one PollRun.
 
     It is safe to run twice on the same answer. It raises only faults that `is_outage` knows: then run it again with
     `is_again` once the server is back. What was committed in the first run may not have been published; then it is
-    published now.
+    published now. A replay writes the same and tells nobody: no log, no client.
     """
     began = time.perf_counter()
     try:
-        walked = _through_the_rooms(race_id, found, began, is_again=is_again, judge=judge)
+        walked = _through_the_rooms(race_id, found, is_again=is_again, is_replay=is_replay, judge=judge)
     except Exception as fault:
         if is_outage(fault):
             raise
         walked = crashed(race_id, found, fault)
-    _tell(walked, time.perf_counter() - began)
+    if not is_replay:
+        _tell(walked, time.perf_counter() - began)
     return walked
 
 
 def _through_the_rooms(
-    race_id: str, found: FeedAnswer | FeedError, began: float, *, is_again: bool, judge: Judge
+    race_id: str, found: FeedAnswer | FeedError, *, is_again: bool, is_replay: bool, judge: Judge
 ) -> PollReport:
     if isinstance(found, FeedError):
         return _refused(race_id, found)
-    snapshot = _parse(race_id, found)
-    if isinstance(snapshot, ParseFault):
-        return _kept(race_id, found, PollRun.Outcome.PARSE_ERROR, reason=str(snapshot))
-    parse_seconds = time.perf_counter() - began
+    parsed = _parse(race_id, found)
+    if isinstance(parsed, ParseFault):
+        return _kept(race_id, found, PollRun.Outcome.PARSE_ERROR, reason=str(parsed))
     for left in reversed(range(CANCELLED_TRIES)):
         try:
-            return _written(snapshot, found, parse_seconds=parse_seconds, is_again=is_again, judge=judge)
+            return _written(parsed, is_again=is_again, is_replay=is_replay, judge=judge)
         except OperationalError as fault:
             if sqlstate(fault) != CANCELLED or not left:
                 raise
     raise AssertionError("the last try returns or raises")
 
 
-def _parse(race_id: str, answer: FeedAnswer) -> RaceSnapshot | ParseFault:
+def _parse(race_id: str, answer: FeedAnswer) -> Parsed | ParseFault:
+    began = time.perf_counter()
     try:
-        snapshot = parse_event(answer.content(), polled_at=answer.polled_at)
+        content = answer.content()
+        snapshot = parse_event(content, polled_at=answer.polled_at)
     except ValueError as error:
         return ParseFault("$", str(error))
-    if isinstance(snapshot, RaceSnapshot) and snapshot.race_id != race_id:
+    if isinstance(snapshot, ParseFault):
+        return snapshot
+    if snapshot.race_id != race_id:
         return ParseFault("$.data.race.event_id", f"asked for {race_id}, got {snapshot.race_id}")
-    return snapshot
+    return Parsed(answer=answer, content=content, snapshot=snapshot, seconds=time.perf_counter() - began)
 
 
-def _written(
-    snapshot: RaceSnapshot, answer: FeedAnswer, *, parse_seconds: float, is_again: bool, judge: Judge
-) -> PollReport:
+def _written(parsed: Parsed, *, is_again: bool, is_replay: bool, judge: Judge) -> PollReport:
+    answer, snapshot = parsed.answer, parsed.snapshot
     odds_since = answer.polled_at - timedelta(days=PAST_DAYS)
     for _ in range(TRIES):
         began = time.perf_counter()
@@ -121,9 +139,10 @@ def _written(
         flow = money_flow(own, state, odds_since=odds_since)
         flow = with_late_money(flow, own, state, polled_at=answer.polled_at, judge=judge)
         transformed = time.perf_counter()
-        transform_ms = _ms(parse_seconds + transformed - read)
+        transform_ms = _ms(parsed.seconds + transformed - read)
+        packed = pack_answer(snapshot.race_id, answer, parsed.content, version=state.version)
         try:
-            written = write_poll(own, flow, answer, version=state.version, transform_ms=transform_ms)
+            written = write_poll(own, flow, packed, version=state.version, transform_ms=transform_ms)
         except IntegrityError as error:
             cause = error.__cause__
             # One with a name is a table's own constraint, not a day without a partition.
@@ -132,10 +151,11 @@ def _written(
             return _without_partition(snapshot, answer, cause, transform_ms)
         if not written.is_applied:
             continue
+        remember(snapshot.race_id, packed, version=state.version + 1)
         wrote = time.perf_counter()
-        if flow.alerts:
+        if flow.alerts and not is_replay:
             announce(snapshot.race_id, answer.polled_at)
-        outdated = _outdate(own, answer, flow, written, is_again=is_again)
+        outdated = () if is_replay else _outdate(own, answer, flow, written, is_again=is_again)
         return PollReport(
             race_id=snapshot.race_id,
             outcome=flow.outcome,

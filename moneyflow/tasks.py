@@ -7,21 +7,26 @@ from datetime import date, timedelta
 from functools import partial
 
 import structlog
+from django.db import transaction
 from django_q.tasks import async_task
 from redis.exceptions import RedisError
 
 from moneyflow import answers, publishing
 from moneyflow.alerts import calibrating, delivery
+from moneyflow.archive.store import archive_card
 from moneyflow.late_money.artefact import shipped
 from moneyflow.models import LateMoneyCalibration
 from moneyflow.pipeline import PollReport, process_answer
+from moneyflow.polling.evening import RECONCILE, last_evening
+from moneyflow.reconcile import read_again
 from moneyflow.store import partitions
 from raceday import clock
 from raceday.feed.client import FeedAnswer, FeedClient, FeedError
 from raceday.models import PollRun
 from raceday.outage import outlast
+from raceday.published import shelf
 from raceday.racing_day import racing_day
-from races.day_card import DayCard, fetch_day_card, note_import, record_faults, write_day_card
+from races.day_card import DayCard, fetch_day_card, note_import, record_faults, store_day_card
 
 PUBLISH = "moneyflow.tasks.publish_after_polls"
 SEND = "moneyflow.tasks.send_alerts"
@@ -107,7 +112,10 @@ def import_card(day: date) -> DayCard:
             return await fetch_day_card(feed, day)
 
     card = asyncio.run(fetch())
-    write_day_card(card)
+    with transaction.atomic():
+        versions = store_day_card(card)
+        archive_card(card.day, card.pages)
+    shelf.outdate(versions)
     record_faults(card, clock.now())
     log.info("day_card", day=str(day), meetings=len(card.meetings), races=len(card.race_ids), faults=len(card.faults))
     return card
@@ -129,6 +137,16 @@ def daily() -> None:
     PollRun.objects.filter(polled_at__lt=clock.now() - POLL_RUNS_KEPT).delete()
     import_day()
     async_task(CALIBRATE, q_options={"cluster": "default"})
+
+
+def reconcile(after: str = "") -> str:
+    """Read the next of the last evening's ended races again, after a race id, and queue this task for the rest."""
+    day, since = last_evening(clock.now())
+    reports = read_again(day, since, after=after)
+    ask_to_publish(topic for report in reports for topic in report.outdated)
+    if reports:
+        async_task(RECONCILE, reports[-1].race_id, q_options={"cluster": "default", "save": False})
+    return f"{day}: {len(reports)} races read again"
 
 
 def calibrate() -> str:

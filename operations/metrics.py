@@ -21,6 +21,8 @@ from moneyflow import answers
 from moneyflow.polling.live_races import expected_refreshes
 from raceday import clock
 from raceday.api.errors import permission_denied
+from raceday.feed import host
+from raceday.queue.broker import valkey
 from raceday.queue.cluster import heartbeat_ages
 from raceday.racing_day import day_bounds, racing_day
 from races.models import PollMark, Race
@@ -55,7 +57,9 @@ class Gauges:
     """Gauges read at the scrape; a gauge whose server is away is left out."""
 
     def collect(self) -> Iterator[Metric]:
-        for read in (_active_races, _database_connections, _ages, _refreshes, _waiting_answers, _cluster_heartbeats):
+        for read in (
+            _active_races, _database_connections, _ages, _refreshes, _waiting_answers, _circuit, _cluster_heartbeats,
+        ):  # fmt: skip
             try:
                 yield from read(clock.now())
             except (DatabaseError, InterfaceError, RedisError):
@@ -104,6 +108,12 @@ def _refreshes(now: datetime) -> Iterator[Metric]:
 
 def _waiting_answers(_: datetime) -> Iterator[Metric]:
     yield GaugeMetricFamily("waiting_answers", "Answers of the feed that are not stored yet", value=answers.waiting())
+
+
+def _circuit(_: datetime) -> Iterator[Metric]:
+    held_seconds, failures = host.read_circuit(valkey())
+    yield GaugeMetricFamily("feed_held_seconds", "For which no request is sent to the feed's host", value=held_seconds)
+    yield GaugeMetricFamily("feed_failures", "Requests to the feed's host that failed in a row", value=failures)
 
 
 def _cluster_heartbeats(_: datetime) -> Iterator[Metric]:

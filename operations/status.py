@@ -10,11 +10,14 @@ from django.conf import settings
 from redis.exceptions import RedisError
 
 from moneyflow import answers
+from moneyflow.models import Reconciliation
+from moneyflow.polling.budget import read_stretched
 from moneyflow.polling.live_races import expected_refreshes
 from operations import checks
 from operations.admin.task_words import CLUSTERS
 from operations.checks import LiveRace, Status
 from raceday import clock, valkey
+from raceday.feed.host import read_circuit
 from raceday.pages.look import render_page
 from raceday.pages.page import PAGE, Page
 from raceday.published import events
@@ -82,7 +85,7 @@ class Lag(NamedTuple):
 class StatusPage(Page):
     @resource("status", **PAGE)
     def retrieve(self) -> Body:
-        """Show what works, the feed's refresh, polls and gaps, the streams' lag, queues, the day's incidents."""
+        """Show what works, the feed's refresh, polls, gaps and limits, the streams' lag, queues, incidents."""
         now = clock.now()
         parts, facts = checks.run_all(now)
         found: dict[str, Any] = {"parts": parts, "worst": checks.worst(parts.values()), "renew_seconds": RENEW_SECONDS}
@@ -91,9 +94,11 @@ class StatusPage(Page):
             found |= {"is_known": True, "tiers": tiers_of(facts.live, now), "polled_at": _local(facts.polled_at)}
             found["expected"] = [(each.period, _local(each.at)) for each in expected_refreshes(now)]
             found["refresh"] = found["tiers"][0].seconds if found["tiers"] else None
+            found |= {"reconciliation": Reconciliation.objects.first()}
             found |= {"closing": closing(now), "incidents": incidents(now), "generated_at": _local(facts.generated_at)}
         if parts["valkey"].status is Status.OK:
             found |= {"lag": lag(), "queues": queues(), "waiting": answers.waiting()}
+            found |= {"circuit": read_circuit(valkey.client()), "stretched": read_stretched()}
         return Body(data=render_page("operations/status.html", **found), keep_seconds=RENEW_SECONDS)
 
 

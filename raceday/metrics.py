@@ -23,6 +23,9 @@ POLLER_STALL_SECONDS = Gauge(
     multiprocess_mode="mostrecent",
 )
 POLLS = Counter("raceday_polls", "Poll attempts by what became of them", ["outcome"])
+POLLS_STRETCHED = Counter(
+    "raceday_polls_stretched", "Polls sent a second or more after they were due, by their cadence", ["cadence_seconds"]
+)
 CACHE_REQUESTS = Counter("raceday_cache_requests", "Answers from kept bodies (hit) or not (miss)", ["route", "outcome"])
 # Not a sum of the living: the streams of a process that was killed would count on.
 STREAMS = Gauge("raceday_streams", "Streams that are open", multiprocess_mode="mostrecent")

@@ -43,6 +43,7 @@ SELECT race.race_id, mark.changed_at FROM races AS race LEFT JOIN poll_marks AS 
 WHERE race.race_id = ANY(%s)
 """
 NOTED_SECONDS = 2 * 86_400
+Versions = dict[str, str | None]  # by topic, as shelf.outdate takes them
 _json = msgspec.json.Encoder()
 
 SETTLE_MEETINGS = """
@@ -58,12 +59,16 @@ WHERE meeting.meeting_id = settled.meeting_id AND meeting.status <> settled.stat
 
 
 class DayCard(Struct, frozen=True, kw_only=True):
-    """What an import saw: meetings in our countries and codes, unreadable parts, and why the feed gave no more."""
+    """What an import saw: meetings in our countries and codes, unreadable parts, and why the feed gave no more.
+
+    pages: the answers that it was read from.
+    """
 
     day: date
     meetings: tuple[MeetingCard, ...]
     faults: tuple[ParseFault, ...]
     error: FeedError | None
+    pages: tuple[FeedAnswer, ...] = ()
 
     @property
     def race_ids(self) -> list[str]:
@@ -71,28 +76,32 @@ class DayCard(Struct, frozen=True, kw_only=True):
 
 
 async def fetch_day_card(feed: FeedClient, day: date) -> DayCard:
-    """Fetch and read the card of an NZ racing day, page by page.
+    """Fetch and read the card of an NZ racing day, page by page."""
+    pages: list[FeedAnswer] = []
+    while True:
+        offset = PAGE * len(pages)
+        answer = await feed.fetch_meetings(date_from=day - timedelta(days=1), date_to=day, offset=offset)
+        if isinstance(answer, FeedError):
+            return read_day_card(day, pages, error=answer)
+        pages.append(answer)
+        if sum(map(len, _read(answer))) < PAGE:
+            return read_day_card(day, pages)
+
+
+def read_day_card(day: date, pages: Sequence[FeedAnswer], error: FeedError | None = None) -> DayCard:
+    """Read the card of an NZ racing day from its pages.
 
     A meeting is dated by its own track's calendar, and its last races may start past the NZ midnight: meetings
     dated the day before belong to this card when a race of theirs starts on this racing day.
     """
-    cards: list[MeetingCard] = []
-    faults: list[ParseFault] = []
-    offset = 0
-    while True:
-        answer = await feed.fetch_meetings(date_from=day - timedelta(days=1), date_to=day, offset=offset)
-        if isinstance(answer, FeedError):
-            return DayCard(day=day, meetings=_of_day(cards, day), faults=tuple(faults), error=answer)
-        page, page_faults = _read(answer)
-        cards += page
-        faults += page_faults
-        offset += PAGE
-        if len(page) + len(page_faults) < PAGE:
-            return DayCard(day=day, meetings=_of_day(cards, day), faults=tuple(faults), error=None)
+    read = [_read(page) for page in pages]
+    cards = [card for cards, _ in read for card in cards]
+    faults = tuple(fault for _, faults in read for fault in faults)
+    return DayCard(day=day, meetings=_of_day(cards, day), faults=faults, error=error, pages=tuple(pages))
 
 
-def write_day_card(card: DayCard) -> None:
-    """Store a card's meetings and races in one transaction, and tell the client API."""
+def store_day_card(card: DayCard) -> Versions:
+    """Store a card's meetings and races in one transaction; return what it outdates."""
     races = [
         {
             **msgspec.structs.asdict(race),
@@ -111,8 +120,8 @@ def write_day_card(card: DayCard) -> None:
         cursor.execute(NEWEST, [card.race_ids])
         newest = cursor.fetchall()
     # A race that was polled has the instant of its last change as its version; if the card changed nothing, no other.
-    versions: dict[str, str | None] = dict.fromkeys(["card", *(f"meeting:{each.meeting_id}" for each in card.meetings)])
-    shelf.outdate(versions | {f"race:{race_id}": at and shelf.version_of(at) for race_id, at in newest})
+    versions: Versions = dict.fromkeys(["card", *(f"meeting:{each.meeting_id}" for each in card.meetings)])
+    return versions | {f"race:{race_id}": at and shelf.version_of(at) for race_id, at in newest}
 
 
 def note_import(day: date) -> None:

@@ -37,8 +37,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def no_rate_limits(settings: Settings) -> None:
-    """Many tests are one client; those of the limits set their own."""
+    """Many tests are one client, and one host's only one; those of the limits set their own."""
     settings.RATE_LIMIT_PER_MINUTE = settings.RATE_LIMIT_EXPENSIVE_PER_5_MINUTES = 0
+    settings.FEED_REQUESTS_PER_MINUTE = 0
 
 
 @pytest.fixture(autouse=True)

@@ -19,7 +19,7 @@ from raceday.feed.client import FeedClient
 from raceday.racing_day import racing_day
 from raceday.simulator.day import Race, Simulation, card_of
 from raceday.simulator.market import MarketState, market_of, shown_at, state_at
-from races.day_card import fetch_day_card, write_day_card
+from races.day_card import fetch_day_card, store_day_card
 from tests.support.tab import tab_at_the_door
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -56,7 +56,7 @@ async def poll_through(day: Day, race: Race, seen: list[dict[str, Any]]) -> None
     async with FeedClient.from_settings() as feed:
         run = asyncio.get_running_loop().run_in_executor
         with ThreadPoolExecutor(max_workers=1) as writer:  # a thread is a connection
-            await run(writer, write_day_card, await fetch_day_card(feed, racing_day(day.now)))
+            await run(writer, store_day_card, await fetch_day_card(feed, racing_day(day.now)))
             for seconds in range(FROM_SECONDS, TO_SECONDS, STEP_SECONDS):
                 day.now = datetime.fromtimestamp(race.plan.closes_at + seconds, UTC)
                 await run(writer, process_answer, race.race_id, await feed.fetch_event(race.race_id))

@@ -15,6 +15,8 @@ from django.db import DatabaseError, connections
 from redis.exceptions import RedisError
 
 from moneyflow.polling import stalls
+from moneyflow.polling.budget import REPORT_SECONDS
+from moneyflow.polling.evening import ask_each_evening
 from moneyflow.polling.leader import DAILY, Leader
 from moneyflow.polling.outbox import Outbox
 from moneyflow.store.partitions import LEAST_RUNWAY_DAYS, runway_days
@@ -117,6 +119,8 @@ async def lead(connection: psycopg.Connection[Any], daily: StreamBroker) -> None
             group.create_task(_every(READ_SECONDS, partial(leader.read, connection)))
             group.create_task(_every(1.0, leader.ask_for_daily))
             group.create_task(_every(1.0, leader.hold_when_behind))
+            group.create_task(_every(REPORT_SECONDS, leader.stretched.report))
+            group.create_task(ask_each_evening())
             group.create_task(cluster.enqueue_every(SEND_EVERY_SECONDS, StreamBroker(list_key="default"), SEND))
             await _until_over(connection)
             raise Over

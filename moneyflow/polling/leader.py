@@ -13,12 +13,13 @@ from django.conf import settings
 from redis.exceptions import RedisError
 
 from moneyflow import answers
+from moneyflow.polling.budget import Stretched, seconds_late, urgency
 from moneyflow.polling.live_races import read_live
 from moneyflow.polling.outbox import Outbox
 from moneyflow.polling.plan import LiveRace, Turn, next_turn
 from moneyflow.polling.refresh import Beat, like_host
 from raceday import clock, metrics
-from raceday.feed.client import FeedAnswer, FeedClient, FeedError
+from raceday.feed.client import FeedClient
 from raceday.queue import cluster
 from raceday.queue.broker import StreamBroker
 from raceday.racing_day import nz_instant, racing_day
@@ -30,8 +31,6 @@ DAILY_AT = (clock_time(0), clock_time(6))  # the new day's card as it begins, an
 DAILY_AGAIN_SECONDS = 60.0  # of the machine
 CARD_AGAIN = timedelta(minutes=5)  # while no race is to be polled
 SPREAD_SECONDS = 0.02  # between races that come at once; otherwise their grids would fall together for ever
-POLITE_SECONDS = 5.0  # for a 429 or 503 without a time
-LONGEST_POLITE_SECONDS = 300.0
 SET_ASIDE_SECONDS = 300.0  # of Raceday; the others are the wall's
 BACKLOG_LIMIT = 1000  # answers waiting to be written: 30 MB of Valkey, a minute of work
 HOLD_SECONDS = 2.0
@@ -55,7 +54,7 @@ class Leader:
         self._group = group
         self._outbox = outbox
         self._daily = daily  # remembers its last task, and queues another once that is done
-        self._gate = asyncio.Semaphore(settings.FEED_CONCURRENCY)
+        self.stretched = Stretched()
         self._seconds = CadenceSeconds(**settings.CADENCE_SECONDS)
         self._races: dict[str, LiveRace] = {}
         self._beats: dict[str, Beat] = {}  # of races that close, where it is known
@@ -127,22 +126,17 @@ class Leader:
         return 0
 
     async def _poll(self, race_id: str, due: datetime) -> None:
-        async with self._gate:
-            while (wait := self._resume_at - asyncio.get_running_loop().time()) > 0:
-                await asyncio.sleep(wait)
-            late_seconds = clock.real_seconds((clock.now() - due).total_seconds())
-            metrics.POLL_LATENESS_SECONDS.observe(late_seconds)
-            log.debug("poll", race_id=race_id, late_ms=round(1000 * late_seconds, 1))
-            outcome = await self._feed.fetch_event(race_id)
-        self._back_off(outcome)
-        self._outbox.put(race_id, outcome)
-
-    def _back_off(self, outcome: FeedAnswer | FeedError) -> None:
-        """Hold all polls if the feed asks us to wait, not only the poll that it answered."""
-        if isinstance(outcome, FeedAnswer) or (outcome.retry_after is None and outcome.http_status not in {429, 503}):
-            return
-        seconds = min(outcome.retry_after or POLITE_SECONDS, LONGEST_POLITE_SECONDS)
-        self._hold(seconds, reason=outcome.reason)
+        while (wait := self._resume_at - asyncio.get_running_loop().time()) > 0:
+            await asyncio.sleep(wait)
+        race, now = self._races.get(race_id), clock.now()
+        if race is None or (interval := self._cadence(race, now)) is None:
+            return  # it ended while its poll was held
+        found = await self._feed.fetch_event(race_id, urgency=urgency(race.status, race.start, now))
+        late_seconds = seconds_late(due, found)
+        metrics.POLL_LATENESS_SECONDS.observe(late_seconds)
+        log.debug("poll", race_id=race_id, late_ms=round(late_seconds * 1000, 1))
+        self.stretched.note(interval.total_seconds(), late_seconds)
+        self._outbox.put(race_id, found)
 
     def _hold(self, seconds: float, *, reason: str) -> None:
         log.warning("polls_held", seconds=seconds, reason=reason)

@@ -1,4 +1,4 @@
-"""Partitions of the two history tables, one an NZ day: plan (pure) → print → apply. All their policy is here."""
+"""Partitions of what grows by the day, one an NZ day: plan (pure) → print → apply. All their policy is here."""
 
 import sys
 from collections.abc import Iterable, Sequence
@@ -20,7 +20,8 @@ from raceday.racing_day import day_bounds, racing_day
 
 log = structlog.get_logger(__name__)
 
-PARENTS = ("money_flow_history", "odds_history")
+ANSWERS = "feed_answers"
+PARENTS = ("money_flow_history", "odds_history", ANSWERS)
 RUNWAY_DAYS = 7
 LEAST_RUNWAY_DAYS = 2
 # The feed dates prices back to the day before the race and further: their days need a place, too.
@@ -29,7 +30,7 @@ PAST_DAYS = 7
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Partition:
-    """One NZ day of one history table."""
+    """One NZ day of one of the PARENTS."""
 
     parent: str
     day: date
@@ -48,13 +49,22 @@ class Plan:
     detach: tuple[Partition, ...]
 
 
-def plan(existing: Iterable[Partition], days: Sequence[date], *, oldest: date) -> Plan:
-    """Plan to create partitions for `days` and to detach those of days before `oldest`."""
+def plan(
+    existing: Iterable[Partition], days: Sequence[date], *, oldest: date, oldest_answers: date | None = None
+) -> Plan:
+    """Plan to create partitions for `days` and to detach those of days before `oldest`.
+
+    oldest_answers: of the partitions of the feed's answers, if they are kept for another time.
+    """
+
+    def is_kept(partition: Partition) -> bool:
+        return partition.day >= (oldest_answers if oldest_answers and partition.parent == ANSWERS else oldest)
+
     have = set(existing)
     wanted = [Partition(parent=parent, day=day) for day in days for parent in PARENTS]
     return Plan(
-        create=tuple(partition for partition in wanted if partition not in have and partition.day >= oldest),
-        detach=tuple(sorted((old for old in have if old.day < oldest), key=lambda old: (old.day, old.parent))),
+        create=tuple(partition for partition in wanted if partition not in have and is_kept(partition)),
+        detach=tuple(sorted((old for old in have if not is_kept(old)), key=lambda old: (old.day, old.parent))),
     )
 
 
@@ -62,7 +72,12 @@ def plan_today(today: date) -> Plan:
     """Plan a week behind `today`, the runway before it, and the retention."""
     offsets = (*range(RUNWAY_DAYS + 1), *range(-1, -PAST_DAYS - 1, -1))  # the days to come first
     days = [today + timedelta(days=offset) for offset in offsets]
-    return plan(existing(), days, oldest=today - timedelta(days=settings.HISTORY_RETENTION_DAYS))
+    return plan(
+        existing(),
+        days,
+        oldest=today - timedelta(days=settings.HISTORY_RETENTION_DAYS),
+        oldest_answers=today - timedelta(days=settings.ANSWERS_RETENTION_DAYS),
+    )
 
 
 def existing() -> list[Partition]:
@@ -72,6 +87,18 @@ def existing() -> list[Partition]:
             "SELECT parent.relname, child.relname FROM pg_inherits"
             " JOIN pg_class parent ON parent.oid = inhparent JOIN pg_class child ON child.oid = inhrelid"
             " WHERE parent.relname = ANY(%s) AND pg_table_is_visible(parent.oid) ORDER BY 2",
+            [list(PARENTS)],
+        )
+        return [_partition(parent, name) for parent, name in cursor.fetchall()]
+
+
+def detached() -> list[Partition]:
+    """Read which partitions were detached and are still there, the oldest first."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT parent, relname FROM pg_class, unnest(%s::text[]) AS parent"
+            " WHERE relkind = 'r' AND NOT relispartition AND relname ~ ('^' || parent || '_\\d{4}_\\d\\d_\\d\\d$')"
+            " AND pg_table_is_visible(oid) ORDER BY right(relname, 10), 1",
             [list(PARENTS)],
         )
         return [_partition(parent, name) for parent, name in cursor.fetchall()]

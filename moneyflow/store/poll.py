@@ -14,11 +14,11 @@ import psycopg
 from django.db import connection
 from msgspec import Struct
 
+from moneyflow.archive.store import PackedAnswer
 from moneyflow.late_money.alerts import WINDOW, RaisedAlert, WindowReading, matters
 from moneyflow.store import statements
 from moneyflow.store.statements import MARK_UNCHANGED, OF_OTHER_RACES, READ_STATE, SELDOM
 from moneyflow.transform.records import UNRECORDED, Basis, MoneyFlow, Outcome, RaceState, Reading, RecordedOdds
-from raceday.feed.client import FeedAnswer
 from raceday.feed.records import MOST_AHEAD, Dividend, PoolTotals, RaceSnapshot
 from raceday.racing_day import nz_time
 
@@ -119,29 +119,38 @@ class Written(Struct, frozen=True):
 
 
 def write_poll(
-    snapshot: RaceSnapshot, flow: MoneyFlow, answer: FeedAnswer, *, version: int, transform_ms: float
+    snapshot: RaceSnapshot, flow: MoneyFlow, packed: PackedAnswer, *, version: int, transform_ms: float
 ) -> Written:
-    """Write and commit all that one poll changes, its PollRun included, in one statement.
+    """Write and commit all that one poll changes, its PollRun and the answer itself included, in one statement.
 
     version: of the state the flow was worked out against. Raises django.db.IntegrityError, caused by CheckViolation,
     when a reading's day has no partition: then nothing of the poll is written.
     """
     measured = {
-        "polled_at": answer.polled_at,
-        "body_bytes": len(answer.body),
-        "fetch_ms": answer.fetch_ms,
+        "polled_at": packed.polled_at,
+        "body_bytes": packed.body_bytes,
+        "fetch_ms": packed.fetch_ms,
         "transform_ms": transform_ms,
         "left_out": len(snapshot.left_out),
         "reason": str(snapshot.left_out[0]) if snapshot.left_out else None,
     }
+    answer = {
+        "polled_at": packed.polled_at,
+        "generated_at": snapshot.generated_at,
+        "fetch_ms": packed.fetch_ms,
+        "sha256": packed.sha256,
+        "base_at": packed.base_at,
+        "body": packed.body,
+    }
     if flow.outcome is Outcome.UNCHANGED:
-        mark = {"race_id": snapshot.race_id, "generated_at": snapshot.generated_at, "version": version}
-        row = _execute(MARK_UNCHANGED, {**mark, **measured})
+        mark = {"race_id": snapshot.race_id, "version": version}
+        row = _execute(MARK_UNCHANGED, {**mark, **measured, **answer})
     else:
-        own = {"version": version, "nz_time": nz_time(answer.polled_at)}
+        own = {"version": version, "nz_time": nz_time(packed.polled_at)}
         poll = _json.encode({**_poll(snapshot, flow), **measured, **own}).decode()
         at = {"corrected_at": flow.corrections[0].event_timestamp} if flow.corrections else {}
-        row = _execute(statements.write_poll(*(name for name in SELDOM if getattr(flow, name))), {"poll": poll, **at})
+        seldom = [name for name in SELDOM if getattr(flow, name)]
+        row = _execute(statements.write_poll(*seldom), {"poll": poll, **at, **answer})
     return Written(False) if row is None else Written(True, is_race_changed=row[0], changed_at=row[1])
 
 

@@ -96,10 +96,17 @@ TOLD_AGAIN = """ON CONFLICT (race_id, polled_at) DO UPDATE SET
         left_out = excluded.left_out, reason = excluded.reason
     WHERE poll_runs.outcome NOT IN ('changed', 'unchanged', 'late')"""
 
+# The answer itself stands as long as its poll does.
+ARCHIVE = """INSERT INTO feed_answers (race_id, polled_at, generated_at, fetch_ms, sha256, base_at, body)
+    SELECT race_id, %(polled_at)s, %(generated_at)s, %(fetch_ms)s, %(sha256)s, %(base_at)s::timestamptz, %(body)s
+    FROM mark ON CONFLICT DO NOTHING"""
+
 MARK_UNCHANGED = """
 WITH mark AS (
     UPDATE poll_marks SET version = version + 1, polled_at = %(polled_at)s, generated_at = %(generated_at)s
     WHERE race_id = %(race_id)s AND version = %(version)s RETURNING race_id, changed_at
+), answer AS (
+    {archive}
 ), run AS (
     INSERT INTO poll_runs (race_id, polled_at, generated_at, outcome, http_status, body_bytes, fetch_ms, transform_ms,
         left_out, reason)
@@ -108,7 +115,7 @@ WITH mark AS (
     FROM mark
     {told_again})
 SELECT false, changed_at FROM mark
-""".replace("{told_again}", TOLD_AGAIN)
+""".replace("{told_again}", TOLD_AGAIN).replace("{archive}", ARCHIVE)
 
 # Nothing is written unless `mark` finds the version the poll was worked out against: every other part joins it.
 # A late poll (is_newest false) writes its readings, and leaves the race as the newer poll saw it.
@@ -199,6 +206,8 @@ WITH poll AS MATERIALIZED (
     FROM newest, json_to_recordset(newest.odds) AS row (
         entrant_id text, odds numeric, type text, event_timestamp timestamptz)
     ON CONFLICT DO NOTHING
+), answer AS (
+    {archive}
 ), run AS (
     INSERT INTO poll_runs (race_id, polled_at, generated_at, outcome, http_status, body_bytes, fetch_ms, transform_ms,
         left_out, reason)
@@ -267,6 +276,7 @@ PLACES = {
     "changed_pool": on_conflict("race_id", "pool", POOL, silent="last_updated"),
     "changed_result": on_conflict("race_id", "result", RESULT),
     "told_again": TOLD_AGAIN,
+    "archive": ARCHIVE,
     "alert": ALERT,
     "row_alert": ", ".join(f"row.{column}" for column in ALERT.split(", ")),
     "outcome": OUTCOME,

@@ -5,13 +5,13 @@ from django.contrib import admin
 from django.urls import path
 from django_q.models import Failure, OrmQ, Schedule, Success
 
-from operations.admin import calibrations, cards, entrants, late_money, polls, staff_actions
+from operations.admin import calibrations, cards, entrants, late_money, polls, reconciliations, staff_actions
 from operations.admin.cache import cache_page
 from operations.admin.queues import queues_page
 from operations.admin.tasks import FailureAdmin, TaskAdmin
 from raceday.staff.login import LoginForm
 
-__all__ = ["calibrations", "cards", "entrants", "late_money", "polls", "staff_actions"]
+__all__ = ["calibrations", "cards", "entrants", "late_money", "polls", "reconciliations", "staff_actions"]
 
 admin.site.login_form = LoginForm
 admin.site.index_title = "Race day"

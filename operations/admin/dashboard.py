@@ -13,7 +13,7 @@ from django_q.models import Failure, Success
 
 from accounts.models import AccessToken, User
 from meetings.models import Meeting
-from moneyflow.models import AlertDelivery, AlertTarget, LateMoneyAlert, LateMoneyCalibration
+from moneyflow.models import AlertDelivery, AlertTarget, LateMoneyAlert, LateMoneyCalibration, Reconciliation
 from operations.admin.race_page import races_table
 from operations.admin.redelivery import failures_in_words
 from raceday.clock import now
@@ -31,7 +31,11 @@ PAGES: dict[str, tuple[tuple[str, str, type[Model] | str], ...]] = {
         ("Deliveries", "outgoing_mail", AlertDelivery),
         ("Calibrations", "tune", LateMoneyCalibration),
     ),
-    "Feed": (("Poll runs", "sync", PollRun), ("Unreadable answers", "draft", FeedPayload)),
+    "Feed": (
+        ("Poll runs", "sync", PollRun),
+        ("Unreadable answers", "draft", FeedPayload),
+        ("Reconciliations", "fact_check", Reconciliation),
+    ),
     "Tasks": (
         ("Tasks and queues", "stacks", "queues"),
         ("Failed tasks", "error", Failure),

@@ -26,6 +26,11 @@ DUTIES = {
         "Imports the day's card, creates and detaches partitions, deletes old poll runs.",
         "at 00:00 and 06:00 NZ, when a poller takes over, and each minute until the card is there",
     ),
+    "moneyflow.tasks.reconcile": Duty(
+        "Reconcile",
+        "Reads the day's ended races again and repairs what the feed has changed since, some in each task.",
+        "at 21:00 NZ, each ten minutes after it for races without an answer, and when a poller takes over",
+    ),
     "moneyflow.tasks.import_day": Duty(
         "Import", "Fetches the meetings and races of one racing day.", "when staff ask for it"
     ),

@@ -1,14 +1,16 @@
-"""Room 1, FETCH: one httpx client to the feed; timeouts, retries and politeness in sight. No body is read here.
+"""Room 1, FETCH: one httpx client to the feed, within its budget; timeouts and retries in sight. No body is read here.
 
 What can be expected to go wrong is a FeedError, a value. The only room that runs in parallel.
 """
 
 import asyncio
+import random
 import time
 import zlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import date, datetime
+from math import inf
 from typing import Any, Self
 from urllib.parse import quote
 
@@ -17,10 +19,12 @@ from django.conf import settings
 from msgspec import Struct
 
 from raceday import clock
+from raceday.feed.host import BROKEN, REFUSED, Host, Trouble
+from raceday.feed.retry_after import retry_after_seconds
+from raceday.feed.slots import Slots
 
 BODY_LIMIT = 20_000_000  # bytes, on the wire and unpacked; an event is 30 kB packed and 400 kB unpacked
-ATTEMPTS = 2
-RETRY_AFTER_SECONDS = 0.25
+AGAIN_SECONDS = (0.15, 0.35)  # before the second attempt, by chance
 PAGE = 200
 EVENT_FLAGS = {
     "with_money_tracker": "true",
@@ -66,9 +70,11 @@ class FeedError(Struct, frozen=True, kw_only=True, tag=True):
 class FeedClient:
     """The one door to NZ TAB."""
 
-    def __init__(self, client: httpx.AsyncClient, timeout_seconds: float) -> None:
+    def __init__(self, client: httpx.AsyncClient, host: Host) -> None:
         self._client = client
-        self._timeout_seconds = timeout_seconds
+        self._host = host
+        self._slots = Slots(settings.FEED_CONCURRENCY, host.ask)
+        self._timeout_seconds = settings.FEED_TIMEOUT_SECONDS
 
     @classmethod
     @asynccontextmanager
@@ -79,49 +85,81 @@ class FeedClient:
             "X-Partner": settings.NZTAB_PARTNER,
             "X-Partner-ID": settings.NZTAB_PARTNER_ID,
         }
-        async with httpx.AsyncClient(
-            base_url=settings.NZTAB_API_URL,
-            headers={
-                "User-Agent": "Raceday/0.1",
-                "Accept": "application/json",
-                "Accept-Encoding": "gzip",
-                **{name: value for name, value in identity.items() if value},
-            },
-            timeout=httpx.Timeout(settings.FEED_TIMEOUT_SECONDS, connect=2.0),
-            # httpx drops an idle connection after 5 s by default, so each 15 s poll would open a new one.
-            limits=httpx.Limits(
-                max_connections=settings.FEED_CONCURRENCY,
-                max_keepalive_connections=settings.FEED_CONCURRENCY,
-                keepalive_expiry=60,
-            ),
-            follow_redirects=False,
-            trust_env=False,
-        ) as client:
-            yield cls(client, settings.FEED_TIMEOUT_SECONDS)
+        async with (
+            Host.from_settings() as host,
+            httpx.AsyncClient(
+                base_url=settings.NZTAB_API_URL,
+                headers={
+                    "User-Agent": "Raceday/0.1",
+                    "Accept": "application/json",
+                    "Accept-Encoding": "gzip",
+                    **{name: value for name, value in identity.items() if value},
+                },
+                timeout=httpx.Timeout(settings.FEED_TIMEOUT_SECONDS, connect=2.0),
+                # httpx drops an idle connection after 5 s by default, so each 15 s poll would open a new one.
+                limits=httpx.Limits(
+                    max_connections=settings.FEED_CONCURRENCY,
+                    max_keepalive_connections=settings.FEED_CONCURRENCY,
+                    keepalive_expiry=60,
+                ),
+                follow_redirects=False,
+                trust_env=False,
+            ) as client,
+        ):
+            feed = cls(client, host)
+            try:
+                yield feed
+            finally:
+                feed._slots.close()
 
-    async def fetch_event(self, race_id: str) -> FeedAnswer | FeedError:
-        """Fetch one race with its money and bets."""
-        return await self._fetch(f"/racing/events/{quote(race_id, safe='')}", EVENT_FLAGS)
+    async def fetch_event(self, race_id: str, *, urgency: float | None = None) -> FeedAnswer | FeedError:
+        """Fetch one race with its money and bets.
+
+        urgency: while requests are short, the lowest goes first, and waits for as long as it takes. None: others go
+        first, half of the burst is left to them, and the wait ends after FEED_TIMEOUT_SECONDS.
+        """
+        path = f"/racing/events/{quote(race_id, safe='')}"
+        if urgency is None:
+            return await self._fetch(path, EVENT_FLAGS, inf, patience_seconds=self._timeout_seconds)
+        return await self._fetch(path, EVENT_FLAGS, urgency)
 
     async def fetch_meetings(self, *, date_from: date, date_to: date, offset: int = 0) -> FeedAnswer | FeedError:
         """Fetch one page, of up to 200, of the meetings dated in [date_from, date_to]."""
         days = {"date_from": date_from.isoformat(), "date_to": date_to.isoformat()}
-        return await self._fetch("/racing/meetings", {**days, "limit": str(PAGE), "offset": str(offset), "enc": "json"})
+        wanted = {**days, "limit": str(PAGE), "offset": str(offset), "enc": "json"}
+        return await self._fetch("/racing/meetings", wanted, 0.0, patience_seconds=self._timeout_seconds)
 
-    async def _fetch(self, path: str, params: dict[str, str]) -> FeedAnswer | FeedError:
+    async def _fetch(
+        self, path: str, params: dict[str, str], urgency: float, *, patience_seconds: float | None = None
+    ) -> FeedAnswer | FeedError:
+        came = time.perf_counter()
+        try:
+            async with self._slots.hold(urgency, patience_seconds=patience_seconds):
+                found = await self._in_time(path, params)
+                await self._tell_host(found)
+        except TimeoutError:
+            return _error(came, "no slot in time: the request budget is used up, or the feed is left alone")
+        return found
+
+    async def _in_time(self, path: str, params: dict[str, str]) -> FeedAnswer | FeedError:
         began = time.perf_counter()
-        found: FeedAnswer | FeedError
         try:
             # httpx's own limits are for a pause; a body that never ends needs a limit for the whole.
             async with asyncio.timeout(self._timeout_seconds):
-                for attempt in range(ATTEMPTS):
-                    found = await self._attempt(path, params, began)
-                    if isinstance(found, FeedAnswer) or not _is_worth_another(found) or attempt + 1 == ATTEMPTS:
-                        break
-                    await asyncio.sleep(RETRY_AFTER_SECONDS)
+                found = await self._attempt(path, params, began)
+                if isinstance(found, FeedError) and _is_worth_another(found):
+                    await asyncio.sleep(random.uniform(*AGAIN_SECONDS))  # noqa: S311
+                    if await self._host.ask(1, is_patient=True) == (1, 0.0):
+                        found = await self._attempt(path, params, began)
         except TimeoutError:
             return _error(began, f"no whole answer within {self._timeout_seconds:g} s")
         return found
+
+    async def _tell_host(self, found: FeedAnswer | FeedError) -> None:
+        if isinstance(found, FeedAnswer) or (trouble := _trouble(found)) is None:
+            await self._host.answered()
+        else:
+            await self._host.failed(trouble, found.retry_after)
 
     async def _attempt(self, path: str, params: dict[str, str], began: float) -> FeedAnswer | FeedError:
         try:
@@ -153,14 +191,16 @@ def _is_worth_another(error: FeedError) -> bool:
     return error.http_status in {None, 500, 502, 504} and error.retry_after is None
 
 
+def _trouble(error: FeedError) -> Trouble | None:
+    """Return what an error says about the host as a whole; None: it answered, if not as we wished."""
+    if error.http_status == httpx.codes.TOO_MANY_REQUESTS or error.retry_after is not None:
+        return REFUSED
+    return BROKEN if error.http_status is None or error.http_status >= httpx.codes.INTERNAL_SERVER_ERROR else None
+
+
 def _refusal(began: float, response: httpx.Response) -> FeedError:
-    retry_after = _seconds(response.headers.get("retry-after", ""))
+    retry_after = retry_after_seconds(response.headers)
     return _error(began, f"HTTP {response.status_code}", response.status_code, retry_after)
-
-
-def _seconds(retry_after: str) -> float | None:
-    # The other form, a date, would have us trust two clocks; without a number the caller waits as it sees fit.
-    return float(retry_after) if retry_after.isdecimal() else None
 
 
 def _measured(began: float) -> dict[str, Any]:

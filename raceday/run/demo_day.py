@@ -37,8 +37,9 @@ def season_file(root: Path) -> Path:
 
 
 def limits_at(speed: float, env: Mapping[str, str]) -> dict[str, str]:
-    """Return the limits of requests for clients that poll by a faster clock, but for those set."""
+    """Return the limits of requests, of clients and of our own to the feed, by a faster clock, but for those set."""
     limits = {"RATE_LIMIT_PER_MINUTE": 100, "RATE_LIMIT_EXPENSIVE_PER_5_MINUTES": 10}
+    limits |= {"FEED_REQUESTS_PER_MINUTE": 1200, "FEED_BURST": 200}
     return {name: str(ceil(limit * max(speed, 1))) for name, limit in limits.items() if name not in env}
 
 

@@ -172,7 +172,8 @@ def start_programs(tree: ProcessTree, env: Mapping[str, str], *, logs: Path | No
                 tree.start(program(name, "manage.py", "qcluster"))
         (say if line.startswith(FAILURE_MARK) else progress)(line)
     await_web(tree, port)
-    show(port, login=login, root=Path(env["RACEDAY_HOME"]), logs=logs, page="welcome" if "DEMO" in env else "")
+    page = "welcome" if env.get("DEMO") == "true" else ""
+    show(port, login=login, root=Path(env["RACEDAY_HOME"]), logs=logs, page=page)
 
 
 def follow(tree: ProcessTree, program: Program) -> Iterator[str]:

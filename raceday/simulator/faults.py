@@ -23,7 +23,7 @@ class Fault(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     fault: str | None
     race_id: str | None = None  # None: every answer of the feed
     seconds: float = 1.0  # of latency, on the wall's clock; of an older or a future stamp, on Raceday's
-    retry_after: int | None = None
+    retry_after: int | str | None = None  # seconds, or a date as HTTP writes it
     times: int | None = None  # answers left; None: until switched off
     path: str | None = None  # wrong_types: the one field to spoil, as data.race.race_number
     at: datetime | None = None  # freeze: the instant the answers stay at

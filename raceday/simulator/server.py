@@ -136,7 +136,7 @@ async def _hang(receive: Receive) -> None:
 
 
 async def _send(
-    scope: Message, send: Send, reply: Answer, *, retry_after: int | None = None, is_cut: bool = False
+    scope: Message, send: Send, reply: Answer, *, retry_after: int | str | None = None, is_cut: bool = False
 ) -> None:
     """Send an answer, gzipped if requested; a truncated one stops half-way and closes the connection."""
     headers = [(b"content-type", b"application/json"), (b"vary", b"Accept-Encoding")]

@@ -21,16 +21,30 @@ def ended_race(page: Page) -> str:
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("address", ["/welcome", "/nothing"])
 def test_pages_that_are_not_live_fit_and_axe_finds_nothing_serious(
-    address: str, mode: str, new_context: Callable[..., BrowserContext], base_url: str, complaints: list[str]
+    address: str, mode: str, new_context: Callable[..., BrowserContext], complaints: list[str]
 ) -> None:
     page = new_context(**MODES[mode]).new_page()
     page.goto(address)
+    look_over(page)
+    assert page.locator("script").count() == 0
+    complaints.clear()  # the browser's own, of a 404
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_replay_fits_and_axe_finds_nothing_serious(
+    mode: str, new_context: Callable[..., BrowserContext], ended_race: str
+) -> None:
+    page = new_context(**MODES[mode]).new_page()
+    page.goto(f"{ended_race}/replay")
+    expect(page.locator("#result")).to_be_visible()
+    look_over(page)
+
+
+def look_over(page: Page) -> None:
     for width in WIDTHS:
         page.set_viewport_size({"width": width, "height": 800})
         assert page.evaluate("document.documentElement.scrollWidth") <= width
     assert serious(page) == []
-    assert page.locator("script").count() == 0
-    complaints.clear()  # the browser's own, of a 404
 
 
 def test_filters_hide_what_does_not_match_and_stay_in_the_address(page: Page) -> None:

@@ -222,7 +222,8 @@ def test_space_pauses_the_figures_and_not_the_clock(race_page: Page) -> None:
     expect(race_page.locator("#pause")).to_have_text("Pause")
 
 
-def test_the_list_of_keys_turns_them_all_off(race_page: Page) -> None:
+def test_the_list_of_keys_turns_them_all_off_on_every_page(race_page: Page) -> None:
+    address = race_page.url
     race_page.keyboard.press("?")
     dialog = race_page.get_by_role("dialog", name="Keys")
     expect(dialog).to_contain_text("timeline: Place")
@@ -230,11 +231,18 @@ def test_the_list_of_keys_turns_them_all_off(race_page: Page) -> None:
     dialog.get_by_role("button", name="Close").click()
     race_page.keyboard.press("p")
     expect(race_page.locator("#timeline-name")).to_have_text("Win money")
+    race_page.goto("/late-money")
+    race_page.keyboard.press("m")
+    expect(race_page.locator("#sound")).to_have_text("off")
+    race_page.goto(address)
     race_page.get_by_role("button", name="Keys").click()
     dialog.get_by_label("turn all keys off").uncheck()
     dialog.get_by_role("button", name="Close").click()
     race_page.keyboard.press("p")
     expect(race_page.locator("#timeline-name")).to_have_text("Place money")
+    race_page.goto("/late-money")
+    race_page.keyboard.press("m")
+    expect(race_page.locator("#sound")).not_to_have_text("off")
 
 
 def test_a_watched_race_has_a_chip_and_a_key(race_page: Page, base_url: str) -> None:

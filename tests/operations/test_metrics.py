@@ -39,7 +39,7 @@ def test_the_names_the_customer_knows_are_there(client: Client) -> None:
     seen = scrape(client)
     for name in ("race_processing_seconds", "nztab_fetch_seconds", "transform_seconds", "db_write_seconds"):
         assert {f"{name}_count", f'{name}_bucket{{le="0.001"}}', f'{name}_bucket{{le="10.0"}}'} <= set(seen)
-    assert {"active_races_total", "db_pool_connections"} <= set(seen)
+    assert {"active_races_total", "db_pool_connections", "feed_held_seconds", "feed_failures"} <= set(seen)
     assert "feed_age_seconds" not in seen
 
 

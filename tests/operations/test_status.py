@@ -1,20 +1,25 @@
 """The page that says how Raceday works: each figure from rows that can be counted by hand."""
 
+import re
 import time
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 
 import msgspec
 import pytest
 from django.db import Error
 from django.test import Client
+from pytest_django import Settings
 from redis.exceptions import ConnectionError as Unreachable
 
+from moneyflow.models import Reconciliation
+from moneyflow.polling import budget
 from operations import checks, status
 from operations.checks import LiveRace
 from operations.status import closing, incidents, lag, tiers_of
 from raceday import clock, valkey
+from raceday.feed.host import key_of
 from raceday.models import PollRun
 from raceday.published import events, resources, shelf
 from raceday.racing_day import day_bounds, nz_iso, racing_day
@@ -86,6 +91,21 @@ def test_races_are_counted_by_how_often_they_are_polled() -> None:
         (5.0, 1, 2.0, 2.0),
         (60.0, 2, 25.0, 40.0),
     ]
+
+
+def test_the_page_says_what_keeps_requests_to_the_feed_back(client: Client, settings: Settings) -> None:
+    settings.NZTAB_API_URL = "https://feed.example/v1"
+    key = key_of(settings.NZTAB_API_URL)
+    Reconciliation.objects.create(
+        race_date_nz=date(2026, 11, 21), since=clock.now(), races=96, repaired=2, unread=1, read_at=clock.now()
+    )
+    valkey.client().hset(key, mapping={"held": round((time.time() + 30) * 1_000_000), "failures": 3})
+    valkey.client().set(budget.NAME, '{"60": {"polls": 12, "longest_seconds": 23.4}}')
+    page = client.get("/status").content.decode()
+    valkey.client().delete(key, budget.NAME)
+    assert re.search(r"none for (29|30) s, after 3 failures in a row", page)
+    assert "12 of those each 60 s, up to 23.4 s" in page
+    assert "96 of 21 Nov, 2 repaired, 1 unread" in page
 
 
 def test_incidents_are_those_of_the_day_and_nothing_harmless() -> None:

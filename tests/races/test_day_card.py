@@ -13,7 +13,7 @@ from raceday.feed.client import FeedClient
 from raceday.models import PollRun
 from raceday.racing_day import racing_day
 from raceday.simulator.day import Simulation
-from races.day_card import DayCard, fetch_day_card, record_faults, write_day_card
+from races.day_card import DayCard, fetch_day_card, record_faults, store_day_card
 from races.models import PollMark, Race
 from tests.support.tab import control, tab_at_the_door
 
@@ -39,7 +39,7 @@ def fetch(day: Any = TODAY) -> DayCard:
 @pytest.mark.django_db
 def test_the_card_is_stored_with_every_race_on_its_own_racing_day() -> None:
     card = fetch()
-    write_day_card(card)
+    store_day_card(card)
     assert Meeting.objects.count() == len(card.meetings) >= 5
     assert set(Meeting.objects.values_list("race_type", flat=True)) == {"thoroughbred", "harness", "greyhound"}
     assert set(Meeting.objects.values_list("country", flat=True)) == {"NZ", "AUS"}
@@ -50,26 +50,26 @@ def test_the_card_is_stored_with_every_race_on_its_own_racing_day() -> None:
 @pytest.mark.django_db
 def test_only_the_countries_and_codes_of_the_settings_are_imported(settings: Settings) -> None:
     settings.COUNTRIES, settings.RACE_TYPES = ["NZ"], ["harness", "thoroughbred"]
-    write_day_card(fetch())
+    store_day_card(fetch())
     assert set(Meeting.objects.values_list("country", flat=True)) == {"NZ"}
     assert "greyhound" not in set(Meeting.objects.values_list("race_type", flat=True))
 
 
 @pytest.mark.django_db
 def test_importing_again_touches_no_row_that_says_the_same() -> None:
-    write_day_card(fetch())
+    store_day_card(fetch())
     before = list(Race.objects.order_by("pk").values()), list(Meeting.objects.order_by("pk").values())
-    write_day_card(fetch())
+    store_day_card(fetch())
     assert before == (list(Race.objects.order_by("pk").values()), list(Meeting.objects.order_by("pk").values()))
 
 
 @pytest.mark.django_db
 def test_a_polled_race_keeps_the_status_its_poll_saw() -> None:
-    write_day_card(fetch())
+    store_day_card(fetch())
     race = Race.objects.order_by("pk")[0]
     Race.objects.filter(pk=race.pk).update(status="Closed")
     PollMark.objects.create(race=race, polled_at=STARTED, generated_at=STARTED, digest="d")
-    write_day_card(fetch())
+    store_day_card(fetch())
     assert Race.objects.get(pk=race.pk).status == "Closed"
 
 
@@ -92,7 +92,7 @@ def test_races_past_midnight_belong_to_the_next_racing_days_card_too(settings: S
 def test_an_unreadable_meeting_is_told_with_its_path_and_the_day_goes_on(tab: str) -> None:
     control(tab, "wrong_types", path="data.meetings.0.date")
     card = fetch()
-    write_day_card(card)
+    store_day_card(card)
     record_faults(card, STARTED)
     assert Meeting.objects.count() == len(card.meetings) >= 4
     reason = PollRun.objects.get().reason or ""

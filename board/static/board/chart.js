@@ -2,7 +2,7 @@
 // legend under it hides and shows runners, and a table has the figures for who cannot see it.
 
 import { keep, recall } from "./kept.js";
-import { make, write } from "./merge.js";
+import { choice, make, write } from "./merge.js";
 import { colourAt, drawMarks, drawNumbers, readInks } from "./marks.js";
 import { columnOf, sharesOf } from "./money.js";
 import { odds, percent, UNKNOWN } from "./words.js";
@@ -101,14 +101,12 @@ function drawLegend(box) {
   const legend = box.querySelector(".legend") ?? box.appendChild(make("div", "legend"));
   legend.replaceChildren(
     ...runners(now).map((runner, place) => {
-      const button = make("button");
+      const key = choice("", !hidden.has(runner.entrant_id), () => toggle(runner.entrant_id, place + 1, key));
       const swatch = make("i");
       swatch.style.background = colourAt(place);
-      button.append(swatch, make("b", "", runner.runner_number), " ", make("span"));
-      button.title = `${runner.name}: click to hide or show`;
-      button.ariaPressed = String(!hidden.has(runner.entrant_id));
-      button.onclick = () => toggle(runner.entrant_id, place + 1, button);
-      return button;
+      key.append(swatch, make("b", "", runner.runner_number), " ", make("span"));
+      key.title = `${runner.name}: click to hide or show`;
+      return key;
     }),
   );
   const table = box.querySelector("details") ?? box.appendChild(make("details"));
@@ -116,23 +114,16 @@ function drawLegend(box) {
   table.ontoggle = showFigures;
 }
 
-function toggle(id, line, button) {
+function toggle(id, line, key) {
   if (!hidden.delete(id)) hidden.add(id);
-  button.ariaPressed = String(!hidden.has(id));
+  key.ariaPressed = String(!hidden.has(id));
   drawn.plot.setSeries(line, { show: !hidden.has(id) });
 }
 
 function drawViews() {
   write(document.getElementById("chart-name"), VIEWS[view()]);
-  const buttons = [["share", "Share"], ["odds", "Odds"]].map(([name, words]) => {
-    const button = make("button", "", words);
-    button.ariaPressed = String(name === view());
-    button.onclick = () => chooseChart(name);
-    return button;
-  });
-  const whole = make("button", "", "All day");
-  whole.ariaPressed = String(recall("wholeDay", false));
-  whole.onclick = () => (keep("wholeDay", !recall("wholeDay", false)), rebuild());
+  const buttons = [["share", "Share"], ["odds", "Odds"]].map(([name, words]) => choice(words, name === view(), () => chooseChart(name)));
+  const whole = choice("All day", recall("wholeDay", false), () => (keep("wholeDay", !recall("wholeDay", false)), rebuild()));
   document.getElementById("chart-views").replaceChildren(...buttons, whole);
 }
 

@@ -1,7 +1,7 @@
 // The user's six colours of the timeline: read, edited and stored by /api/user-alert-configs, applied in this browser.
 
 import { keep, recall } from "./kept.js";
-import { make, write } from "./merge.js";
+import { button, make, write } from "./merge.js";
 
 const ADDRESS = "/api/user-alert-configs";
 const DEFAULTS = [[5, 10, "#E5E7EB"], [10, 15, "#BFDBFE"], [15, 20, "#FEF3C7"], [20, 25, "#BBF7D0"], [25, 50, "#FECACA"], [50, null, "#F3E8FF"]];
@@ -93,11 +93,4 @@ function field(type, value, words) {
   if (type === "number") Object.assign(input, { min: 0, max: 100, step: "any" });
   label.append(...(type === "checkbox" ? [input, ` ${words}`] : [`${words} `, input]));
   return label;
-}
-
-function button(words, run) {
-  const made = make("button", "", words);
-  made.type = "button";
-  made.onclick = run;
-  return made;
 }

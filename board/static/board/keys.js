@@ -1,23 +1,25 @@
 // Shortcuts of a page: bound in one list, shown by "?", and all turned off by whoever needs their keys for something else.
 
 import { keep, recall } from "./kept.js";
-import { make } from "./merge.js";
+import { button, make } from "./merge.js";
 
 const HAS_OWN_KEYS = "input, textarea, select, dialog, [contenteditable]";
 const TAKES_SPACE = "button, a, summary";
 
 // Bind shortcuts, each [key, words, run], and return how to open the list of them.
 export function bind(shortcuts, dialog) {
-  const runs = new Map(shortcuts.map(([key, , run]) => [key, run]));
   const open = () => (fill(dialog, shortcuts), dialog.showModal());
-  runs.set("?", open);
-  addEventListener("keydown", (event) => {
-    const run = runs.get(event.key);
-    if (!run || recall("keysAreOff", false) || isForAnother(event)) return;
-    event.preventDefault();
-    run();
-  });
+  listen({ ...Object.fromEntries(shortcuts.map(([key, , run]) => [key, run])), "?": open });
   return open;
+}
+
+// Run what a key is bound to, unless all keys are turned off or this one is for something else.
+export function listen(runs) {
+  addEventListener("keydown", (event) => {
+    if (!Object.hasOwn(runs, event.key) || recall("keysAreOff", false) || isForAnother(event)) return;
+    event.preventDefault();
+    runs[event.key]();
+  });
 }
 
 function isForAnother(event) {
@@ -41,7 +43,5 @@ function fill(dialog, shortcuts) {
   off.onchange = () => keep("keysAreOff", off.checked);
   const label = make("label");
   label.append(off, " turn all keys off");
-  const close = make("button", "", "Close");
-  close.onclick = () => dialog.close();
-  dialog.replaceChildren(name, list, label, close);
+  dialog.replaceChildren(name, list, label, button("Close", () => dialog.close()));
 }

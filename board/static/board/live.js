@@ -2,6 +2,7 @@
 // fetched again, and the parts that differ take the place of the old ones. Clocks and ages run on the server's time.
 
 import { keepAlive, showAges } from "./freshness.js";
+import { listen } from "./keys.js";
 import { fetchPage, merge, write } from "./merge.js";
 import { sound, soundState, toggleSound } from "./sound.js";
 import { clock, follow } from "./stream.js";
@@ -47,14 +48,9 @@ async function refresh() {
   tick();
 }
 
-const KEYS = {
+listen({
   n: () => page.scheduled && location.assign(`/races/${page.scheduled}`),
   m: () => toggleSound().then(tick),
-};
-
-addEventListener("keydown", (event) => {
-  const isTyping = /^(INPUT|TEXTAREA|SELECT)$/.test(event.target.nodeName) || event.target.isContentEditable;
-  if (!isTyping && !event.ctrlKey && !event.metaKey && !event.altKey) KEYS[event.key]?.();
 });
 document.addEventListener("visibilitychange", () => document.visibilityState === "visible" && refresh());
 

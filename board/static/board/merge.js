@@ -51,3 +51,18 @@ export function make(kind, className, text = "") {
   element.textContent = text;
   return element;
 }
+
+// Make a button that does something.
+export function button(words, run) {
+  const made = make("button", "", words);
+  made.type = "button";
+  made.onclick = run;
+  return made;
+}
+
+// Make a button that is pressed or not.
+export function choice(words, isPressed, run) {
+  const made = button(words, run);
+  made.ariaPressed = String(isPressed);
+  return made;
+}

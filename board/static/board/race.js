@@ -34,7 +34,7 @@ let toldMs = 0; // the newest reading that the stream has told of
 let isPaused = false;
 let isMinuteTold = true;
 let again, stopFollowing;
-const outdated = new Set(); // the parts of the page that the next frame writes
+const outdated = new Set(); // the parts of the page that the next frames write
 
 // ── The state ──
 function adopt(root) {
@@ -133,11 +133,13 @@ function show(...parts) {
   for (const part of parts) outdated.add(part);
 }
 
+// One part a frame: all at once would keep keys and clock waiting.
 function showOutdated() {
-  if (isPaused) return;
-  const parts = [...outdated];
-  outdated.clear(); // first: a part that fails must not end all that follow
-  for (const part of parts) PARTS[part]();
+  if (isPaused || !outdated.size) return;
+  const [part] = outdated;
+  outdated.delete(part);
+  if (outdated.size) requestAnimationFrame(showOutdated); // first: a part that fails must not end all that follow
+  PARTS[part]();
 }
 
 const isOpen = () => race.body.race.status === "Open";

@@ -2,7 +2,7 @@
 
 import { keep, recall } from "./kept.js";
 import { colourOf } from "./indicators.js";
-import { make, write } from "./merge.js";
+import { button, choice, make, write } from "./merge.js";
 import { columnOf, MONEY, timelineOf } from "./money.js";
 import { dollars, odds, signedDollars, slot } from "./words.js";
 
@@ -75,13 +75,7 @@ function rebuild(box, { slots, rows }, key) {
 }
 
 function drawViews() {
-  const buttons = Object.entries(KINDS).map(([name, [words]]) => {
-    const button = make("button", "", words);
-    button.ariaPressed = String(name === kind());
-    button.onclick = () => chooseTimeline(name);
-    return button;
-  });
-  const colours = make("button", "", "My colours");
-  colours.onclick = () => document.getElementById("settings").dispatchEvent(new Event("edit"));
+  const buttons = Object.entries(KINDS).map(([name, [words]]) => choice(words, name === kind(), () => chooseTimeline(name)));
+  const colours = button("My colours", () => document.getElementById("settings").dispatchEvent(new Event("edit")));
   document.getElementById("timeline-views").replaceChildren(...buttons, colours);
 }

@@ -29,6 +29,7 @@ from meetings.models import Meeting
 from moneyflow import answers
 from moneyflow.answers import FeedResult
 from moneyflow.polling import leader as leading
+from moneyflow.polling.budget import read_stretched
 from moneyflow.polling.election import LOCK
 from moneyflow.polling.leader import DAILY, Leader, next_daily
 from moneyflow.polling.live_races import read_live
@@ -38,6 +39,7 @@ from moneyflow.polling.refresh import Beat
 from moneyflow.store import partitions
 from raceday import clock
 from raceday.feed.client import FeedAnswer, FeedClient, FeedError
+from raceday.feed.host import key_of
 from raceday.queue import cluster
 from raceday.queue.broker import FIELD, StreamBroker, valkey
 from raceday.racing_day import nz_instant, racing_day
@@ -265,13 +267,32 @@ def test_all_polls_stay_away_for_as_long_as_the_feed_asks_one_to(
     assert isinstance(handed_over()[0][1], FeedError)
 
 
+def test_those_who_had_to_wait_go_by_their_starts_and_it_is_told_which_cadences_were_stretched(
+    feed: Feed, server: object, settings: Settings
+) -> None:
+    settings.CADENCE_SECONDS = settings.CADENCE_SECONDS | {"far": 3600, "near": 1800}
+    settings.FEED_CONCURRENCY = 1
+    valkey().hset(key_of(feed.url), "held", round((time.time() + 2) * 1_000_000))
+    starts = {"a": 40, "b": 20, "c": 10, "d": 90, "e": 30, "f": 14}
+
+    async def script(leader: Leader) -> None:
+        leader.update([race(race_id, minutes=minutes) for race_id, minutes in starts.items()])
+        await until(lambda: len(handed_over()) == len(starts))
+        await leader.stretched.report()
+
+    led(script)
+    assert [race_id for _, race_id in feed.asked] == sorted(starts, key=lambda race_id: starts[race_id])
+    told = read_stretched()
+    assert {cadence: told[cadence]["polls"] for cadence in told} == {"1800": 2, "3600": 4}
+
+
 class FeedThatRaises(FeedClient):
     """A fault nobody anticipated, in one race only."""
 
     def __init__(self) -> None:
         self.asked: Counter[str] = Counter()
 
-    async def fetch_event(self, race_id: str) -> FeedAnswer | FeedError:
+    async def fetch_event(self, race_id: str, *, urgency: float | None = None) -> FeedAnswer | FeedError:
         self.asked[race_id] += 1
         if race_id == "bad":
             raise ZeroDivisionError

@@ -25,8 +25,10 @@ def test_a_plan_makes_what_is_missing_and_leaves_what_is_there() -> None:
     planned = plan(have, [TODAY, TODAY + timedelta(days=1)], oldest=date.min)
     assert names(planned.create) == [
         "odds_history_2026_11_21",
+        "feed_answers_2026_11_21",
         "money_flow_history_2026_11_22",
         "odds_history_2026_11_22",
+        "feed_answers_2026_11_22",
     ]
 
 
@@ -34,6 +36,12 @@ def test_a_plan_detaches_only_what_is_older_than_the_retention() -> None:
     have = [Partition(parent=PARENTS[0], day=TODAY - timedelta(days=age)) for age in (29, 30, 31)]
     planned = plan(have, [], oldest=TODAY - timedelta(days=30))
     assert names(planned.detach) == ["money_flow_history_2026_10_21"]
+
+
+def test_answers_of_the_feed_have_a_retention_of_their_own() -> None:
+    have = [Partition(parent=parent, day=TODAY - timedelta(days=20)) for parent in PARENTS]
+    planned = plan(have, [], oldest=TODAY - timedelta(days=30), oldest_answers=TODAY - timedelta(days=10))
+    assert names(planned.detach) == ["feed_answers_2026_11_01"]
 
 
 def test_a_plan_never_makes_what_it_would_detach() -> None:

@@ -90,7 +90,7 @@ def test_partitions_are_summed_up_by_history_table(make_partitions: Callable[...
         (parts,) = cursor.fetchone()
     told = {history["table"]: history for history in statistics.partitions()}
     money = told["money_flow_history"]
-    assert set(told) == {"money_flow_history", "odds_history"}
+    assert set(told) == {"feed_answers", "money_flow_history", "odds_history"}
     assert (money["partitions"], money["rows_estimate"]) == (parts, 1)
     assert money["oldest_since"] == datetime(2020, 2, 28, tzinfo=NZ)
     assert money["newest_until"] == money["newest"][0]["until"] > money["newest"][-1]["until"]
@@ -107,7 +107,7 @@ def test_rows_that_nobody_has_counted_are_unknown_and_not_none() -> None:
 def test_partitions_are_no_tables_of_their_own_and_their_indexes_are_one() -> None:
     tables = [row["table"] for row in statistics.rows(statistics.TABLES)]
     assert "races" in tables
-    assert not [table for table in tables if table.startswith(("money_flow_history", "odds_history"))]
+    assert not [table for table in tables if table.startswith(("money_flow_history", "odds_history", "feed_answers"))]
     indexes = [index for part in statistics.indexes().values() for index in part]
     parts = [index["parts"] for index in indexes if index["table"] == "money_flow_history"]
     assert parts

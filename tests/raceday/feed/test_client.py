@@ -2,7 +2,8 @@
 
 import asyncio
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 
 import httpx
 import msgspec
@@ -10,8 +11,10 @@ import pytest
 from pytest_django import Settings
 
 from raceday.feed.client import FeedAnswer, FeedClient, FeedError
+from raceday.feed.host import key_of, read_circuit
 from raceday.feed.parse import parse_event
 from raceday.feed.records import RaceSnapshot
+from raceday.queue.broker import valkey
 from raceday.racing_day import racing_day
 from raceday.simulator.day import Simulation, card_of
 from tests.support.tab import control, tab_at_the_door
@@ -54,6 +57,46 @@ def test_an_answer_is_kept_packed_and_unpacks_to_a_race_with_its_money() -> None
     assert race.has_money_tracker
 
 
+def test_a_date_to_come_back_at_is_held_against_the_answers_own_date(tab: str) -> None:
+    control(tab, "503", retry_after=format_datetime(datetime.now(UTC) + timedelta(seconds=40), usegmt=True))
+    retry_after = refused().retry_after
+    assert retry_after is not None
+    assert 30 < retry_after <= 40
+
+
+def test_a_feed_that_asks_to_wait_is_asked_no_more(tab: str) -> None:
+    control(tab, "429", retry_after=60, times=1)
+    assert refused().http_status == 429
+    assert refused().reason.startswith("no slot in time")
+    assert httpx.get(f"{tab}/_served").json()["answers"] == []
+
+
+def test_who_can_wait_gives_up_while_the_budget_is_short_and_who_cannot_goes(settings: Settings) -> None:
+    settings.FEED_REQUESTS_PER_MINUTE, settings.FEED_BURST = 1, 3
+
+    async def some() -> list[FeedAnswer | FeedError]:
+        async with FeedClient.from_settings() as feed:
+            return [await feed.fetch_event(RACE_ID, urgency=urgency) for urgency in (None, None, None, 0.0)]
+
+    *found, patient, urgent = asyncio.run(some())
+    assert all(isinstance(each, FeedAnswer) for each in (*found, urgent))
+    assert isinstance(patient, FeedError)
+    assert patient.reason.startswith("no slot in time")
+
+
+def test_a_race_that_is_not_there_says_nothing_about_the_feed() -> None:
+    for _ in range(6):
+        assert refused("nobody").http_status == 404
+    assert isinstance(fetch(), FeedAnswer)
+
+
+def test_a_feed_that_fails_again_and_again_is_left_alone(tab: str) -> None:
+    control(tab, "500")
+    for _ in range(5):
+        refused()
+    assert read_circuit(valkey()).held_seconds > 0
+
+
 def test_too_many_requests_says_how_long_to_stay_away(tab: str) -> None:
     control(tab, "429", retry_after=7)
     error = refused()
@@ -92,6 +135,7 @@ def test_a_feed_that_never_answers_is_left_after_the_time_limit(tab: str) -> Non
 
 def test_a_feed_that_is_not_there_is_a_value(settings: Settings) -> None:
     settings.NZTAB_API_URL = "http://127.0.0.1:9"
+    valkey().delete(key_of(settings.NZTAB_API_URL))
     error = refused()
     assert error.reason.startswith("ConnectError")
     assert error.http_status is None

@@ -1,0 +1,73 @@
+"""When the ended races of a day are read again."""
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import suppress
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+
+from moneyflow.polling import evening
+from moneyflow.polling.evening import ask_each_evening, last_evening, next_evening
+from raceday import clock
+from raceday.queue.broker import StreamBroker, valkey
+from raceday.racing_day import nz_instant, racing_day
+
+MINUTE = timedelta(minutes=1)
+
+
+@pytest.mark.parametrize(
+    ("now", "due"),
+    [
+        (datetime(2026, 11, 21, 7, 59, tzinfo=UTC), datetime(2026, 11, 21, 8, tzinfo=UTC)),  # 20:59 NZDT
+        (datetime(2026, 11, 21, 8, 0, tzinfo=UTC), datetime(2026, 11, 21, 8, 10, tzinfo=UTC)),
+        (datetime(2026, 11, 21, 10, 55, tzinfo=UTC), datetime(2026, 11, 21, 11, 5, tzinfo=UTC)),  # past midnight
+        (datetime(2026, 11, 21, 11, 5, tzinfo=UTC), datetime(2026, 11, 22, 8, tzinfo=UTC)),
+        (datetime(2026, 9, 26, 12, 0, tzinfo=UTC), datetime(2026, 9, 27, 8, tzinfo=UTC)),  # the 23-hour day
+        (datetime(2026, 4, 4, 11, 0, tzinfo=UTC), datetime(2026, 4, 5, 9, tzinfo=UTC)),  # the 25-hour day
+    ],
+)
+def test_it_is_due_at_nine_in_the_evening_and_each_ten_minutes_until_midnight(now: datetime, due: datetime) -> None:
+    assert next_evening(now) == due
+
+
+@pytest.mark.parametrize(
+    ("now", "day", "since"),
+    [
+        (datetime(2026, 11, 21, 7, 59, tzinfo=UTC), date(2026, 11, 20), datetime(2026, 11, 20, 8, tzinfo=UTC)),
+        (datetime(2026, 11, 21, 8, 0, tzinfo=UTC), date(2026, 11, 21), datetime(2026, 11, 21, 8, tzinfo=UTC)),
+        (datetime(2026, 11, 21, 11, 5, tzinfo=UTC), date(2026, 11, 21), datetime(2026, 11, 21, 8, tzinfo=UTC)),
+        (datetime(2026, 9, 26, 20, 0, tzinfo=UTC), date(2026, 9, 26), datetime(2026, 9, 26, 9, tzinfo=UTC)),
+    ],
+)
+def test_the_last_evening_is_the_one_before(now: datetime, day: date, since: datetime) -> None:
+    assert last_evening(now) == (day, since)
+
+
+@pytest.fixture
+def queue() -> Iterator[StreamBroker]:
+    queue = StreamBroker(list_key="default")
+    queue.delete_queue()
+    yield queue
+    queue.delete_queue()
+
+
+def test_it_is_asked_for_on_taking_over_and_once_at_nine(queue: StreamBroker, monkeypatch: pytest.MonkeyPatch) -> None:
+    nine = nz_instant(racing_day(clock.now()), evening.AT)
+    asked = []
+
+    async def script() -> None:
+        asking = asyncio.create_task(ask_each_evening())
+        for minutes in (-30, -20, 0, 5, 10):
+            monkeypatch.setattr(clock, "now", lambda at=minutes: nine + at * MINUTE)
+            await asyncio.sleep(0.1)
+            asked.append(valkey().xlen(queue.stream))
+            queue.delete_queue()  # the task was done
+        asking.cancel()
+        with suppress(asyncio.CancelledError):
+            await asking
+
+    monkeypatch.setattr(evening, "LOOK_SECONDS", 0.005)
+    monkeypatch.setattr(clock, "now", lambda: nine - 30 * MINUTE)
+    asyncio.run(script())
+    assert asked == [1, 0, 1, 0, 1]

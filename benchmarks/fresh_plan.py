@@ -9,6 +9,7 @@ import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
+from benchmarks.fresh_feed import JITTER_SECONDS
 from moneyflow.polling.live_races import LOOK_BACK
 from moneyflow.polling.plan import LiveRace, Turn, next_turn
 from moneyflow.polling.refresh import Beat, Poll, beat_of
@@ -16,7 +17,6 @@ from races.cadence import SOON, CadenceSeconds, next_poll
 
 CLOSES_AFTER_SECONDS = SOON.total_seconds() + 49  # NZ gallops close 49 s after their start, in the median
 FETCH_SECONDS, WRITE_SECONDS, TOLD_SECONDS = 0.15, 0.05, 0.5  # until a reading is stored, and the poller knows of it
-JITTER_SECONDS = 0.5  # by which a refresh comes late
 EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
 TIERS = CadenceSeconds(far=60, near=30, soon=15, closing=5, settling=15)
 

@@ -1,9 +1,5 @@
-"""Races of the simulator, polled by the real poller and stored by real writers, all in their last five minutes at once.
+"""Races of the simulator in their last five minutes at once, polled by the real poller and stored by real writers."""
 
-`python -m benchmarks.fresh_races --port N --first-start INSTANT` runs their feed.
-"""
-
-import argparse
 import asyncio
 import json
 import os
@@ -11,8 +7,7 @@ import sys
 import time
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from datetime import UTC, datetime
-from itertools import accumulate, takewhile
+from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -22,7 +17,8 @@ from django.conf import settings
 
 from benchmarks.corridor import await_feed, cluster
 from benchmarks.figures import BenchmarkError
-from benchmarks.fresh_plan import JITTER_SECONDS, Followed
+from benchmarks.fresh_feed import WORLD, refreshes, second_race, simulations
+from benchmarks.fresh_plan import Followed
 from benchmarks.load import free_port
 from moneyflow.pipeline import process_answer
 from moneyflow.polling import election
@@ -30,56 +26,11 @@ from raceday import clock
 from raceday.feed.client import FeedClient
 from raceday.models import PollRun
 from raceday.queue.broker import StreamBroker
-from raceday.racing_day import racing_day
 from raceday.run.process import ProcessTree, Program
-from raceday.simulator.day import Race, Simulation, card_of
-from raceday.simulator.envelope import Answer, Request
-from raceday.simulator.market import shown_at
-from raceday.simulator.running import listening, server_of
-from raceday.simulator.server import Source, feed_app
-from raceday.simulator.wire import answer
-from raceday.simulator.world import World, dice
+from raceday.simulator.day import Race
 from races.cadence import SOON
 
-RACES = 12  # each of a simulation of its own, so that they close together
-WORLD = World(refresh_seconds=15.0)
 STOP_BEFORE_CLOSE_SECONDS = 1.0
-
-
-def simulations(first_start: datetime) -> list[Simulation]:
-    return [Simulation(seed=f"fresh {number}", first_start=first_start, world=WORLD) for number in range(RACES)]
-
-
-def second_race(simulation: Simulation) -> Race:
-    """Return the second race of a simulation: it starts about five minutes after the first, which closes at once."""
-    card = card_of(simulation, racing_day(simulation.first_start))
-    races = sorted((race for meeting in card for race in meeting.races), key=lambda race: race.plan.advertised_at)
-    return next(race for race in races[1:] if race.plan.abandoned_at is None)
-
-
-def lateness(race: Race, shown: float) -> float:
-    """Return by how much the refresh that was due at `shown` comes late."""
-    return dice(race.race_id, round(shown)).random() * JITTER_SECONDS
-
-
-def refreshes(race: Race, since: float, until: float) -> list[float]:
-    """Return when the feed renews a race, from the refresh before `since`."""
-    due = accumulate([shown_at(race.plan, WORLD, since), *[WORLD.refresh_seconds] * 100])
-    return [at + lateness(race, at) for at in takewhile(lambda at: at < until, due)]
-
-
-def source_of(found: Sequence[Simulation]) -> Source:
-    """Answer as the simulator does, with refreshes that come late."""
-    races = {race.race_id: race for race in map(second_race, found)}
-
-    def source(request: Request, now: datetime) -> Answer:
-        race, at = races.get(request.path.rsplit("/", 1)[1]), now.timestamp()
-        if race is not None:
-            shown = shown_at(race.plan, WORLD, at)
-            at = at if at >= shown + lateness(race, shown) else shown - 0.001
-        return answer(found, request, datetime.fromtimestamp(at, UTC))
-
-    return source
 
 
 def poll() -> list[Followed]:
@@ -88,7 +39,7 @@ def poll() -> list[Followed]:
     races = list(map(second_race, simulations(first_start)))
     port = free_port()
     settings.NZTAB_API_URL = f"http://127.0.0.1:{port}/affiliates/v1"
-    argv = [sys.executable, "-m", "benchmarks.fresh_races", "--port", str(port)]
+    argv = [sys.executable, "-m", "benchmarks.fresh_feed", "--port", str(port)]
     argv += ["--first-start", first_start.isoformat()]
     with TemporaryDirectory(prefix="raceday-bench-") as folder, ProcessTree() as tree:
         tree.start(Program(name="feed", argv=argv, env=os.environ))
@@ -137,17 +88,3 @@ def _followed(race: Race, stored: Sequence[float]) -> Followed:
 
 def _closes_after(race: Race) -> float:
     return race.plan.closes_at - race.plan.advertised_at + SOON.total_seconds()
-
-
-def main() -> None:
-    """Serve on loopback until a signal ends it."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.fresh_races")
-    parser.add_argument("--port", type=int, required=True)
-    parser.add_argument("--first-start", type=datetime.fromisoformat, required=True)
-    options = parser.parse_args()
-    app = feed_app(source_of(simulations(options.first_start)), clock.now)
-    server_of(app).run(sockets=[listening(options.port)])
-
-
-if __name__ == "__main__":
-    main()

@@ -2,12 +2,9 @@
 
 The feed is another process, which sends the same packed answer each time. Answers are thrown away unread: what it takes
 to store them is measured by `corridor`. `--rounds` is in seconds here: the mark is meant for 600 of them.
-`python -m benchmarks.poller --port N` runs the feed.
 """
 
-import argparse
 import asyncio
-import gzip
 import os
 import sys
 import time
@@ -24,7 +21,6 @@ from msgspec import Struct
 from structlog.testing import capture_logs
 
 from benchmarks.corridor import await_feed
-from benchmarks.feed import event_body, open_races, past_racing
 from benchmarks.figures import Figure, percentile
 from benchmarks.load import free_port
 from moneyflow import answers
@@ -37,8 +33,6 @@ from raceday import clock, valkey
 from raceday.feed.client import FeedAnswer, FeedClient, FeedError
 from raceday.queue.broker import StreamBroker
 from raceday.run.process import ProcessTree, Program
-from raceday.simulator.running import listening, server_of
-from raceday.simulator.server import GZIP_LEVEL
 from races.cadence import CadenceSeconds
 
 SECONDS = 60
@@ -121,7 +115,7 @@ def measure(rounds: int | None) -> list[Figure]:
     with ProcessTree() as tree:
         port = free_port()
         settings.NZTAB_API_URL = f"http://127.0.0.1:{port}/affiliates/v1"
-        argv = [sys.executable, "-m", "benchmarks.poller", "--port", str(port)]
+        argv = [sys.executable, "-m", "benchmarks.still_feed", "--port", str(port)]
         tree.start(Program(name="feed", argv=argv, env=os.environ))
         await_feed(port)
         for scenario in SCENARIOS:
@@ -206,31 +200,3 @@ def _figures(scenario: Scenario, run: Run, seconds: int) -> Iterator[Figure]:
     told = "times the loop stood still for more than 0.1 s (what ran is on stderr)"
     yield Figure(name=f"{name}.stalls", what=told, figure=len(run.stalled), unit="stalls")
     yield Figure(name=f"{name}.cpu", what="of one core, this process", figure=100 * run.cpu, unit="%")
-
-
-# ── The feed ────────────────────────────────────────────────────────────────────────────────────
-
-
-def app() -> Any:
-    """Return an ASGI app that answers anything with one packed event."""
-    simulation = past_racing()
-    body = gzip.compress(event_body(simulation, open_races(simulation)[0], 60), GZIP_LEVEL)
-    headers = [(b"content-type", b"application/json"), (b"content-encoding", b"gzip")]
-    headers.append((b"content-length", str(len(body)).encode()))
-
-    async def serve(scope: Any, receive: Any, send: Any) -> None:
-        await send({"type": "http.response.start", "status": 200, "headers": headers})
-        await send({"type": "http.response.body", "body": body})
-
-    return serve
-
-
-def main() -> None:
-    """Serve on loopback until a signal ends it."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.poller")
-    parser.add_argument("--port", type=int, required=True)
-    server_of(app()).run(sockets=[listening(parser.parse_args().port)])
-
-
-if __name__ == "__main__":
-    main()

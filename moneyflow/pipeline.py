@@ -35,6 +35,8 @@ MISSED_POLLS = 3  # without which a race's bodies are stale
 CANCELLED, CANCELLED_TRIES = "57014", 3  # a server that stood still cancels what it was doing when it goes on
 LONGEST_REASON = 300
 log = structlog.get_logger("raceday.poll")
+for each in PollRun.Outcome:
+    metrics.POLLS.labels(outcome=each)  # from 0, or the first of a kind is no increase
 
 
 class PollReport(Struct, frozen=True, kw_only=True):
@@ -249,6 +251,7 @@ def _ended(
 
 def _tell(walked: PollReport, seconds: float) -> None:
     metrics.POLLS.labels(outcome=walked.outcome).inc()
+    metrics.ALERTS.inc(walked.alerts)
     metrics.NZTAB_FETCH_SECONDS.observe(walked.fetch_ms / 1000)
     metrics.RACE_PROCESSING_SECONDS.observe(seconds)
     if walked.transform_ms is not None:

@@ -17,7 +17,7 @@ from moneyflow.alerts.store import read_alerts
 from moneyflow.live.deltas import Event, deltas
 from moneyflow.live.readings import reading_data
 from moneyflow.transform.records import MoneyFlow
-from raceday import clock
+from raceday import clock, metrics
 from raceday.feed.records import ENDED, RaceSnapshot
 from raceday.published import resources, shelf
 from raceday.published.events import FLOW
@@ -62,7 +62,8 @@ def publish(topic: str) -> bool:
         else:
             is_published = shelf.publish(topic, found, _bodies(topic, found.rounds, {}))
         if is_published:
-            log.info("published", topic=topic, ms=round(1000 * (time.perf_counter() - began), 3))
+            metrics.PUBLISH_SECONDS.observe(seconds := time.perf_counter() - began)
+            log.info("published", topic=topic, ms=round(1000 * seconds, 3))
             return True
     return False
 

@@ -9,7 +9,6 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 from enum import StrEnum
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from django.conf import settings
@@ -111,7 +110,7 @@ def database(facts: Facts) -> Part:
 
 def polls(facts: Facts, now: datetime) -> Part:
     """Hold the last commit of each live race against what was due."""
-    late = [_seconds_late(race, now) for race in facts.live]
+    late = [seconds_late(race, now) for race in facts.live]
     overdue = [seconds for seconds in late if seconds > 0]
     if not overdue:
         return Part(Status.OK, f"{len(late)} live races, each stored when it was due")
@@ -119,7 +118,7 @@ def polls(facts: Facts, now: datetime) -> Part:
     return Part(Status.UNHEALTHY if 2 * len(overdue) > len(late) else Status.DEGRADED, sentence)
 
 
-def _seconds_late(race: LiveRace, now: datetime) -> float:
+def seconds_late(race: LiveRace, now: datetime) -> float:
     """Raceday's seconds since a commit was due, beyond a cadence and the machine's 5 s; ≤ 0: it is not overdue."""
     seconds = CadenceSeconds(**settings.CADENCE_SECONDS)
     interval = cadence(race.status, race.start - now, seconds)
@@ -226,16 +225,16 @@ def bodies(live: Iterable[LiveRace], now: datetime) -> Part:
 
 # ── The machine ─────────────────────────────────────────────────────────────────────────────────
 def disk() -> Part:
-    folder = next(path for path in (settings.HOME, *settings.HOME.parents) if path.exists())
-    free = free_bytes(folder)
+    free = data_disk().free
     sentence = f"{free / 10**9:.1f} GB free on the disk of the data"
     if free < LITTLE_BYTES:
         return Part(Status.UNHEALTHY if free < TOO_FEW_BYTES else Status.DEGRADED, f"only {sentence}")
     return Part(Status.OK, sentence)
 
 
-def free_bytes(folder: Path) -> int:
-    return shutil.disk_usage(folder).free
+def data_disk() -> Any:
+    """Return total, used and free bytes of the disk of the data, whose folder may still have to be made."""
+    return shutil.disk_usage(next(path for path in (settings.HOME, *settings.HOME.parents) if path.exists()))
 
 
 # ── All of them ─────────────────────────────────────────────────────────────────────────────────

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 PR_SET_PDEATHSIG = 1
+REVIVED = "RACEDAY_REVIVED"  # in the environment of a program that takes the place of one that crashed
 LIBC = ctypes.CDLL(None)
 
 

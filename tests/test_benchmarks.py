@@ -27,6 +27,7 @@ from benchmarks.figures import BenchmarkError, Figure, percentile, table
 from benchmarks.load import cpu_seconds, drive, processes, read_head, request
 from benchmarks.peers import PEERS, PeerError, built
 from benchmarks.serve import unbuilt
+from benchmarks.soak import slope_of
 from benchmarks.yardstick import slowness
 from moneyflow.transform.flow import snapshot_digest
 from raceday.feed.parse import parse_event
@@ -82,7 +83,7 @@ def test_a_table_is_printed_for_people_and_names_the_conditions() -> None:
     ("arguments", "environment", "sentence"),
     [
         (["speed"], {}, "there is no benchmark 'speed': choose of write, transform, corridor, history, serve"),
-        (["--rounds", "0"], {}, "--rounds must be 1 or more."),
+        (["--rounds", "0"], {}, "--rounds or --days must be 1 or more."),
         (["write"], {"DATABASE_URL": ""}, "DATABASE_URL is not set: `./run bench` sets it."),
         (["write"], {"DATABASE_URL": "postgresql://u@127.0.0.1:1/d"}, "the database failed: "),
     ],
@@ -269,6 +270,25 @@ def test_a_peer_that_cannot_be_built_says_why_and_is_a_mark_missed(
     told = unbuilt(PEERS[number].name, str(fault.value))
     assert (told.is_met(), told.what) == (False, str(fault.value))
     assert not list(tmp_path.rglob("built"))
+
+
+# ── soak ────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("growth", [0.0, 3.0, -1.5])
+def test_a_slope_is_found_beside_warming_and_noise(growth: float) -> None:
+    days = [place / 360 for place in range(720)]
+    warming = [min(0.0, day - 0.5) * 100 for day in days]
+    noise = [math.sin(place) for place in range(720)]
+    samples = [(day, 90 + growth * day + sum(rest)) for day, *rest in zip(days, warming, noise, strict=True)]
+    slope = slope_of(samples, since=0.5)
+    assert slope.least <= growth <= slope.most
+    assert slope.most - slope.least < 0.2
+
+
+def test_from_few_samples_no_slope_is_told() -> None:
+    with pytest.raises(BenchmarkError, match="too short"):
+        slope_of([(float(day), 1.0) for day in range(20)], since=9)
 
 
 # ── board ───────────────────────────────────────────────────────────────────────────────────────

@@ -16,6 +16,7 @@ from functools import partial
 from types import FrameType
 from typing import Any
 
+import django_q.cluster
 import structlog
 from django.utils.module_loading import import_string
 from django_q.conf import Conf
@@ -23,10 +24,12 @@ from django_q.signals import post_execute_in_worker, post_spawn, pre_execute
 from django_q.tasks import async_task
 from redis.exceptions import RedisError
 
-from raceday.processes import tie_to_parent
+from raceday import metrics
+from raceday.processes import REVIVED, tie_to_parent
 from raceday.queue import lasting
 from raceday.queue.broker import StreamBroker, valkey
 
+RECYCLED = -2  # what q2 writes into the timer of a worker that has done its share of tasks
 CLUSTERS = ("control", "write-0", "write-1", "publish", "default")
 HEARTBEAT_SECONDS = 1.0  # between heartbeats in Valkey
 ASK_SECONDS = 3.0  # between tasks by which a cluster finds out that its own tasks get done
@@ -72,6 +75,7 @@ def connect(endless: Mapping[str, str]) -> None:
     pre_execute.connect(_show_busy, weak=False)
     post_execute_in_worker.connect(_show_idle, weak=False)
     lasting.install()
+    _count_crashes()
     function = endless.get(Conf.CLUSTER_NAME)
     if function:
         post_spawn.connect(partial(_run, function), weak=False)
@@ -109,6 +113,21 @@ def _bind_children(*, has_endless: bool) -> None:
             threading.Thread(target=_watch, args=[has_endless], daemon=True).start()
 
     os.register_at_fork(before=remember, after_in_child=bind, after_in_parent=lead)
+
+
+class CountingSentinel(django_q.cluster.Sentinel):  # type: ignore[misc]
+    """q2's sentinel, which counts the processes that it replaces because they ended by themselves."""
+
+    def reincarnate(self, process: Any) -> None:
+        if process in (self.monitor, self.pusher) or int(process.timer.value) != RECYCLED:
+            metrics.CRASHES.labels(cluster=Conf.CLUSTER_NAME).inc()
+        super().reincarnate(process)
+
+
+def _count_crashes() -> None:
+    """Count from 0, and the crash of the cluster whose place this one takes, if it does."""
+    metrics.CRASHES.labels(cluster=Conf.CLUSTER_NAME).inc(REVIVED in os.environ)
+    django_q.cluster.Sentinel = CountingSentinel
 
 
 # ── The end of a cluster ────────────────────────────────────────────────────────────────────────

@@ -8,11 +8,11 @@ import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import FrameType, TracebackType
 
-from raceday.processes import die_with_parent, is_running, kill
+from raceday.processes import REVIVED, die_with_parent, is_running, kill
 
 LOG_LIMIT_BYTES = 5_000_000  # of each program's log, and as much again of the part before
 TRIM_EVERY_SECONDS = 5.0
@@ -233,7 +233,7 @@ class ProcessTree:
     def revive(self, child: Child) -> None:
         """End what is left of a child's group and start it anew."""
         self._bury(child)
-        child.process = spawn(child.program)
+        child.process = spawn(replace(child.program, env={**child.program.env, REVIVED: "true"}))
         child.started, child.due = time.monotonic(), None
         self._report(child)
 

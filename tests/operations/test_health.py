@@ -4,6 +4,7 @@ import time
 from collections.abc import Iterator
 from datetime import timedelta
 from io import StringIO
+from types import SimpleNamespace
 from typing import Any
 
 import psycopg
@@ -185,7 +186,7 @@ def test_a_short_runway_is_told_and_none_is_a_503(client: Client, runway: None) 
 def test_a_disk_that_gets_full_is_told(
     client: Client, runway: None, monkeypatch: pytest.MonkeyPatch, free: int, status: int
 ) -> None:
-    monkeypatch.setattr(checks, "free_bytes", lambda _: free)
+    monkeypatch.setattr(checks, "data_disk", lambda: SimpleNamespace(free=free))
     told = not_ok(client)
     assert (told[0], list(told[1])) == (status, ["disk"])
 

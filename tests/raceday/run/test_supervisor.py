@@ -14,6 +14,7 @@ from pathlib import Path
 from shutil import rmtree
 from urllib.parse import quote, urlencode
 
+import httpx
 import psutil  # type: ignore[import-untyped]
 import pytest
 from django.conf import settings
@@ -24,6 +25,7 @@ from raceday.run.supervisor import NOWHERE, elsewhen
 from raceday.run.tree import empty, health_status
 from tests.support.isolation import free_port
 from tests.support.paths import ROOT
+from tests.support.scrape import total
 from tests.support.streams import eventually
 
 NO_SETTINGS = dict.fromkeys(("DATABASE_URL", "REDIS_URL", "NZTAB_FROM", "NZTAB_PARTNER", "NZTAB_PARTNER_ID"), "")
@@ -106,10 +108,12 @@ def test_a_demo_starts_heals_is_shared_and_stops_without_a_trace(folder: Path) -
     assert code == 0
     assert re.fullmatch(r"20\.0 http://127\.0\.0\.1:\d+/affiliates/v1\n", answer)
 
-    for part in ("raceday.web", "config.asgi", "bin/postgres"):
+    for part in ("raceday.web", "config.asgi", "bin/postgres", "qcluster"):
         find(family, part).kill()
     eventually(lambda: find(family, "simulator").is_running() and health_status(port) == 200)
     eventually(lambda: listens(port + 1))
+    metrics = f"http://127.0.0.1:{port}/metrics"
+    eventually(lambda: total(httpx.get(metrics, trust_env=False).text, "raceday_crashes_total") == 1)
 
     family += descendants(demo)
     demo.send_signal(signal.SIGINT)

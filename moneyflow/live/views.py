@@ -11,6 +11,7 @@ from rest_framework.viewsets import ViewSet
 from moneyflow.alerts.store import ALERTS, OF_RACE
 from moneyflow.live.serializers import LiveSerializer
 from moneyflow.live.silence import silent_because, until_it_matters
+from moneyflow.polling.live_races import expected_refresh
 from raceday import clock
 from raceday.api.description import describe
 from raceday.published.resources import Body, resource, shown
@@ -59,11 +60,14 @@ def _win_pool_cents(pools: Any) -> int | None:
 def _freshness(race: Any, now: datetime) -> dict[str, Any]:
     interval = cadence(race.status, race.start_time - now, CadenceSeconds(**settings.CADENCE_SECONDS))
     refresh = timedelta(seconds=settings.FEED_REFRESH_SECONDS)
+    expected = expected_refresh(race, now)
     return {
         "polled_at": race.polled,
         "generated_at": race.generated,
         "feed_age_seconds": race.generated and (now - race.generated).total_seconds(),
         "refresh_seconds": interval and interval.total_seconds(),
+        "feed_refresh_seconds": expected and round(expected.period, 1),
+        "next_refresh_at": expected and expected.at,
         "is_stale": interval is not None
         and race.polled is not None
         and is_frozen(race.generated, now - interval, refresh),

@@ -181,7 +181,7 @@ def partition_figures(soak: Soak) -> Sequence[Figure]:
     kept = [day for day in days if (today - day).days > RETENTION_DAYS]
     return [
         Figure(name="soak.partitions.made", what=what, figure=len(made), unit="days", at_least=midnights),
-        Figure(name="soak.partitions.detached", what=what, figure=len(gone), unit="days", at_least=min(midnights, 1)),
+        Figure(name="soak.partitions.detached", what=what, figure=len(gone), unit="days", at_least=midnights),
         Figure(name="soak.partitions.kept", what="past their retention", figure=len(kept), unit="days", at_most=0),
     ]
 
@@ -194,7 +194,13 @@ def poll_figures(soak: Soak) -> Sequence[Figure]:
     told = ", ".join(f"{number} {outcome}" for outcome, number in sorted(outcomes.items()))
     a_day = archive / MB / soak.day()
     return [
-        Figure(name="soak.archive", what="a day", figure=a_day, unit="MB", at_most=ARCHIVE_MARK_MB),
+        Figure(
+            name="soak.archive",
+            what="a day of answers, at these cadences",
+            figure=a_day,
+            unit="MB",
+            at_most=ARCHIVE_MARK_MB,
+        ),
         Figure(name="soak.polls", what=told, figure=sum(outcomes.values()), unit="polls", at_least=1),
         Figure(name="soak.failed", what=", ".join(FAULTS), figure=failed, unit="polls", at_most=0),
         Figure(name="soak.database", what="its size at the end", figure=size / MB, unit="MB"),

@@ -32,6 +32,7 @@ NAMES = (
     "late_money",
     "board",
     "archive",
+    "poll_cost",
 )
 BY_NAME = ("soak",)  # that take too long to be among all of them
 SERVERS = ("DATABASE_URL", "REDIS_URL")

@@ -23,6 +23,7 @@ import httpx
 from django.conf import settings
 from django.db import connection
 from msgspec import Struct
+from psycopg.conninfo import make_conninfo
 
 from benchmarks.feed import is_busy, open_races, past_racing
 from benchmarks.figures import BenchmarkError, Figure, percentile
@@ -265,8 +266,7 @@ def cluster(tree: ProcessTree, folder: Path) -> Iterator[BinaryIO]:
     log.touch()
     argv = [sys.executable, "manage.py", "qcluster"]
     clusters = [
-        tree.start(Program(name=name, argv=argv, env=os.environ | own | {"Q_CLUSTER_NAME": name}, log=log))
-        for name in CLUSTERS
+        tree.start(Program(name=name, argv=argv, env=os.environ | own | _named(name), log=log)) for name in CLUSTERS
     ]
     try:
         with log.open("rb") as lines:
@@ -274,3 +274,11 @@ def cluster(tree: ProcessTree, folder: Path) -> Iterator[BinaryIO]:
     finally:
         for cluster in clusters:
             tree.forget(cluster)  # they would write to the databases that are about to go
+
+
+def _named(name: str) -> dict[str, str]:
+    """Return the settings by which cluster and server know who it is."""
+    return {
+        "Q_CLUSTER_NAME": name,
+        "DATABASE_URL": make_conninfo(os.environ["DATABASE_URL"], application_name=name),
+    }

@@ -11,7 +11,7 @@ from prometheus_client import Metric
 from prometheus_client.core import GaugeMetricFamily
 from redis.exceptions import RedisError
 
-from moneyflow import answers
+from moneyflow import answers, publisher
 from operations import checks
 from operations.checks import LiveRace, Part, Status
 from raceday import clock, valkey
@@ -45,7 +45,7 @@ class Gauges:
                 except (DatabaseError, InterfaceError):
                     continue
         if parts["valkey"].status is Status.OK:
-            for ask in (_waiting_answers, _circuit, _cluster_heartbeats, _valkey):
+            for ask in (_waiting, _circuit, _cluster_heartbeats, _valkey):
                 try:
                     yield from ask()
                 except RedisError:
@@ -124,8 +124,10 @@ def _ages(now: datetime) -> Iterator[Metric]:
 
 
 # ── From Valkey ─────────────────────────────────────────────────────────────────────────────────
-def _waiting_answers() -> Iterator[Metric]:
+def _waiting() -> Iterator[Metric]:
     yield GaugeMetricFamily("waiting_answers", "Answers of the feed that are not stored yet", value=answers.waiting())
+    asked = publisher.waiting()
+    yield GaugeMetricFamily("waiting_publications", "Changes whose responses are still to be prepared", value=asked)
 
 
 def _circuit() -> Iterator[Metric]:

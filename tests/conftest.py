@@ -6,7 +6,9 @@ from datetime import date, datetime
 from pathlib import Path
 
 import pytest
-from django.db import connection
+from coverage import Coverage
+from django.core.signals import request_finished, request_started
+from django.db import close_old_connections, connection
 from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 from pytest_django import Settings
@@ -14,6 +16,7 @@ from pytest_django import Settings
 from moneyflow.store import partitions
 from raceday import clock, valkey
 from raceday.api import errors
+from tests.support.emptying import rows_are_deleted  # noqa: F401  # a fixture
 from tests.support.paths import SAMPLES
 
 # A busy machine is no fault.
@@ -43,10 +46,28 @@ def no_rate_limits(settings: Settings) -> None:
 
 
 @pytest.fixture(autouse=True)
+def quick_passwords(settings: Settings) -> None:
+    """The slow hash of a password is not on trial."""
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+
+
+@pytest.fixture(autouse=True)
 def both_servers_answer(monkeypatch: pytest.MonkeyPatch) -> None:
     """No test takes a server to be away because it was so for the test before."""
     monkeypatch.setattr(valkey, "_away", {})
     monkeypatch.setattr(errors, "_database", {"away_until": 0.0})
+
+
+@pytest.fixture
+def unmeasured(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Counts no lines of a long test and its programs: short ones run them too, and counting takes half the time."""
+    monkeypatch.setenv("COVERAGE_PROCESS_CONFIG", "")
+    counting = Coverage.current()
+    if counting:
+        counting.stop()
+    yield
+    if counting:
+        counting.start()
 
 
 @pytest.fixture
@@ -55,6 +76,16 @@ def samples() -> Path:
     if not SAMPLES.is_dir():
         pytest.skip("the feed's recorded answers (../shared/nztab/samples) are not on this machine")
     return SAMPLES
+
+
+@pytest.fixture
+def one_transaction() -> Iterator[None]:
+    """Leaves the test's connection open between requests, as Django's own test client does."""
+    for signal in (request_started, request_finished):
+        signal.disconnect(close_old_connections)
+    yield
+    for signal in (request_started, request_finished):
+        signal.connect(close_old_connections)
 
 
 @pytest.fixture

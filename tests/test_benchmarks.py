@@ -56,6 +56,7 @@ def bench(*arguments: str, **environment: str) -> subprocess.CompletedProcess[st
     )
 
 
+@pytest.mark.usefixtures("unmeasured")
 def test_benchmarks_measure_and_say_it_in_one_json_line() -> None:
     done = bench(*QUICK, "--json", *FEW)
     assert done.returncode in (0, 1), done.stderr
@@ -74,6 +75,7 @@ def scenarios() -> list[str]:
     return [f"{races}_races_{upstream}_ms" for races in (5, 50) for upstream in (0, 300)]
 
 
+@pytest.mark.usefixtures("unmeasured")
 def test_a_table_is_printed_for_people_and_names_the_conditions() -> None:
     done = bench("transform", *FEW)
     assert done.returncode in (0, 1), done.stderr

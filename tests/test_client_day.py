@@ -20,7 +20,7 @@ from tests.support.money_truth import documents, money_by_runner
 from tests.support.tab import tab_at_the_door
 from tests.support.whole_day import SIMULATION, TODAY, Day, Machine, opened_day, polls_of, through
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("own_keys")]
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("unmeasured", "own_keys")]
 SHOWN_SECONDS = 6  # how long a body that tells the time may stand
 NEARLY = 0.03  # of the pool, and a dollar: a dividend cut down to 10 c tells a favourite's share no closer
 
@@ -163,7 +163,7 @@ def look_back(day: Day, followed: Followed) -> None:
     race_id, runners = followed.race.race_id, followed.race.runners
     money = money_by_runner(followed)
     expected = sorted(documents(followed), key=name_of)
-    pages = day.client.timeline(race_id, [runner.entrant_id for runner in runners], limit=7)
+    pages = day.client.timeline(race_id, [runner.entrant_id for runner in runners], limit=25)
     is_same(sorted((document for page in pages for document in page["documents"]), key=name_of), expected)
     columns = day.client.read(f"/api/races/{race_id}/history", contract.COLUMNS, about=race_id)
     instants = [int(poll.generated_at.timestamp() * 1000) for poll in followed.readings]

@@ -22,7 +22,7 @@ from raceday.simulator.market import MarketState, market_of, shown_at, state_at
 from races.day_card import fetch_day_card, store_day_card
 from tests.support.tab import tab_at_the_door
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("unmeasured")]
 STARTED = datetime(2026, 11, 21, 1, 2, 3, tzinfo=UTC)
 FROM_SECONDS, TO_SECONDS, STEP_SECONDS = -120, 420, 5
 

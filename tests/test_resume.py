@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
 
 from moneyflow.live.deltas import apply
 from raceday.run.tree import health_status
@@ -87,6 +88,7 @@ def known(body: Any) -> Any:
     return [known(value) for value in body] if isinstance(body, list) else body
 
 
+@pytest.mark.usefixtures("unmeasured")
 def test_a_reader_that_resumes_loses_and_repeats_nothing_whatever_is_killed(folder: Path) -> None:  # noqa: F811
     port = free_port()
     demo = start(folder, "demo", "--port", str(port), "--speed", "20")

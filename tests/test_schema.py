@@ -1,12 +1,10 @@
 """Every route answers as the API's own description says, whatever is asked of it: schemathesis over the WSGI app."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 import schemathesis
-from django.core.signals import request_finished, request_started
-from django.db import close_old_connections
 from hypothesis import HealthCheck, settings
 from schemathesis import GenerationMode
 from schemathesis.checks import not_a_server_error
@@ -17,7 +15,7 @@ from raceday.racing_day import racing_day
 from races.models import RacePool, RaceResult
 from tests.support.card import POLLED, START, add_money, add_odds, make_entrant, make_meeting, make_race, own_keys  # noqa: F401
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("own_keys", "one_transaction", "card")]
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("unmeasured", "own_keys", "one_transaction", "card")]
 bounded = settings(max_examples=8, derandomize=True, suppress_health_check=list(HealthCheck))
 THERE = {"race_id": "r1", "meeting_id": "m1", "entrants": "r1-e1,r1-e2", "ids": "r1,r2", "date": "2026-11-21"}
 PLAIN = {"Accept-Encoding": "identity"}  # schemathesis does not unpack what it asks for
@@ -29,16 +27,6 @@ for described in (anything, what_is_there):
     described.config.generation.update(allow_x00=False)  # PostgreSQL stores no NUL, so it is refused everywhere
     for check in (described.config.checks.negative_data_rejection, described.config.checks.positive_data_acceptance):
         check.expected_statuses = [*check.expected_statuses, "414"]  # whatever it says, it is too long
-
-
-@pytest.fixture
-def one_transaction() -> Iterator[None]:
-    """Leaves the test's connection open between requests, as Django's own test client does."""
-    for signal in (request_started, request_finished):
-        signal.disconnect(close_old_connections)
-    yield
-    for signal in (request_started, request_finished):
-        signal.connect(close_old_connections)
 
 
 @pytest.fixture

@@ -31,7 +31,7 @@ def write_ndjson(source: BaseDatabaseWrapper, days: Days, folder: Path, show: Sh
         with (folder / file_of(table)).open("xb") as file:
             lines = lines_of(source, table.select, days.values)
             contents[table.name] = write_lines(file, lines, partial(show, table.name))
-    manifest = Manifest(days=(str(days.first), str(days.last)), tables=contents)
+    manifest = Manifest(days=(days.first, days.last), tables=contents)
     (folder / MANIFEST).write_bytes(msgspec.json.format(msgspec.json.encode(manifest)))
 
 

@@ -51,7 +51,7 @@ def write_file(partition: Partition, path: Path, show: Show) -> None:
     with snapshot() as source, ZipFile(path, "w", ZIP_DEFLATED) as archive:
         with archive.open(file_of(table), "w", force_zip64=True) as file:
             content = write_lines(file, lines_of(source, select, None), partial(show, partition.name))
-        manifest = Manifest(days=(str(partition.day), str(partition.day)), tables={table.name: content})
+        manifest = Manifest(days=(partition.day, partition.day), tables={table.name: content})
         archive.writestr(MANIFEST, msgspec.json.encode(manifest))
 
 

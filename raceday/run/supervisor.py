@@ -3,11 +3,10 @@
 import argparse
 import os
 import shutil
-import signal
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -15,21 +14,18 @@ from pathlib import Path
 from dotenv import load_dotenv
 
 from raceday import home
-from raceday.processes import kill
 from raceday.racing_day import nz_instant
 from raceday.run import tree as trees
 from raceday.run.backup import backup, restore
 from raceday.run.demo_day import season_file
 from raceday.run.embedded import addresses, start_servers
+from raceday.run.foreground import command, end_of, foreground
 from raceday.run.process import (
-    Child,
     ProcessTree,
-    Program,
     StartError,
     StoppedError,
     listen_for_signals,
     say,
-    take_signal,
 )
 from raceday.run.running import announce, await_joined, environment, lock, running_environment
 from raceday.run.server_files import make_home
@@ -39,14 +35,15 @@ TEST_CONNECTIONS = 100
 MOST_SPEED = 1000
 NOWHERE = "http://127.0.0.1:9/the-demo-is-stopped"  # nobody listens there
 ELSEWHEN = Path(__file__).parents[2] / "tests" / "support" / "elsewhen"
-INTERRUPT_SECONDS = 3.0
 NEEDS_NO_SERVER = frozenset(
     {"help", "version", "check", "makemigrations", "sqlmigrate", "diffsettings", "findstatic", "collectstatic"}
     | {"spectacular", "makemessages", "compilemessages", "startapp", "startproject"}
 )
 QUIET = {"LOG_LEVEL": "WARNING"}  # a command speaks for itself: its reader is a person, not a log
-SUITE = ["-m", "pytest", "-n", "2", "--ignore", "tests/browser"]
-BROWSER = ["-m", "pytest", "tests/browser"]  # by itself: a whole product and a browser are enough for two cores
+APART = ["tests/test_schema.py", "tests/browser"]  # each process that runs them prepares for seconds: one is enough
+PYTEST = ["-m", "pytest", "-p", "no:schemathesis", "-p", "no:playwright"]
+SUITE = [*PYTEST, "-n", "3", *(f"--ignore={path}" for path in APART)]  # for two cores: many tests wait
+REST = ["-m", "pytest", *APART]
 # An hour that comes twice, a year's end, a leap day.
 SHIFTED_DAYS = ("2027-04-04T02:30", "2027-12-31T23:50", "2028-02-29")
 DATE_SENSITIVE = [  # that names a day, or takes its own from the clock, and is quick: the suite is there for the rest
@@ -63,50 +60,13 @@ CHECKS = {
     "imports": ["-c", "from importlinter.cli import lint_imports_command; lint_imports_command()"],
     "migrations": ["manage.py", "makemigrations", "--check", "--dry-run"],
     "deploy": ["manage.py", "check", "--deploy", "--fail-level", "WARNING"],
-    **{day: [*SUITE, "-q", *DATE_SENSITIVE] for day in SHIFTED_DAYS},
+    **{day: [*PYTEST, "-n", "2", "-q", *DATE_SENSITIVE] for day in SHIFTED_DAYS},
+    "schema and browser": REST,
     "faults": ["-m", "faults", "--short", "--counts"],
     "tests": ["-m", "coverage", "run", *SUITE],
-    "browser": ["-m", "coverage", "run", *BROWSER],
     "coverage": ["-m", "tests.support.covered"],
 }
-
-
-def foreground(
-    tree: ProcessTree, arguments: Sequence[str], env: Mapping[str, str], *, is_interactive: bool = False
-) -> int:
-    """Run Python on `arguments` before the user's eyes and return its exit code.
-
-    Raises StoppedError when a signal ended it. An interactive one gets the terminal's Ctrl-C itself and may live on.
-    """
-    program = Program(
-        name="command",
-        argv=[PYTHON, *arguments],
-        env=env,
-        stdout=sys.stdout.fileno(),
-        orphan_signal=signal.SIGTERM,
-        restarts=False,
-        is_interactive=is_interactive,
-    )
-    child = tree.start(program)
-    while (code := child.process.poll()) is None:
-        number = take_signal()
-        if number and not (is_interactive and number == signal.SIGINT):
-            interrupt(child, number)
-            tree.forget(child)
-            raise StoppedError(number)
-        tree.tend()
-        time.sleep(0.05)
-    tree.forget(child)
-    return code if code >= 0 else 128 - code
-
-
-def interrupt(child: Child, number: int) -> None:
-    """Pass a signal on and leave its receivers a moment to end well."""
-    group = -child.process.pid
-    give_up = time.monotonic() + INTERRUPT_SECONDS
-    kill(child.process.pid if child.program.is_interactive else group, number)
-    while time.monotonic() < give_up and (child.process.poll() is None or kill(group, 0)):
-        time.sleep(0.05)
+BESIDE = "schema and browser"  # it mostly waits: it begins with the first check and is over before the faults
 
 
 # ── Commands on throw-away servers ──────────────────────────────────────────────────────────────
@@ -121,6 +81,7 @@ def throw_away(*, is_durable: bool) -> Iterator[tuple[ProcessTree, dict[str, str
         with ProcessTree(scratch=root) as tree:
             urls = start_servers(tree, root, connections=TEST_CONNECTIONS, is_durable=is_durable)
             own = {"TMPDIR": str(root), "COVERAGE_FILE": str(root / "coverage")}  # all of it goes, even after kill -9
+            own |= {"PYTHONDONTWRITEBYTECODE": ""}  # hundreds of processes would compile all of Raceday
             yield tree, environment(root, urls) | own
     finally:
         shutil.rmtree(home.socket_folder(root), ignore_errors=True)
@@ -130,14 +91,14 @@ def throw_away(*, is_durable: bool) -> Iterator[tuple[ProcessTree, dict[str, str
 def test(arguments: Sequence[str]) -> int:
     """Run pytest on throw-away servers, `--on` another date; return its exit code.
 
-    The whole suite runs in two processes, and then in a browser.
+    The whole suite runs in three processes, and what is apart after that.
     """
     described = argparse.ArgumentParser(prog="./run test", add_help=False, allow_abbrev=False)
     described.add_argument("--on", metavar="DATE")
     options, rest = described.parse_known_args(arguments)
     shifted = elsewhen(options.on) if options.on is not None else {}
     with throw_away(is_durable=False) as (tree, env):
-        parts = [["-m", "pytest", *rest]] if rest else [SUITE, BROWSER]
+        parts = [["-m", "pytest", *rest]] if rest else [SUITE, REST]
         return max(foreground(tree, part, env | shifted) for part in parts)
 
 
@@ -170,15 +131,23 @@ def faults(arguments: Sequence[str]) -> int:
 
 
 def check() -> int:
-    """Run every check, the tests last, and return 1 when one of them failed."""
+    """Run every check, the tests last, and return 1 when one of them failed.
+
+    What runs beside the others is shown in its turn.
+    """
     failed = []
     with throw_away(is_durable=False) as (tree, env):
+        said = Path(env["TMPDIR"]) / BESIDE
+        own = {"PYTEST_XDIST_WORKER": "gw7"}  # by which ports and Valkey's database are its own
+        beside = tree.start(command(CHECKS[BESIDE], env | own, log=said))
         for name, arguments in CHECKS.items():
             own = {"HTTPS": "true"} if name == "deploy" else elsewhen(name) if name in SHIFTED_DAYS else {}
             sys.stdout.write(f"── {name}\n")
             sys.stdout.flush()
-            if foreground(tree, arguments, env | own):
+            if end_of(tree, beside) if name == BESIDE else foreground(tree, arguments, env | own):
                 failed.append(name)
+            if name == BESIDE:
+                sys.stdout.write(said.read_text())
     if failed:
         say(f"failed: {', '.join(failed)}")
     return 1 if failed else 0

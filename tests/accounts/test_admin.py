@@ -5,18 +5,12 @@ from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Permission
 from django.test import Client
 from django.urls import reverse
-from pytest_django import Settings
 from rest_framework.authtoken.models import Token
 
 from accounts.models import User
 
 pytestmark = pytest.mark.django_db
 LIST, ADD = "admin:accounts_accesstoken_changelist", "admin:accounts_accesstoken_add"
-
-
-@pytest.fixture(autouse=True)
-def quick_passwords(settings: Settings) -> None:
-    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
 
 def user_with(*rights: str) -> User:

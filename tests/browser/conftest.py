@@ -12,13 +12,12 @@ from playwright.sync_api import BrowserContext, Page, expect
 
 from benchmarks.browser import chromium
 from faults.tree import Tree
+from tests.support.browser import SPEED
 from tests.support.isolation import free_port
 
 PATIENCE_MS = 30_000  # of a busy machine
-SPEED = 20
 # At that speed most races are polled each 6 s, and one that closes twice a second.
-CADENCES = {"FAR": "120", "NEAR": "60", "SOON": "30", "CLOSING": "10", "SETTLING": "30"}
-
+CADENCES = {"FAR": "240", "NEAR": "120", "SOON": "60", "CLOSING": "20", "SETTLING": "60"}
 
 expect.set_options(timeout=PATIENCE_MS)
 

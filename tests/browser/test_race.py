@@ -144,11 +144,12 @@ def test_exact_halves_are_rounded_alike(blank: Page) -> None:
     assert [words[:3] for words in blank.evaluate(WORDS, numbers)] == written
 
 
-def test_events_bring_the_page_to_what_the_server_shows(race_page: Page) -> None:
-    *_, first = race_page.evaluate(SHOWN)
+def test_events_bring_the_page_to_what_the_server_shows(page: Page, base_url: str) -> None:
+    page.goto(f"/races/{open_race(base_url, after_seconds=4)}")  # it is polled often, and much is bet
+    *_, first = page.evaluate(SHOWN)
     for _ in range(60):
-        race_page.wait_for_timeout(500)
-        here, there, newest = race_page.evaluate(SHOWN)
+        page.wait_for_timeout(500)
+        here, there, newest = page.evaluate(SHOWN)
         if newest > first and here == there:
             return
     assert here == there
@@ -248,7 +249,7 @@ def test_the_list_of_keys_turns_them_all_off_on_every_page(race_page: Page) -> N
 def test_a_watched_race_has_a_chip_and_a_key(race_page: Page, base_url: str) -> None:
     address = race_page.url
     race_page.get_by_role("button", name="Watch").click()
-    race_page.goto(f"/races/{open_race(base_url, after_seconds=1800)}")
+    race_page.goto(f"/races/{open_race(base_url, after_seconds=90)}")
     chip = race_page.locator("#watched a")
     expect(chip.locator(".status")).to_contain_text("·")  # its code and status, which the stream told
     race_page.keyboard.press("1")

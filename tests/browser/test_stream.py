@@ -12,7 +12,7 @@ from playwright.sync_api import BrowserContext, Page
 from redis import Redis
 
 from faults.tree import Tree
-from tests.support.browser import ask, instant, open_race
+from tests.support.browser import SPEED, ask, instant, open_race
 from tests.support.streams import NAME, eventually
 
 TELL_SECONDS = 0.02
@@ -154,7 +154,7 @@ def test_the_clock_is_the_servers_whatever_the_computers_says(page: Page, base_u
     await_stream(page)
     health = ask(base_url, "/api/races/upcoming", limit=1)["timestamp"]
     shown = page.evaluate(NOW) / 1000
-    assert abs(shown - instant(health)) < 60  # of a clock that runs twenty times as fast
+    assert abs(shown - instant(health)) < 3 * SPEED
 
 
 def test_readings_reach_a_page_and_go_on_with_its_history(page: Page, base_url: str) -> None:

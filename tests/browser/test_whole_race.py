@@ -1,4 +1,4 @@
-"""A race from Open to Final at speed 20: what its page shows is what the API says, without loading the page again."""
+"""A race from Open to Final: what its page shows is what the API says, without loading the page again."""
 
 from itertools import groupby
 from typing import Any
@@ -39,7 +39,7 @@ def told(base_url: str, race_id: str) -> dict[str, Any]:
 
 
 def test_a_race_is_shown_as_the_api_tells_it_from_open_to_final(page: Page, base_url: str) -> None:
-    race_id = open_race(base_url, after_seconds=120)
+    race_id = open_race(base_url, after_seconds=4)
     page.goto(f"/races/{race_id}")
     page.evaluate("window.isTheSamePage = true")
     seen: list[Any] = []

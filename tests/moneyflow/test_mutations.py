@@ -30,7 +30,7 @@ from tests.support.mutations import mutated
 from tests.support.paths import SAMPLES
 from tests.support.snapshots import answer
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("unmeasured")]
 
 MUTATIONS = int(os.environ.get("RACEDAY_MUTATIONS", "400"))
 SEED = int(os.environ.get("RACEDAY_MUTATION_SEED", "8"))

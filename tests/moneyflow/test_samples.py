@@ -1,7 +1,7 @@
 """The feed's own recorded answers through every room: section 5 of what Raceday promised."""
 
 from collections.abc import Callable
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
@@ -10,6 +10,7 @@ import pytest
 
 from moneyflow.models import MoneyFlowHistory, OddsHistory
 from moneyflow.pipeline import process_answer
+from moneyflow.store.partitions import PAST_DAYS
 from moneyflow.transform.records import Outcome
 from raceday.feed.client import FeedAnswer
 from raceday.feed.parse import parse_meetings
@@ -33,10 +34,12 @@ EVENTS = [
     "events/open_T_NZ_2.json",
     "events/open_T_NZ_3.json",
 ]
-DAYS = [date(2025, 7, day) for day in (14, 15, 16, 17)] + [
-    *(date(2026, 2, day) for day in range(20, 29)),
-    *(date(2026, 3, day) for day in range(1, 13)),
-]
+
+
+def days_of(body: bytes) -> list[date]:
+    """Return the race's own day and those before it on which prices are dated."""
+    day = date.fromisoformat(msgspec.json.decode(body)["data"]["race"]["race_date_nz"])
+    return [day - timedelta(days=before) for before in range(PAST_DAYS + 1)]
 
 
 def answer(body: bytes) -> FeedAnswer:
@@ -52,8 +55,9 @@ def answer(body: bytes) -> FeedAnswer:
 
 @pytest.fixture
 def awapuni(samples: Path, make_partitions: Callable[..., None]) -> Race:
-    make_partitions(*DAYS)
-    assert process_answer(AWAPUNI, answer((samples / EVENTS[0]).read_bytes())).outcome == Outcome.CHANGED
+    body = (samples / EVENTS[0]).read_bytes()
+    make_partitions(*days_of(body))
+    assert process_answer(AWAPUNI, answer(body)).outcome == Outcome.CHANGED
     return Race.objects.get(pk=AWAPUNI)
 
 
@@ -102,8 +106,8 @@ def test_the_meetings_list_gives_every_meeting_and_race(samples: Path) -> None:
 
 @pytest.mark.parametrize("name", EVENTS)
 def test_no_field_of_a_recorded_event_is_lost(name: str, samples: Path, make_partitions: Callable[..., None]) -> None:
-    make_partitions(*DAYS)
     body = (samples / name).read_bytes()
+    make_partitions(*days_of(body))
     data = msgspec.json.decode(body)["data"]
     assert process_answer(data["race"]["event_id"], answer(body)).outcome == Outcome.CHANGED
     race = Race.objects.select_related("meeting", "pool").get(pk=data["race"]["event_id"])

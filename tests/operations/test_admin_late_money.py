@@ -8,7 +8,7 @@ import pytest
 from django.contrib.auth.models import Permission
 from django.test import Client
 from django.urls import reverse
-from pytest_django import DjangoAssertNumQueries, Settings
+from pytest_django import DjangoAssertNumQueries
 
 from accounts.models import User
 from moneyflow.models import AlertDelivery, AlertTarget, LateMoneyAlert, LateMoneyCalibration
@@ -20,11 +20,6 @@ ALERTS, TARGETS, DELIVERIES = (
 )
 ADD_TARGET = "admin:moneyflow_alerttarget_add"
 FORM = {"user_id": "u1", "url": "https://hook.example/x", "min_severity": "2", "race_types": "", "countries": "NZ,AUS"}
-
-
-@pytest.fixture(autouse=True)
-def quick_passwords(settings: Settings) -> None:
-    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
 
 @pytest.fixture

@@ -110,6 +110,7 @@ def test_only_this_machine_may_scrape_unless_the_setting_says_so(settings: Setti
     assert client.get("/metrics").status_code == 200
 
 
+@pytest.mark.usefixtures("unmeasured")
 def test_a_scrape_adds_up_what_every_process_saw(tmp_path: Path) -> None:
     env = {**os.environ, "PROMETHEUS_MULTIPROC_DIR": str(tmp_path)}
     for program in (OBSERVE, OBSERVE):

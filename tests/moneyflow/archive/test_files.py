@@ -163,6 +163,7 @@ def test_what_is_stored_already_is_left_alone(exported: Path) -> None:
     assert rows() == before
 
 
+DAYS = '{"days": ["2026-11-21", "2026-11-21"]'
 FAULTS: dict[str, tuple[str, Callable[[list[dict[str, Any]]], object], str]] = {
     "a column too few": ("odds", lambda lines: lines[1].pop("odds"), "odds, line 2: its columns are others, odds"),
     "a column too many": ("races", lambda lines: lines[0].update(colour=1), "races, line 1: .* colour"),
@@ -198,8 +199,9 @@ def test_what_is_stored_and_says_something_else_is_not_written_over(exported: Pa
         ("odds.ndjson", "", "odds: the manifest has 2 rows, and these 0 are not they"),
         ("odds.ndjson", "{\n", "odds, line 1: "),
         ("manifest.json", "{}", "no manifest that can be read"),
-        ("manifest.json", '{"version": 9, "days": ["", ""], "tables": {}}', "it is of version 9"),
-        ("manifest.json", '{"days": ["", ""], "tables": {"x": {"rows": 1, "sha256": ""}}}', "does not know: x"),
+        ("manifest.json", '{"days": ["", ""], "tables": {}}', "no manifest that can be read"),
+        ("manifest.json", DAYS + ', "version": 9, "tables": {}}', "it is of version 9"),
+        ("manifest.json", DAYS + ', "tables": {"x": {"rows": 1, "sha256": ""}}}', "does not know: x"),
     ],
 )
 def test_a_damaged_export_is_refused(exported: Path, name: str, content: str, reason: str) -> None:
@@ -207,9 +209,13 @@ def test_a_damaged_export_is_refused(exported: Path, name: str, content: str, re
     assert reason in refused(exported)
 
 
-def test_what_is_no_export_is_refused(exported: Path, tmp_path: Path) -> None:
+def test_what_is_no_whole_export_is_refused(exported: Path, tmp_path: Path) -> None:
     (tmp_path / "text.zip").write_text("no zip")
     assert "it cannot be opened" in refused(tmp_path / "text.zip")
+    (exported / "odds.ndjson").write_bytes(b'{"\xff": 1}')
+    assert "odds, line 1: " in refused(exported)
+    (exported / "odds.ndjson").unlink()
+    assert "odds: " in refused(exported)
 
 
 # ── Past the retention ──────────────────────────────────────────────────────────────────────────

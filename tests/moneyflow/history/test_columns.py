@@ -26,7 +26,7 @@ PLACE = ["place_pool_amount", "place_pool_percentage", "incremental_place_amount
 
 @pytest.fixture
 def race(make_partitions: Callable[..., None]) -> Race:
-    make_partitions(*(DAY + timedelta(days=offset) for offset in range(-29, 4)))
+    make_partitions(DAY - timedelta(days=3), DAY)
     return make_race(make_meeting())
 
 
@@ -153,8 +153,9 @@ def test_what_cannot_be_told_is_an_error(client: Client, race: Race, url: str, s
     ],
 )
 def test_of_thirty_days_of_rows_only_the_partitions_near_the_start_are_touched(
-    client: Client, race: Race, url: str
+    client: Client, race: Race, make_partitions: Callable[..., None], url: str
 ) -> None:
+    make_partitions(*(DAY + timedelta(days=offset) for offset in range(-29, 4)))
     entrant = make_entrant(race, 1)
     for offset in range(-29, 1):
         add_money(entrant, POLLED + timedelta(days=offset), 1)

@@ -21,8 +21,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("own_keys")]
 
 @pytest.fixture
 def race(make_partitions: Callable[..., None]) -> Race:
-    days = [racing_day(START) + timedelta(days=offset) for offset in (-9, -8, -1, 0, 1, 2, 3)]
-    make_partitions(*days)
+    make_partitions(racing_day(START))
     return make_race(make_meeting())
 
 
@@ -68,7 +67,10 @@ def test_history_limits_the_points_of_each_entrant_to_the_newest(
     assert [point["win_pool_amount"] for point in body["money_flow_history"]] == amounts
 
 
-def test_history_reaches_from_eight_days_before_the_start_to_two_days_after(client: Client, race: Race) -> None:
+def test_history_reaches_from_eight_days_before_the_start_to_two_days_after(
+    client: Client, race: Race, make_partitions: Callable[..., None]
+) -> None:
+    make_partitions(*(racing_day(START) + timedelta(days=offset) for offset in (-9, -8, 2, 3)))
     entrant = make_entrant(race, 1)
     for days in (-9, -7.9, 1.9, 3):
         add_odds(entrant, START + timedelta(days=days), str(days + 20))
@@ -105,7 +107,8 @@ def test_entrants_of_an_unknown_race_are_none_and_not_kept(
         assert (answer.json(), answer["X-Cache"]) == ([], "MISS")
 
 
-def test_only_partitions_near_the_start_are_read(race: Race) -> None:
+def test_only_partitions_near_the_start_are_read(race: Race, make_partitions: Callable[..., None]) -> None:
+    make_partitions(*(racing_day(START) + timedelta(days=offset) for offset in (-1, 1)))
     span: dict[str, Any] = {"race_id": "r1", "since": START, "until": START + timedelta(hours=1), "history": 50}
     with connection.cursor() as cursor:
         cursor.execute("EXPLAIN " + HISTORIES, span)

@@ -488,6 +488,7 @@ def backends() -> int:
         return int(cursor.fetchone()[0])
 
 
+@pytest.mark.usefixtures("unmeasured")
 @pytest.mark.parametrize("sent", [signal.SIGKILL, signal.SIGSTOP], ids=["killed", "stopped"])
 def test_a_standby_takes_over_from_a_leader_that_is(
     sent: signal.Signals, control: Callable[..., Control], feed: Feed

@@ -1,25 +1,18 @@
 """Who looks at the admin, at what race, and what is queued by what they do."""
 
 from collections.abc import Callable, Iterator
-from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
 import pytest
 from django.test import Client
 from django_q.signing import SignedPackage
-from pytest_django import Settings
 
 from accounts.models import User
 from raceday.queue.broker import FIELD, StreamBroker
 from raceday.racing_day import racing_day
 from races.models import Race
 from tests.support.card import START, make_meeting, make_race
-
-
-@pytest.fixture(autouse=True)
-def quick_passwords(settings: Settings) -> None:
-    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
 
 @pytest.fixture
@@ -31,7 +24,7 @@ def reader(client: Client) -> Client:
 
 @pytest.fixture
 def race(make_partitions: Callable[..., None]) -> Race:
-    make_partitions(*(racing_day(START) + timedelta(days=offset) for offset in (-1, 0, 1)))
+    make_partitions(racing_day(START))
     return make_race(make_meeting(meeting_id=f"m-{uuid4()}"), race_id=f"r-{uuid4()}")
 
 

@@ -208,6 +208,7 @@ def test_where_no_counters_are_in_reach_it_says_so() -> None:
     assert "PROMETHEUS_MULTIPROC_DIR" in told["routes_unknown"]
 
 
+@pytest.mark.usefixtures("unmeasured")
 def test_hit_rates_add_up_what_every_process_answered(tmp_path: Path) -> None:
     env = {**os.environ, "PROMETHEUS_MULTIPROC_DIR": str(tmp_path)}
     env["DJANGO_SETTINGS_MODULE"] = os.environ["DJANGO_SETTINGS_MODULE"]

@@ -9,7 +9,6 @@ from rest_framework.authtoken.models import Token
 
 from accounts.models import User
 from config.wsgi import application
-from tests.test_schema import one_transaction  # noqa: F401  # a fixture
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("one_transaction")]
 ADDRESS = "/api/db-health/stats"

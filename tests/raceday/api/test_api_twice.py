@@ -1,7 +1,6 @@
 """The original client's base URL ends in /api and half of its paths begin with it: both addresses are one."""
 
 from collections.abc import Callable
-from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -23,7 +22,7 @@ def client() -> LaneClient:
 
 @pytest.fixture
 def race(make_partitions: Callable[..., None]) -> Race:
-    make_partitions(*(racing_day(START) + timedelta(days=offset) for offset in range(-9, 4)))
+    make_partitions(racing_day(START))
     return make_whole_card()
 
 

@@ -1,7 +1,6 @@
 """The lane says what Django would say, from what was finished before; what Django refuses, it refuses."""
 
 from collections.abc import Callable
-from datetime import timedelta
 from time import monotonic
 from typing import Any
 from urllib.parse import quote
@@ -36,7 +35,7 @@ def client() -> LaneClient:
 
 @pytest.fixture
 def race(make_partitions: Callable[..., None]) -> Race:
-    make_partitions(*(racing_day(START) + timedelta(days=offset) for offset in range(-9, 4)))
+    make_partitions(racing_day(START))
     return make_whole_card()
 
 
@@ -49,6 +48,7 @@ def test_every_page_of_the_urlconf_has_an_address_in_these_tests() -> None:
     assert resource_routes() == set(ADDRESSES)
 
 
+@pytest.mark.usefixtures("unmeasured")
 @pytest.mark.parametrize("encoding", ENCODINGS)
 def test_a_hit_is_what_django_answers_byte_for_byte(client: LaneClient, race: Race, encoding: str | None) -> None:
     accepted = headers_of(encoding)
@@ -258,6 +258,7 @@ def test_a_whole_history_is_as_expensive_when_it_is_kept(client: LaneClient, rac
     assert (answers[1]["X-Cache"], answers[1]["X-RateLimit-Remaining"]) == ("HIT", "0")
 
 
+@pytest.mark.usefixtures("unmeasured")
 @pytest.mark.parametrize("origin", ["https://client.example", "https://client.example.org", "null", None])
 def test_other_origins_are_told_what_django_tells_them(
     client: LaneClient, race: Race, settings: Settings, origin: str | None

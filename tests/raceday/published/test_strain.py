@@ -3,7 +3,6 @@
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
 from threading import Barrier
 from typing import Any
 
@@ -172,7 +171,7 @@ def test_a_maker_that_fails_lets_the_next_one_try(no_database: Callable[[], None
 def test_without_valkey_every_page_is_answered_from_the_database(
     settings: Settings, make_partitions: Callable[..., None]
 ) -> None:
-    make_partitions(*(racing_day(START) + timedelta(days=offset) for offset in range(-9, 4)))
+    make_partitions(racing_day(START))
     make_whole_card()
     client = LaneClient()
     before = {route: client.get(address).content for route, address in ADDRESSES.items()}
@@ -190,7 +189,7 @@ def test_without_valkey_every_page_is_answered_from_the_database(
 def test_without_postgresql_published_bodies_still_answer_as_stale_and_the_rest_says_so(
     no_database: Callable[[], None], make_partitions: Callable[..., None]
 ) -> None:
-    make_partitions(*(racing_day(START) + timedelta(days=offset) for offset in range(-9, 4)))
+    make_partitions(racing_day(START))
     make_whole_card()
     shelf.outdate({"race:r1": "1"}, mark(STILL_FRESH))
     client = LaneClient()

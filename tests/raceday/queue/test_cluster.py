@@ -163,6 +163,7 @@ def test_a_cluster_works_on_after_valkey_restarted(bench: Bench) -> None:
     sys.stdout.write(f"first task after a restart of Valkey: {time.monotonic() - started:.2f} s\n")
 
 
+@pytest.mark.usefixtures("unmeasured")
 @pytest.mark.parametrize("name", cluster.CLUSTERS)
 def test_killing_the_leader_leaves_no_process(bench: Bench, name: str) -> None:
     leader = bench.start(name)
@@ -245,6 +246,7 @@ def test_no_worker_that_is_killed_in_the_queue_keeps_the_others_waiting(bench: B
     assert eventually(lambda: valkey().lpop("words") == b"after")
 
 
+@pytest.mark.usefixtures("unmeasured")
 @pytest.mark.parametrize("length", [1, 50_000, 190_000])
 def test_a_task_comes_through_the_queue_in_one_piece(bench: Bench, length: int) -> None:
     bench.start("default")

@@ -49,10 +49,13 @@ def test_check_runs_everything_and_names_what_failed(
 ) -> None:
     says_day = ["-c", "import time; print(time.gmtime().tm_year)"]
     has_https = ["-c", "import os; raise SystemExit(os.environ.get('HTTPS') != 'true')"]
-    monkeypatch.setattr(supervisor, "CHECKS", {"lint": has_https, "2028-02-29": says_day, "deploy": has_https})
+    shown = ["-c", "print('pages')"]
+    checks = {"lint": has_https, "2028-02-29": says_day, "deploy": has_https, supervisor.BESIDE: shown}
+    monkeypatch.setattr(supervisor, "CHECKS", checks)
     assert supervisor.check() == 1
-    monkeypatch.setattr(supervisor, "CHECKS", {"deploy": has_https})
+    monkeypatch.setattr(supervisor, "CHECKS", {supervisor.BESIDE: shown})
     assert supervisor.check() == 0
     said, faults = capfd.readouterr()
-    assert said.splitlines() == ["── lint", "── 2028-02-29", "2028", "── deploy", "── deploy"]
+    beside = [f"── {supervisor.BESIDE}", "pages"]
+    assert said.splitlines() == ["── lint", "── 2028-02-29", "2028", "── deploy", *beside, *beside]
     assert faults == "raceday: failed: lint\n"

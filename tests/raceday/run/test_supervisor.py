@@ -125,6 +125,7 @@ def test_a_demo_starts_heals_is_shared_and_stops_without_a_trace(folder: Path) -
     assert left_over(family, seconds=1) == []
 
 
+@pytest.mark.usefixtures("unmeasured")
 def test_a_killed_demo_leaves_nothing_not_even_without_its_reaper_and_the_next_keeps_the_data(folder: Path) -> None:
     demo = start(folder, "demo", "--port", str(free_port()))
     await_ready(demo)
@@ -179,6 +180,7 @@ def test_manage_starts_no_server_for_a_command_without_need(folder: Path) -> Non
     assert not (folder / "postgres").exists()
 
 
+@pytest.mark.usefixtures("unmeasured")
 def test_a_database_that_cannot_be_prepared_is_told_with_its_log(folder: Path) -> None:
     read_only = make_conninfo(settings.DATABASE_URL, options="-c default_transaction_read_only=on")
     url = f"postgresql:///?{urlencode(conninfo_to_dict(read_only), quote_via=quote)}"

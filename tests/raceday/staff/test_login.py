@@ -23,7 +23,6 @@ WRONG = b"Please enter the correct username and password"
 @pytest.fixture(autouse=True)
 def own_counters(settings: Settings) -> Iterator[None]:
     settings.CACHES = {"default": {**settings.CACHES["default"], "KEY_PREFIX": f"test-{uuid4()}"}}
-    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # the slow one is not on trial
     own = caches["default"]
     yield
     own.delete_pattern("*")  # type: ignore[attr-defined]

@@ -7,12 +7,11 @@ from typing import Any, NamedTuple
 import msgspec
 import psycopg
 
-from moneyflow.polling.plan import LiveRace, is_closing
+from moneyflow.polling.plan import LiveRace
 from moneyflow.polling.refresh import Beat, Poll, beat_of, upcoming
 from raceday import clock
 from raceday.selecting import select
 from races.cadence import FORGOTTEN, SOON, STALE
-from races.models import Race
 
 AHEAD = timedelta(hours=24)
 LOOK_BACK = timedelta(minutes=5)  # at polls, for the feed's beat
@@ -32,13 +31,13 @@ SELECT race_id, start_time, status, CASE WHEN {IS_CLOSING} THEN {POLLS} END FROM
 WHERE status NOT IN ('Final', 'Abandoned') AND start_time BETWEEN %(now)s - %(stale)s AND %(now)s + %(ahead)s
 """  # noqa: S608  # every part of it is ours
 CLOSING = f"SELECT {POLLS} AS polls FROM races WHERE {IS_CLOSING}"  # noqa: S608
-OF_RACE = f"SELECT {POLLS} AS polls FROM races WHERE race_id = %(race_id)s"  # noqa: S608
+OF_RACE = f"(SELECT CASE WHEN {IS_CLOSING} THEN {POLLS} END FROM races WHERE race_id = %(race_id)s)"  # noqa: S608
 _polls = msgspec.json.Decoder(list[Poll])
 
 
 def read_live(connection: psycopg.Connection[Any], now: datetime) -> tuple[list[LiveRace], dict[str, Beat]]:
     """Read the races of the coming day, and of the half day behind, that have not ended, and which beats are known."""
-    rows = connection.execute(LIVE, {**_instants(now), "stale": STALE, "ahead": AHEAD}).fetchall()
+    rows = connection.execute(LIVE, {**instants(now), "stale": STALE, "ahead": AHEAD}).fetchall()
     beats = {race_id: _beat(polls) for race_id, _, _, polls in rows if polls}
     return [LiveRace(*row[:3]) for row in rows], {race_id: beat for race_id, beat in beats.items() if beat}
 
@@ -52,25 +51,25 @@ class Expected(NamedTuple):
 
 def expected_refreshes(now: datetime) -> list[Expected]:
     """Read what the feed's refreshes are of the races that close, where that is known; the next one first."""
-    found = [_expected(row["polls"], now) for row in select(CLOSING, _instants(now))]
+    found = [expected_after(row["polls"], now) for row in select(CLOSING, instants(now))]
     return sorted(filter(None, found), key=lambda each: each.at)
 
 
-def expected_refresh(race: Race, now: datetime) -> Expected | None:
-    """Read what the feed's refreshes of a race are; None, mostly without a query, while that is unclear."""
-    if not is_closing(race.status, race.start_time - now):
-        return None
-    rows = select(OF_RACE, {**_instants(now), "race_id": race.race_id})
-    return _expected(rows[0]["polls"], now) if rows else None
+def expected_refresh(race_id: str, now: datetime) -> Expected | None:
+    """Read what the feed's refreshes of a race are; None while that is unclear, or the race does not close."""
+    rows = select(f"SELECT {OF_RACE} AS polls", {**instants(now), "race_id": race_id})
+    return expected_after(rows[0]["polls"], now)
 
 
-def _expected(polls: str | None, now: datetime) -> Expected | None:
+def expected_after(polls: str | None, now: datetime) -> Expected | None:
+    """Return what POLLS say of the refreshes after `now`; None while that is unclear."""
     if not polls or (beat := _beat(polls)) is None:
         return None
     return Expected(beat.period, datetime.fromtimestamp(upcoming(beat, now.timestamp()).expected_at, UTC))
 
 
-def _instants(now: datetime) -> dict[str, Any]:
+def instants(now: datetime) -> dict[str, Any]:
+    """Return what the statements above have to know."""
     return {"now": now, "forgotten": FORGOTTEN, "soon": SOON, "look_back": LOOK_BACK, "speed": clock.CLOCK.speed}
 
 

@@ -186,7 +186,7 @@ def _positions(dividend: Mapping[str, Any]) -> str:
 
 def refresh_table(race: Race) -> Table | None:
     """Show how often the feed renews a race that closes, as learned from polls; None while that is unclear."""
-    if (expected := expected_refresh(race, clock.now())) is None:
+    if (expected := expected_refresh(race.race_id, clock.now())) is None:
         return None
     cells = [f"{expected.period:.1f} s", nz_clock(expected.at)]
     return Table("The feed's refresh", ["Every", "Next expected, NZ"], [cells])

@@ -41,7 +41,7 @@ def race(now: datetime) -> Race:
 
 
 def test_the_refreshes_of_a_race_that_closes_are_learned_from_its_stored_polls(race: Race, now: datetime) -> None:
-    found = expected_refresh(race, now)
+    found = expected_refresh(race.race_id, now)
     assert found
     assert found.period == pytest.approx(15, abs=0.5)
     assert now + 7 * SECOND < found.at < now + 15 * SECOND
@@ -52,8 +52,8 @@ def test_a_race_that_does_not_close_or_was_not_polled_has_no_refreshes(race: Rac
     for race_id, status, seconds in [("far", "Open", 400), ("closed", "Closed", 0)]:
         polled(race_id, now - SECOND)
         other = make_race(race.meeting, race_id=race_id, status=status, start_time=now + seconds * SECOND)
-        assert expected_refresh(other, now) is None
-    assert expected_refresh(make_race(race.meeting, race_id="new", start_time=now), now) is None
+        assert expected_refresh(other.race_id, now) is None
+    assert expected_refresh(make_race(race.meeting, race_id="new", start_time=now).race_id, now) is None
     assert len(expected_refreshes(now)) == 1
 
 

@@ -30,7 +30,8 @@ from raceday.run.process import ProcessTree, Program
 from raceday.simulator.day import Race
 from races.cadence import SOON
 
-STOP_BEFORE_CLOSE_SECONDS = 1.0
+LONGEST_AFTER_START_SECONDS = 60.0  # that a race is followed
+READ = ("changed", "unchanged")
 
 
 def poll() -> list[Followed]:
@@ -55,17 +56,17 @@ async def _follow(races: Sequence[Race]) -> None:
         for race in races:
             found = await feed.fetch_event(race.race_id)
             await asyncio.to_thread(process_answer, race.race_id, found)
-    last = max(race.plan.closes_at for race in races)
+    last = max(map(_ends_at, races))
     with psycopg.connect(settings.DATABASE_URL, autocommit=True) as connection, suppress(TimeoutError):
         async with asyncio.timeout(last - time.time()):
             await election.lead(connection, StreamBroker(list_key="default"))
 
 
 def _stored_at(lines: Iterable[bytes]) -> dict[str, list[float]]:
-    """Return when each poll of a race was stored and told, by the writers' log."""
+    """Return when the answers about each race were stored, by the writers' log."""
     found: dict[str, list[float]] = {}
     for line in lines:
-        if line.startswith(b"{") and (said := json.loads(line))["event"] == "poll":
+        if line.startswith(b"{") and (said := json.loads(line))["event"] == "poll" and said["outcome"] in READ:
             found.setdefault(said["race_id"], []).append(datetime.fromisoformat(said["timestamp"]).timestamp())
     return found
 
@@ -73,18 +74,19 @@ def _stored_at(lines: Iterable[bytes]) -> dict[str, list[float]]:
 def _followed(race: Race, stored: Sequence[float]) -> Followed:
     """Tell what became of a race, in seconds since its last five minutes began."""
     began = race.plan.advertised_at - SOON.total_seconds()
-    came = np.array(refreshes(race, began - 2 * WORLD.refresh_seconds, race.plan.closes_at))
-    polls = PollRun.objects.filter(race_id=race.race_id).order_by("polled_at").values_list("polled_at", "fetch_ms")
-    asked = [at.timestamp() - (fetch_ms or 0.0) / 1000 for at, fetch_ms in polls][1:]  # the first is this process's own
+    came = np.array(refreshes(race, began - 2 * WORLD.refresh_seconds, _ends_at(race)))
+    polls = PollRun.objects.filter(race_id=race.race_id, outcome__in=READ).order_by("polled_at")
+    told = polls.values_list("polled_at", "fetch_ms")
+    asked = [at.timestamp() - (fetch_ms or 0.0) / 1000 for at, fetch_ms in told][1:]  # the first is this process's own
     if not stored or abs(len(asked) - len(stored)) > 2:
         raise BenchmarkError(f"{len(asked)} polls of a race were stored, and {len(stored)} logged.")
     readings = [
         (at - began, float(came[max(int(np.searchsorted(came, since, "right")) - 1, 0)]) - began)
         for at, since in zip(stored, asked, strict=False)
     ]
-    is_counted = [began <= since < race.plan.closes_at for since in asked]
-    return Followed(sum(is_counted), readings, came - began, _closes_after(race) - STOP_BEFORE_CLOSE_SECONDS)
+    is_counted = [began <= since < _ends_at(race) for since in asked]
+    return Followed(sum(is_counted), readings, came - began, _ends_at(race) - began)
 
 
-def _closes_after(race: Race) -> float:
-    return race.plan.closes_at - race.plan.advertised_at + SOON.total_seconds()
+def _ends_at(race: Race) -> float:
+    return min(race.plan.closes_at, race.plan.advertised_at + LONGEST_AFTER_START_SECONDS)

@@ -145,12 +145,11 @@ def test_exact_halves_are_rounded_alike(blank: Page) -> None:
     assert [words[:3] for words in blank.evaluate(WORDS, numbers)] == written
 
 
-def test_events_bring_the_page_to_what_the_server_shows(page: Page, base_url: str) -> None:
-    page.goto(f"/races/{open_race(base_url, after_seconds=6)}")  # near its close it is polled often, and much is bet
-    *_, first = page.evaluate(SHOWN)
-    for _ in range(120):
-        page.wait_for_timeout(500)
-        here, there, newest = page.evaluate(SHOWN)
+def test_events_bring_the_page_to_what_the_server_shows(race_page: Page) -> None:
+    *_, first = race_page.evaluate(SHOWN)
+    for _ in range(120):  # the race closes meanwhile, and before that it is polled often
+        race_page.wait_for_timeout(500)
+        here, there, newest = race_page.evaluate(SHOWN)
         if newest > first and here == there:
             return
     assert here == there

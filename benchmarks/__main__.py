@@ -23,6 +23,8 @@ from redis.exceptions import RedisError
 NAMES = (
     "write",
     "transform",
+    "poller",
+    "freshness",
     "corridor",
     "history",
     "serve",
@@ -32,6 +34,7 @@ NAMES = (
     "late_money",
     "board",
     "archive",
+    "poll_cost",
 )
 BY_NAME = ("soak",)  # that take too long to be among all of them
 SERVERS = ("DATABASE_URL", "REDIS_URL")

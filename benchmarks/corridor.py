@@ -23,6 +23,7 @@ import httpx
 from django.conf import settings
 from django.db import connection
 from msgspec import Struct
+from psycopg.conninfo import make_conninfo
 
 from benchmarks.feed import is_busy, open_races, past_racing
 from benchmarks.figures import BenchmarkError, Figure, percentile
@@ -197,7 +198,7 @@ async def poll_rounds(scenario: Scenario, race_ids: Sequence[str], rounds: int, 
 
 
 async def _poll(feed: FeedClient, gate: asyncio.Semaphore, race_id: str) -> Poll:
-    """As moneyflow.polling.poller does it: fetch, and hand over as soon as the answer is in hand."""
+    """As moneyflow.polling.leader does it: fetch, and hand over as soon as the answer is in hand."""
     async with gate:
         asked = time.time()
         found = await feed.fetch_event(race_id)
@@ -240,6 +241,11 @@ def start_feed(tree: ProcessTree, first_start: datetime) -> None:
     settings.FEED_REQUESTS_PER_MINUTE = 0  # what is measured is not to wait for the budget
     argv = [sys.executable, "-m", "benchmarks.feed", "--port", str(port), "--first-start", first_start.isoformat()]
     tree.start(Program(name="feed", argv=argv, env=os.environ))
+    await_feed(port)
+
+
+def await_feed(port: int) -> None:
+    """Wait until a feed on this machine answers."""
     give_up = time.monotonic() + PATIENCE_SECONDS
     while time.monotonic() < give_up:
         try:
@@ -265,8 +271,7 @@ def cluster(tree: ProcessTree, folder: Path) -> Iterator[BinaryIO]:
     log.touch()
     argv = [sys.executable, "manage.py", "qcluster"]
     clusters = [
-        tree.start(Program(name=name, argv=argv, env=os.environ | own | {"Q_CLUSTER_NAME": name}, log=log))
-        for name in CLUSTERS
+        tree.start(Program(name=name, argv=argv, env=os.environ | own | _named(name), log=log)) for name in CLUSTERS
     ]
     try:
         with log.open("rb") as lines:
@@ -274,3 +279,11 @@ def cluster(tree: ProcessTree, folder: Path) -> Iterator[BinaryIO]:
     finally:
         for cluster in clusters:
             tree.forget(cluster)  # they would write to the databases that are about to go
+
+
+def _named(name: str) -> dict[str, str]:
+    """Return the settings by which cluster and server know who it is."""
+    return {
+        "Q_CLUSTER_NAME": name,
+        "DATABASE_URL": make_conninfo(os.environ["DATABASE_URL"], application_name=name),
+    }

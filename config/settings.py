@@ -223,7 +223,7 @@ def database(url: str, *, limits: str = LIMITS, **options: Any) -> dict[str, Any
         "OPTIONS": {
             "connect_timeout": 2,
             "application_name": "raceday",
-            "prepare_threshold": 5,  # Django turns preparing off; moneyflow.store.poll asks for it
+            "prepare_threshold": 0,  # at once, where raceday.rows asks for it; Django turns preparing off
             "options": limits,
             **options,
             **dsn,
@@ -271,7 +271,7 @@ Q_CLUSTER = {
         "control": ENDLESS,  # two of it run: who polls, and who stands by
         "write-0": ENDLESS,
         "write-1": ENDLESS,
-        "publish": {"workers": 2, "timeout": 10, "retry": 14},
+        "publish": ENDLESS,
     },
 }
 

@@ -33,7 +33,6 @@ from faults.deeds import (
     switch_off,
     switch_on,
     terminate_backends,
-    waits_for_task,
     wake_first_supervisor,
 )
 from raceday.feed.host import BROKEN
@@ -105,11 +104,7 @@ FAULTS = (
     Fault(name="default-parent", what="kill -9 of the cluster default", do=kill_parent("default")),
     Fault(name="busy-writer", what="kill -9 of a writer at work", do=kill_worker("write", is_busy)),
     Fault(name="idle-writer", what="kill -9 of a writer that waits", do=kill_worker("write", is_idle)),
-    Fault(
-        name="waiting-publisher",
-        what="kill -9 of the publisher with the queue's lock",
-        do=kill_worker("publish", waits_for_task),
-    ),
+    Fault(name="waiting-publisher", what="kill -9 of the publisher that waits", do=kill_worker("publish", is_idle)),
     Fault(name="monitor", what="kill -9 of the writers' monitors", do=kill_monitor),
     Fault(name="pusher", what="kill -9 of the writers' pushers", do=kill_pusher),
     Fault(name="web", what="kill -9 of the web", do=kill_program("raceday.web")),

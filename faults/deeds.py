@@ -15,7 +15,6 @@ from faults.tree import Tree, await_true
 
 UNFINISHED = 50
 FIND_SECONDS = 10.0
-READ = "0"  # the system call; those that wait for their turn wait for a futex
 TERMINATE = """
 SELECT pg_terminate_backend(pid) FROM pg_stat_activity
 WHERE backend_type = 'client backend' AND application_name <> 'raceday-faults'
@@ -111,11 +110,6 @@ def is_idle(pid: int) -> bool:
         if _doing(pid) != first:
             return False
     return first not in {"running", "gone"}
-
-
-def waits_for_task(pid: int) -> bool:
-    """Tell whether a worker holds the lock of q2's queue: it reads, where the others wait for the lock."""
-    return _doing(pid) == READ
 
 
 def kill_program(part: str) -> Deed:

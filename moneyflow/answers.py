@@ -5,18 +5,17 @@ through the same shard, so they are written in the order in which they arrived t
 """
 
 from collections.abc import Iterable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 from zlib import crc32
 
 import msgspec
 
 from raceday.feed.client import FeedAnswer, FeedError
+from raceday.queue import backlog
 from raceday.queue.broker import valkey
 
 SHARDS = 2  # two writers keep two processors and one PostgreSQL busy
 AT_ONCE = 16
-BLOCK_MS = 500
-TRIED_SECONDS = 86_400
 FeedResult = FeedAnswer | FeedError
 
 _encoder = msgspec.msgpack.Encoder()
@@ -66,20 +65,15 @@ class Shard:
 
     def take(self) -> list[Entry]:
         """Return the oldest answers, up to 16, waiting half a second for one. Delete them by `done` before the next."""
-        told: Any = valkey().xread({self.stream: "0-0"}, count=AT_ONCE, block=BLOCK_MS)
         return [
-            Entry(entry, fields[b"race_id"].decode(), fields[b"found"]) for _, rows in told for entry, fields in rows
+            Entry(entry, fields[b"race_id"].decode(), fields[b"found"])
+            for entry, fields in backlog.take(self.stream, AT_ONCE)
         ]
 
     def count_try(self, entry: Entry) -> int:
         """Return how often an answer was at the head when a writer began: it may be the answer that kills writers."""
-        name = f"{self.stream}:tried:{entry.id.decode()}"
-        with valkey().pipeline(transaction=True) as pipe:
-            pipe.incr(name)
-            pipe.expire(name, TRIED_SECONDS)
-            tries, _ = pipe.execute()
-        return int(tries)
+        return backlog.count_try(self.stream, entry.id)
 
     def done(self, entry: Entry) -> None:
         """Delete an answer that is stored."""
-        valkey().xdel(self.stream, entry.id)
+        backlog.done(self.stream, entry.id)

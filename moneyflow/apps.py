@@ -19,7 +19,8 @@ class MoneyflowConfig(AppConfig):
         post_migrate.connect(_make_partitions, sender=self)
         register(check_runway, Tags.database)
         writers = dict.fromkeys((f"write-{shard}" for shard in range(SHARDS)), "moneyflow.writer.run")
-        cluster.connect({"control": "moneyflow.polling.poller.run", **writers})
+        poller, publisher = "moneyflow.polling.election.run", "moneyflow.publisher.run"
+        cluster.connect({"control": poller, "publish": publisher, **writers})
 
 
 def _make_partitions(**_: Any) -> None:

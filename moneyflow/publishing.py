@@ -37,6 +37,7 @@ from races.models import Race
 from races.views import race_mark
 
 DAY_SECONDS = 86_400
+READ_SECONDS = 35 * 60  # of Raceday, after a request; far from a start clients look every half hour
 MOST_REMADE = 60  # bodies of a topic, newest first: one client's many queries must not occupy the workers
 WHOLE_RACE = "race-live"  # the route of the body that has all parts of a race
 TRIES = 3  # each means that a poll of the same race came in between
@@ -60,7 +61,7 @@ def publish(topic: str) -> bool:
                 return False
             is_published = _publish_race(name, found)
         else:
-            is_published = shelf.publish(topic, found, _bodies(topic, found.rounds, {}))
+            is_published = shelf.publish(topic, found, _bodies(topic, found, {}))
         if is_published:
             metrics.PUBLISH_SECONDS.observe(seconds := time.perf_counter() - began)
             log.info("published", topic=topic, ms=round(1000 * seconds, 3))
@@ -129,7 +130,7 @@ def _publish_race(race_id: str, found: TopicState) -> bool:
     is_ended = page["race"]["status"] in ENDED
     told = _news(page, state, deltas(msgspec.json.decode(found.told) if found.told else None, page))
     known = {live.key: replace(body, data=state), **dict(_parts(topic, body))}
-    bodies = _bodies(topic, found.rounds, known, is_ended=is_ended)
+    bodies = _bodies(topic, found, known, is_ended=is_ended)
     keep_seconds = settings.HISTORY_RETENTION_DAYS * DAY_SECONDS if is_ended else TOPIC_SECONDS
     return shelf.publish(topic, found, bodies, keep_seconds=keep_seconds, told=told)
 
@@ -150,11 +151,13 @@ def _parts(topic: str, body: Body) -> Iterator[tuple[str, Body]]:
             yield asked.key, replace(body, data=part, keep_seconds=keep_seconds)
 
 
-def _bodies(topic: str, rounds: Mapping[str, int], known: Mapping[str, Body], *, is_ended: bool = False) -> Bodies:
+def _bodies(topic: str, state: TopicState, known: Mapping[str, Body], *, is_ended: bool = False) -> Bodies:
     """Yield the bodies that are always made, and those recently requested; known ones are not made again."""
-    lately = nlargest(MOST_REMADE, ((left, key) for key, left in rounds.items() if left))
+    lately = nlargest(MOST_REMADE, ((left, key) for key, left in state.rounds.items() if left))
     wanted = {asked.key: (asked, left - 1) for left, key in lately if (asked := find_address(key))}
-    found = [route for route in routes(topic.partition(":")[0]) if _is_always_there(route.resource, is_ended=is_ended)]
+    is_read = time.time() - state.read < clock.real_seconds(READ_SECONDS)
+    kinds = routes(topic.partition(":")[0])
+    found = [route for route in kinds if _is_there(route.resource, is_read=is_read, is_ended=is_ended)]
     always = [asked for route in found if (asked := request_for(route, topic))]
     for asked, left in (wanted | {asked.key: (asked, ROUNDS) for asked in always}).values():
         body = known.get(asked.key) or resources.make(asked)
@@ -162,8 +165,8 @@ def _bodies(topic: str, rounds: Mapping[str, int], known: Mapping[str, Body], *,
             yield asked.key, resources.finish(body), left
 
 
-def _is_always_there(found: Resource, *, is_ended: bool) -> bool:
-    return found.always or (found.at_end and is_ended)
+def _is_there(made: Resource, *, is_read: bool, is_ended: bool) -> bool:
+    return made.always or (made.while_read and is_read) or (made.at_end and is_ended)
 
 
 def _whole_race(topic: str) -> ResourceRequest | None:

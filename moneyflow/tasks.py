@@ -1,23 +1,22 @@
-"""What the clusters `publish` and `default` run: bodies; imports and the day's housekeeping. All idempotent."""
+"""What the cluster `default` runs: imports, deliveries and the day's housekeeping. All idempotent."""
 
 import asyncio
 import time
-from collections.abc import Iterable
 from datetime import date, timedelta
 from functools import partial
 
 import structlog
 from django.db import transaction
 from django_q.tasks import async_task
-from redis.exceptions import RedisError
 
-from moneyflow import answers, publishing
+from moneyflow import publishing
 from moneyflow.alerts import calibrating, delivery
 from moneyflow.archive.store import archive_card
 from moneyflow.late_money.artefact import shipped
 from moneyflow.models import LateMoneyCalibration
 from moneyflow.pipeline import PollReport, process_answer
 from moneyflow.polling.evening import RECONCILE, last_evening
+from moneyflow.publisher import ask_to_publish
 from moneyflow.reconcile import read_again
 from moneyflow.store import partitions
 from raceday import clock
@@ -28,12 +27,9 @@ from raceday.published import shelf
 from raceday.racing_day import racing_day
 from races.day_card import DayCard, fetch_day_card, note_import, record_faults, store_day_card
 
-PUBLISH = "moneyflow.tasks.publish_after_polls"
 SEND = "moneyflow.tasks.send_alerts"
 CALIBRATE = "moneyflow.tasks.calibrate"
 SENDING_SECONDS = 5.0  # after which a task sends no more; the last send takes up to 10 s, and a task may take 20
-POLLS_FIRST_SECONDS = 0.2
-LOOK_SECONDS = 0.002
 OUTAGE_SECONDS = 6.0  # that a task waits for a server; it is delivered again after that
 POLL_RUNS_KEPT = timedelta(days=7)
 log = structlog.get_logger(__name__)
@@ -41,31 +37,6 @@ log = structlog.get_logger(__name__)
 
 class NoCardError(RuntimeError):
     """The feed did not give a day's card."""
-
-
-def ask_to_publish(topics: Iterable[str]) -> None:
-    """Have the bodies of these topics made by the cluster `publish`."""
-    for topic in topics:
-        async_task(PUBLISH, topic, time.time(), q_options={"cluster": "publish", "save": False})
-
-
-def publish_after_polls(topic: str, asked_at: float) -> None:
-    """Make a topic's bodies once no poll is on its way to a commit, or 0.2 s after the task was queued.
-
-    While two cores make bodies, the races polled at that moment take half as long again to commit. `asked_at`: Unix
-    seconds of the machine.
-    """
-    give_up = time.monotonic() + OUTAGE_SECONDS
-    while time.time() < asked_at + POLLS_FIRST_SECONDS and _has_waiting_answers():
-        time.sleep(LOOK_SECONDS)
-    outlast(partial(publishing.publish, topic), is_over=lambda: time.monotonic() > give_up)
-
-
-def _has_waiting_answers() -> bool:
-    try:
-        return answers.waiting() > 0
-    except RedisError:
-        return False
 
 
 def ask_to_send() -> None:

@@ -13,13 +13,14 @@ from msgspec import DecodeError
 from moneyflow.alerts.calibrating import judge_calibrated
 from moneyflow.answers import Entry, FeedResult, Shard
 from moneyflow.pipeline import crashed, process_answer
-from moneyflow.tasks import ask_to_publish, ask_to_send
+from moneyflow.publisher import ask_to_publish
+from moneyflow.tasks import ask_to_send
 from raceday import clock
 from raceday.feed.client import FeedError
 from raceday.outage import outlast
 from raceday.queue import cluster
+from raceday.queue.backlog import MOST_TRIES
 
-MOST_TRIES = 3  # of an answer that ends its writer each time
 OUTAGE_SECONDS = 60.0  # in which a writer that waits for a server is taken to be alive
 
 log = structlog.get_logger(__name__)

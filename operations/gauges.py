@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
+from statistics import median
 
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError, connection
@@ -11,7 +12,8 @@ from prometheus_client import Metric
 from prometheus_client.core import GaugeMetricFamily
 from redis.exceptions import RedisError
 
-from moneyflow import answers
+from moneyflow import answers, publisher
+from moneyflow.polling.live_races import expected_refreshes
 from operations import checks
 from operations.checks import LiveRace, Part, Status
 from raceday import clock, valkey
@@ -39,13 +41,13 @@ class Gauges:
         yield from _machine()
         if facts is not None:
             yield _overdue(facts.live, now)
-            for read in (_active_races, _database, _ages):
+            for read in (_active_races, _database, _ages, _refreshes):
                 try:
                     yield from read(now)
                 except (DatabaseError, InterfaceError):
                     continue
         if parts["valkey"].status is Status.OK:
-            for ask in (_waiting_answers, _circuit, _cluster_heartbeats, _valkey):
+            for ask in (_waiting, _circuit, _cluster_heartbeats, _valkey):
                 try:
                     yield from ask()
                 except RedisError:
@@ -123,9 +125,20 @@ def _ages(now: datetime) -> Iterator[Metric]:
         yield GaugeMetricFamily("poll_age_seconds", "Since the newest poll of any race", value=age_seconds)
 
 
+def _refreshes(now: datetime) -> Iterator[Metric]:
+    periods = [each.period for each in expected_refreshes(now)]
+    told = "Races about to close whose next refresh by the feed is expected"
+    yield GaugeMetricFamily("closing_races_on_beat", told, value=len(periods))
+    if periods:
+        told = "Between the feed's refreshes of those races, median"
+        yield GaugeMetricFamily("feed_refresh_seconds", told, value=median(periods))
+
+
 # ── From Valkey ─────────────────────────────────────────────────────────────────────────────────
-def _waiting_answers() -> Iterator[Metric]:
+def _waiting() -> Iterator[Metric]:
     yield GaugeMetricFamily("waiting_answers", "Answers of the feed that are not stored yet", value=answers.waiting())
+    asked = publisher.waiting()
+    yield GaugeMetricFamily("waiting_publications", "Changes whose responses are still to be prepared", value=asked)
 
 
 def _circuit() -> Iterator[Metric]:

@@ -3,26 +3,53 @@
 from datetime import datetime
 from typing import Any
 
-from django.db import connection
+import msgspec
 from django.db.models import QuerySet
+from msgspec import Struct
 
 from raceday.feed.records import ENDED
+from raceday.rows import read
 from races.models import Race
 
-SIDES = ("previous", "next", "scheduled")
-COLUMNS = ("race_id", "name", "start_time", "meeting_name")
 NEIGHBOURS = """
 SELECT side, race_id, name, start_time, meeting_name FROM (
     (SELECT 'previous' AS side, * FROM races
-     WHERE (start_time, race_id) < (%(start_time)s, %(race_id)s) ORDER BY start_time DESC, race_id DESC LIMIT 1)
+     WHERE (start_time, race_id) < ((SELECT start_time FROM races WHERE race_id = %(race_id)s), %(race_id)s)
+     ORDER BY start_time DESC, race_id DESC LIMIT 1)
     UNION ALL
     (SELECT 'next', * FROM races
-     WHERE (start_time, race_id) > (%(start_time)s, %(race_id)s) ORDER BY start_time, race_id LIMIT 1)
+     WHERE (start_time, race_id) > ((SELECT start_time FROM races WHERE race_id = %(race_id)s), %(race_id)s)
+     ORDER BY start_time, race_id LIMIT 1)
     UNION ALL
     (SELECT 'scheduled', * FROM races
      WHERE status <> ALL(%(ended)s) AND start_time > %(now)s ORDER BY start_time, race_id LIMIT 1)
 ) AS race JOIN meetings USING (meeting_id)
 """
+BY_SIDE = f"(SELECT coalesce(json_object_agg(side, row), '{{}}') FROM ({NEIGHBOURS}) AS row)"  # noqa: S608  our own text
+
+
+class Neighbour(Struct, frozen=True):
+    """A race beside another."""
+
+    race_id: str
+    name: str
+    start_time: datetime
+    meeting_name: str
+
+
+class Neighbours(Struct, frozen=True):
+    """The previous, the next and the next scheduled race.
+
+    The order is (start_time, race_id) over all meetings, with any status, so that a user finds the way back to an open
+    race.
+    """
+
+    previous: Neighbour | None = None
+    next: Neighbour | None = None
+    scheduled: Neighbour | None = None
+
+
+_neighbours = msgspec.json.Decoder(Neighbours)
 
 
 def next_scheduled(now: datetime) -> QuerySet[Race]:
@@ -30,19 +57,11 @@ def next_scheduled(now: datetime) -> QuerySet[Race]:
     return Race.objects.live().filter(start_time__gt=now).order_by("start_time", "race_id")
 
 
-def neighbours(race: Race, now: datetime) -> dict[str, dict[str, Any] | None]:
-    """Read the previous, the next and the next scheduled race: one query, three index look-ups.
+def read_neighbours(race_id: str, now: datetime) -> Neighbours:
+    """Read a race's neighbours: one query, three index look-ups."""
+    return read(f"SELECT {BY_SIDE}::text", parameters(race_id, now), _neighbours)
 
-    The order is (start_time, race_id) over all meetings, with any status, so that a user finds the way back to an open
-    race. Each is `{race_id, name, start_time, meeting_name}`, or None.
-    """
-    parameters: dict[str, Any] = {
-        "race_id": race.race_id,
-        "start_time": race.start_time,
-        "now": now,
-        "ended": list(ENDED),
-    }
-    with connection.cursor() as cursor:
-        cursor.execute(NEIGHBOURS, parameters)
-        found = {side: dict(zip(COLUMNS, columns, strict=True)) for side, *columns in cursor.fetchall()}
-    return {side: found.get(side) for side in SIDES}
+
+def parameters(race_id: str, now: datetime) -> dict[str, Any]:
+    """Return what NEIGHBOURS has to know."""
+    return {"race_id": race_id, "now": now, "ended": sorted(ENDED)}

@@ -16,7 +16,7 @@ from raceday.published.resources import CARD_SECONDS, LIVE_SECONDS, Body, mark_o
 from raceday.published.shelf import Mark
 from races.examples import UPCOMING_RACE
 from races.models import Race, RacePool, RaceResult
-from races.neighbours import neighbours, next_scheduled
+from races.neighbours import Neighbours, next_scheduled, read_neighbours
 from races.rows import read_entrants, read_race, read_whole_race
 from races.serializers import (
     BatchQuery,
@@ -79,7 +79,8 @@ class RaceViewSet(ViewSet):
     @resource("card", RaceQuery)
     def navigation(self, race_id: str) -> Body:
         now = clock.now()
-        found = neighbours(read_race(race_id), now)
+        read_race(race_id)  # which tells of one that there is not
+        found = read_neighbours(race_id, now)
         return Body(data=shown(NavigationSerializer, found), keep_seconds=until_start(found, now))
 
     @describe(
@@ -160,9 +161,9 @@ def _keep_until(start: datetime | None, now: datetime) -> float:
     return min(CARD_SECONDS, (start - now).total_seconds()) if start else CARD_SECONDS
 
 
-def until_start(found: dict[str, Any], now: datetime) -> float:
+def until_start(found: Neighbours, now: datetime) -> float:
     """Seconds until the neighbours `found` change because a race starts."""
-    return _keep_until(found["scheduled"]["start_time"] if found["scheduled"] else None, now)
+    return _keep_until(found.scheduled.start_time if found.scheduled else None, now)
 
 
 def _upcoming(window_minutes: int, lookback_minutes: int, *, limit: int, now: datetime) -> Body:

@@ -26,6 +26,7 @@ from benchmarks.feed import DAYS, changes, is_busy, open_races, simulation_from,
 from benchmarks.figures import BenchmarkError, Figure, percentile, table
 from benchmarks.load import cpu_seconds, drive, processes, read_head, request
 from benchmarks.peers import PEERS, PeerError, built
+from benchmarks.poll_cost import PARTS, READING, Cost
 from benchmarks.serve import unbuilt
 from benchmarks.soak import slope_of
 from benchmarks.yardstick import slowness
@@ -33,7 +34,9 @@ from moneyflow.transform.flow import snapshot_digest
 from raceday.feed.parse import parse_event
 from raceday.feed.records import RaceSnapshot
 from raceday.models import PollRun
+from raceday.published.events import Event
 from raceday.simulator.envelope import ROOT, Request
+from raceday.streams.subscriber import write_frame
 
 NOON = datetime(2026, 11, 21, 0, 0, tzinfo=UTC)
 FEW = ("--rounds", "1")
@@ -272,6 +275,20 @@ def test_a_peer_that_cannot_be_built_says_why_and_is_a_mark_missed(
     told = unbuilt(PEERS[number].name, str(fault.value))
     assert (told.is_met(), told.what) == (False, str(fault.value))
     assert not list(tmp_path.rglob("built"))
+
+
+# ── poll_cost ───────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_reading_on_a_stream_says_when_its_answer_was_in_hand() -> None:
+    told = [("flow", b'{"race_id":"r1","polled_at":"2026-11-21T15:29:00.000+13:00","timestamp":1}')]
+    told += [("pool", told[0][1])]
+    frames = [write_frame(Event((1, number), "r1", "m1", *each)) for number, each in enumerate(told)]
+    assert READING.findall(b"".join(frames)) == [b"2026-11-21T15:29:00.000+13:00"]
+
+
+def test_a_polls_cost_is_that_of_all_its_parts() -> None:
+    assert Cost(parts=dict.fromkeys(PARTS, 1.5), polls=1, published=1).whole == 1.5 * len(PARTS)
 
 
 # ── soak ────────────────────────────────────────────────────────────────────────────────────────

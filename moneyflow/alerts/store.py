@@ -4,16 +4,17 @@ from collections.abc import Iterable, Sequence
 from datetime import date, datetime
 from typing import Any
 
+import msgspec
 from django.db.models import F, QuerySet
 
 from moneyflow.models import LateMoneyAlert
 from moneyflow.store.statements import RECORD
+from raceday.rows import many, read, row_type
 from raceday.selecting import select
 
-# One plain statement, for what is made again at each poll (races.rows).
 OF_RACE = """
 SELECT late_money_alerts.*, runner_number, name FROM late_money_alerts JOIN entrants USING (entrant_id)
-WHERE late_money_alerts.race_id = %s ORDER BY raised_at, id
+WHERE late_money_alerts.race_id = %(race_id)s ORDER BY raised_at, id
 """
 BY_SEVERITY = RECORD.replace("SELECT ", "SELECT severity, ", 1) + " GROUP BY severity ORDER BY severity"
 # The first alert of each runner, in bins of a share of the Win pool.
@@ -35,6 +36,8 @@ FROM (
     WHERE status = 'Final' AND actual_start IS NOT NULL GROUP BY races.race_id) AS race
 """
 MOST_ALERTS = 1000
+ALERTS: Any = list[row_type(LateMoneyAlert, runner_number=int, name=str)]  # type: ignore[misc]  # made at run time
+_alerts: msgspec.json.Decoder[list[Any]] = msgspec.json.Decoder(ALERTS)
 # Names on other rows, for what is shown away from its race.
 BESIDE = {
     "runner_number": F("entrant__runner_number"),
@@ -52,7 +55,7 @@ BESIDE = {
 
 def read_alerts(race_id: str) -> list[Any]:
     """Read a race's alerts in the order in which they were raised, each with its runner's number and name."""
-    return list(LateMoneyAlert.objects.raw(OF_RACE, [race_id]))
+    return read(f"SELECT {many(OF_RACE)}::text", {"race_id": race_id}, _alerts)
 
 
 def find_alerts(

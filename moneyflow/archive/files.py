@@ -4,8 +4,10 @@ PostgreSQL writes each row as JSON and reads it again, so nothing is lost on the
 it a file is not whole.
 """
 
+import zlib
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from datetime import date
 from hashlib import sha256
 from pathlib import Path
 from typing import IO, Any
@@ -38,7 +40,7 @@ class Manifest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What an export or an archive holds, by table."""
 
     version: int = VERSION
-    days: tuple[str, str]
+    days: tuple[date, date]
     tables: dict[str, Content]
 
 
@@ -65,11 +67,14 @@ def write_lines(file: IO[bytes], lines: Iterable[bytes], show: Callable[[int], N
 def read_lines(folder: Path | ZipPath, table: Table, content: Content) -> Iterator[bytes]:
     """Yield a table's lines; FileError at the end if they are not those of the manifest."""
     count, digest = 0, sha256()
-    with (folder / file_of(table)).open("rb") as file:
-        for line in file:
-            count += 1
-            digest.update(line)
-            yield line
+    try:
+        with (folder / file_of(table)).open("rb") as file:
+            for line in file:
+                count += 1
+                digest.update(line)
+                yield line
+    except (OSError, BadZipFile, zlib.error) as fault:
+        raise FileError(f"{table.name}: {fault}") from None
     if (count, digest.hexdigest()) != (content.rows, content.sha256):
         raise FileError(f"{table.name}: the manifest has {content.rows:,} rows, and these {count:,} are not they")
 
@@ -83,7 +88,7 @@ def read_manifest(folder: Path | ZipPath) -> Manifest:
     """Return what a folder or a zip says that it holds; FileError if it is none of ours."""
     try:
         manifest = msgspec.json.decode((folder / MANIFEST).read_bytes(), type=Manifest)
-    except (OSError, KeyError, msgspec.DecodeError) as fault:
+    except (OSError, msgspec.DecodeError) as fault:
         raise FileError(f"it has no manifest that can be read: {fault}") from None
     if manifest.version != VERSION:
         raise FileError(f"it is of version {manifest.version}; this Raceday reads version {VERSION}")

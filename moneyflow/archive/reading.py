@@ -100,18 +100,17 @@ def _stage(cursor: CursorWrapper, table: Table, lines: Iterator[bytes]) -> None:
 
 def _checked_line(line: bytes, columns: set[str], place: str) -> str:
     try:
-        names = _line.decode(line).keys()
-    except msgspec.DecodeError as fault:
+        names, text = _line.decode(line).keys(), line.decode()
+    except (msgspec.DecodeError, UnicodeDecodeError) as fault:
         raise FileError(f"{place}: {fault}") from None
     if names != columns:
         raise FileError(f"{place}: its columns are others, {', '.join(sorted(names ^ columns))}")
-    return line.decode()
+    return text
 
 
 def _look(cursor: CursorWrapper, table: Table, manifest: Manifest, found: Finding) -> None:
     places = {"name": table.name, "table": table.table, "key": table.key, "ranges": _ranges(table)}
-    days = Days(*(date.fromisoformat(day) for day in manifest.days))
-    cursor.execute(LOOK.format(**places), days.values)
+    cursor.execute(LOOK.format(**places), Days(*manifest.days).values)
     found.rows, beyond, doubled = cursor.fetchone()
     cursor.execute(KNOWN.format(**places), {"numbers": list(NUMBERS)})
     found.known, others = cursor.fetchone()

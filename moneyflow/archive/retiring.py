@@ -1,5 +1,6 @@
 """Partitions past their retention into files: written, read back and compared, and only then dropped."""
 
+import os
 from functools import partial
 from pathlib import Path
 from zipfile import ZIP_DEFLATED, ZipFile
@@ -36,6 +37,8 @@ def retire(partition: Partition, folder: Path, show: Show) -> Path:
     try:
         write_file(partition, part, show)
         check_file(partition, part)
+        with part.open("rb") as file:
+            os.fsync(file.fileno())  # the table is dropped for good
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)
@@ -51,7 +54,7 @@ def write_file(partition: Partition, path: Path, show: Show) -> None:
     with snapshot() as source, ZipFile(path, "w", ZIP_DEFLATED) as archive:
         with archive.open(file_of(table), "w", force_zip64=True) as file:
             content = write_lines(file, lines_of(source, select, None), partial(show, partition.name))
-        manifest = Manifest(days=(str(partition.day), str(partition.day)), tables={table.name: content})
+        manifest = Manifest(days=(partition.day, partition.day), tables={table.name: content})
         archive.writestr(MANIFEST, msgspec.json.encode(manifest))
 
 

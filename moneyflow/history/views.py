@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 from functools import lru_cache
 from itertools import chain
-from typing import Any, TypeVar
+from typing import Any
 
 import msgspec
 from drf_spectacular.utils import extend_schema
@@ -20,13 +20,15 @@ from moneyflow.history.serializers import (
     TimelineSerializer,
 )
 from moneyflow.history.timeline import read_timeline
-from raceday import clock, replicas
+from raceday import clock
 from raceday.api.description import describe
 from raceday.api.limits import Scope
 from raceday.published.resources import LIVE_SECONDS, ROUNDS, Body, resource, shown_many
 from raceday.published.shelf import version_of
 from raceday.racing_day import nz_iso
-from races.rows import find_race, read_entrants, read_race
+from raceday.rows import many, read, row_type
+from races.models import Entrant
+from races.rows import ENTRANTS, find_race, read_race
 from races.views import race_body
 
 # A client that continues from a state of a race is few changes behind: it asks every 15 to 30 s.
@@ -34,25 +36,21 @@ CONTINUED_ROUNDS = 4
 FEW_READINGS = timedelta(hours=1)  # in which a race is polled about as often as FEW_POINTS has points
 FEW_POINTS = 200
 
-# Points are made into JSON by PostgreSQL and pass through Python as structs: a row apiece cost more than the queries.
-MONEY = """
-SELECT coalesce(json_object_agg(e.entrant_id, h.points) FILTER (WHERE h.points IS NOT NULL), '{}')::text
-FROM unnest(%(entrant_ids)s::text[]) AS e (entrant_id)
-CROSS JOIN LATERAL (SELECT json_agg(point) AS points FROM (
+# A row for each point would cost more in Python than the query.
+HISTORIES = f"""
+SELECT entrant.*, money.points AS money_points, odds.points AS odds_points
+FROM ({ENTRANTS}) AS entrant
+CROSS JOIN LATERAL (SELECT coalesce(json_agg(point), '[]') AS points FROM (
     SELECT hold_percentage, win_pool_amount, event_timestamp AS timestamp FROM money_flow_history
-    WHERE entrant_id = e.entrant_id AND event_timestamp >= %(since)s AND event_timestamp < %(until)s
+    WHERE entrant_id = entrant.entrant_id AND event_timestamp >= %(since)s AND event_timestamp < %(until)s
     ORDER BY event_timestamp DESC LIMIT %(history)s
-) AS point) AS h
-"""
-ODDS = """
-SELECT coalesce(json_object_agg(e.entrant_id, h.points) FILTER (WHERE h.points IS NOT NULL), '{}')::text
-FROM unnest(%(entrant_ids)s::text[]) AS e (entrant_id)
-CROSS JOIN LATERAL (SELECT json_agg(point) AS points FROM (
+) AS point) AS money
+CROSS JOIN LATERAL (SELECT coalesce(json_agg(point), '[]') AS points FROM (
     SELECT odds, type, event_timestamp AS timestamp FROM odds_history
-    WHERE entrant_id = e.entrant_id AND event_timestamp >= %(since)s AND event_timestamp < %(until)s
+    WHERE entrant_id = entrant.entrant_id AND event_timestamp >= %(since)s AND event_timestamp < %(until)s
     ORDER BY event_timestamp DESC, type DESC LIMIT %(history)s
-) AS point) AS h
-"""
+) AS point) AS odds
+"""  # noqa: S608  our own text
 
 
 class MoneyPoint(Struct):
@@ -71,9 +69,9 @@ class OddsPoint(Struct):
     timestamp: str
 
 
-P = TypeVar("P", MoneyPoint, OddsPoint)
-_money = msgspec.json.Decoder(dict[str, list[MoneyPoint]])
-_odds = msgspec.json.Decoder(dict[str, list[OddsPoint]])
+Points: dict[str, Any] = {"money_points": list[MoneyPoint], "odds_points": list[OddsPoint]}
+FIELD = f"SELECT {many(HISTORIES)}::text"
+_field: msgspec.json.Decoder[list[Any]] = msgspec.json.Decoder(list[row_type(Entrant, **Points)])  # type: ignore[misc]
 
 
 def _cost_of_points(history: int, **_: Any) -> Scope:
@@ -92,7 +90,7 @@ class EntrantViewSet(ViewSet):
         EntrantSerializer(many=True),
         query=EntrantsQuery,
     )
-    @resource("race:{race_id}", EntrantsQuery, always=True, cost=_cost_of_points, is_far=True)
+    @resource("race:{race_id}", EntrantsQuery, while_read=True, at_end=True, cost=_cost_of_points, is_far=True)
     def list(self, race_id: str, history: int) -> Body:
         return _entrants(race_id, history)
 
@@ -137,29 +135,16 @@ def _body(race: Any, content: bytes, *, rounds: int) -> Body:
 
 
 def _entrants(race_id: str, history: int) -> Body:
-    """Read a race's entrants and both histories: four statements, whatever the field's size."""
+    """Read a race's entrants and both histories: two statements, whatever the field's size."""
     race = find_race(race_id)  # first, for what is read after it is of its version or newer
-    if race is None or not (entrants := read_entrants(race_id)):
+    span = {"race_id": race_id, "history": history, **span_of(race.start_time)} if race else {}
+    if race is None or not (entrants := read(FIELD, span, _field)):
         return Body(data=[], keep_seconds=0)
-    entrant_ids = [entrant.entrant_id for entrant in entrants]
-    span = {**span_of(race.start_time), "entrant_ids": entrant_ids, "history": history}
-    money, odds = _points(MONEY, _money, span), _points(ODDS, _odds, span)
-    for entrant in entrants:
-        entrant.money_points = money.get(entrant.entrant_id, [])
-        entrant.odds_points = odds.get(entrant.entrant_id, [])
+    for point in chain.from_iterable((*entrant.money_points, *entrant.odds_points) for entrant in entrants):
+        point.timestamp = _nz(point.timestamp)
     content = msgspec.json.encode(shown_many(EntrantSerializer, entrants))
     version = race.changed and version_of(race.changed)
     return race_body(content, status=race.status, polled_at=race.polled, version=version)
-
-
-def _points(sql: str, decoder: msgspec.json.Decoder[dict[str, list[P]]], span: dict[str, Any]) -> dict[str, list[P]]:
-    with replicas.connection().cursor() as cursor:
-        cursor.execute(sql, span)
-        (points,) = cursor.fetchone()
-    by_entrant = decoder.decode(points)
-    for point in chain.from_iterable(by_entrant.values()):
-        point.timestamp = _nz(point.timestamp)
-    return by_entrant
 
 
 @lru_cache(4096)  # the runners of a race share their instants

@@ -3,24 +3,29 @@
 from datetime import datetime, timedelta
 from typing import Any
 
+import msgspec
 from django.conf import settings
 from drf_spectacular.utils import extend_schema
 from rest_framework.viewsets import ViewSet
 
-from moneyflow.alerts.store import read_alerts
+from moneyflow.alerts.store import ALERTS, OF_RACE
 from moneyflow.live.serializers import LiveSerializer
 from moneyflow.live.silence import silent_because, until_it_matters
+from moneyflow.polling import live_races
 from raceday import clock
 from raceday.api.description import describe
 from raceday.published.resources import Body, resource, shown
+from raceday.rows import many, read, together
 from races.cadence import CadenceSeconds, cadence, is_frozen, until_next_tier
-from races.models import RacePool
-from races.neighbours import neighbours
-from races.rows import read_entrants, read_pool, read_race, read_result, read_whole_race
+from races.neighbours import BY_SIDE, Neighbours, parameters
+from races.rows import PARTS, Parts, whole
 from races.views import race_body, until_start
 
 BESIDE_SECONDS = 30  # what a live body shows about other races and its meeting, which are published on their own
-TRIES = 3  # each try means that a poll of the race was written in between
+LIVE = together(**PARTS, alerts=many(OF_RACE), navigation=BY_SIDE, polls=live_races.OF_RACE)
+BESIDE = [("alerts", ALERTS), ("navigation", Neighbours), ("polls", str | None)]
+Live = msgspec.defstruct("Live", BESIDE, bases=(Parts,), kw_only=True)
+_live: msgspec.json.Decoder[Any] = msgspec.json.Decoder(Live)
 
 
 @extend_schema(tags=["races"])
@@ -32,51 +37,38 @@ class LiveViewSet(ViewSet):
 
 
 def live_body(race_id: str) -> Body:
-    """Return a race's live body: race, meeting, entrants, pools, result, alerts, neighbours; one statement for each."""
+    """Return a race's live body: race, meeting, entrants, pools, result, alerts, neighbours; all of the same poll."""
     now = clock.now()
-    parts = _parts(race_id)
-    race = parts["race"]
-    found = neighbours(race, now)
-    freshness = _freshness(race, now)
+    found = whole(read(LIVE, parameters(race_id, now) | live_races.instants(now), _live))
+    race, freshness = found.race, _freshness(found.race, found.polls, now)
     shape = {
-        **{**parts, "meeting": race.meeting, "navigation": found, "freshness": freshness},
+        **{name: getattr(found, name) for name in ("race", "meeting", "entrants", "pools", "alerts", "navigation")},
+        **({"results": found.results} if found.results else {}),
         "silent_because": silent_because(
-            race, parts["entrants"], pool_cents=_win_pool_cents(parts["pools"]), now=now, is_stale=freshness["is_stale"]
+            race, found.entrants, pool_cents=_win_pool_cents(found.pools), now=now, is_stale=freshness["is_stale"]
         ),
+        "freshness": freshness,
     }
     tier, silence = until_next_tier(race.status, race.start_time - now), until_it_matters(now, race.start_time)
-    moves_in = min(BESIDE_SECONDS, until_start(found, now), tier, silence)
+    moves_in = min(BESIDE_SECONDS, until_start(found.navigation, now), tier, silence)
     return race_body(shown(LiveSerializer, shape), status=race.status, polled_at=race.polled, keep_seconds=moves_in)
 
 
-def _parts(race_id: str) -> dict[str, Any]:
-    """Return the parts of a live body that a poll may change, all as of the same poll."""
-    for _ in range(TRIES):
-        race = read_whole_race(race_id)
-        parts = {
-            **{"race": race, "entrants": read_entrants(race_id), "pools": read_pool(race_id)},
-            "alerts": read_alerts(race_id),
-        }
-        if result := read_result(race_id):
-            result.runners = parts["entrants"]
-            parts["results"] = result
-        if read_race(race_id).changed == race.changed:
-            break
-    return parts
-
-
-def _win_pool_cents(pools: RacePool | None) -> int | None:
+def _win_pool_cents(pools: Any) -> int | None:
     return None if pools is None or pools.win_pool_total is None else int(100 * pools.win_pool_total)
 
 
-def _freshness(race: Any, now: datetime) -> dict[str, Any]:
+def _freshness(race: Any, polls: str | None, now: datetime) -> dict[str, Any]:
     interval = cadence(race.status, race.start_time - now, CadenceSeconds(**settings.CADENCE_SECONDS))
     refresh = timedelta(seconds=settings.FEED_REFRESH_SECONDS)
+    expected = live_races.expected_after(polls, now)
     return {
         "polled_at": race.polled,
         "generated_at": race.generated,
         "feed_age_seconds": race.generated and (now - race.generated).total_seconds(),
         "refresh_seconds": interval and interval.total_seconds(),
+        "feed_refresh_seconds": expected and round(expected.period, 1),
+        "next_refresh_at": expected and expected.at,
         "is_stale": interval is not None
         and race.polled is not None
         and is_frozen(race.generated, now - interval, refresh),

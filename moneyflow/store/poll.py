@@ -10,8 +10,6 @@ from decimal import Decimal
 from typing import Any
 
 import msgspec
-import psycopg
-from django.db import connection
 from msgspec import Struct
 
 from moneyflow.archive.store import PackedAnswer
@@ -21,6 +19,7 @@ from moneyflow.store.statements import MARK_UNCHANGED, OF_OTHER_RACES, READ_STAT
 from moneyflow.transform.records import UNRECORDED, Basis, MoneyFlow, Outcome, RaceState, Reading, RecordedOdds
 from raceday.feed.records import MOST_AHEAD, Dividend, PoolTotals, RaceSnapshot
 from raceday.racing_day import nz_time
+from raceday.rows import prepared
 
 
 class _StoredReading(Struct):
@@ -155,13 +154,10 @@ def write_poll(
 
 
 def _execute(statement: str, parameters: dict[str, Any]) -> tuple[Any, ...] | None:
-    # Django's own cursor binds on the client: prepared, the server plans these long statements once a connection.
-    # Here we must do what Django's cursor does besides: check that a connection kept since the last task still lives,
-    # and note a fault. Otherwise Django would hand out a dead connection for ever.
-    connection.close_if_health_check_failed()
-    connection.ensure_connection()
-    with connection.wrap_database_errors, psycopg.Cursor(connection.connection) as cursor:
-        return cursor.execute(statement.encode(), parameters, prepare=True).fetchone()
+    with prepared() as cursor:
+        cursor.execute(statement, parameters)
+        row: tuple[Any, ...] | None = cursor.fetchone()
+        return row
 
 
 def _poll(snapshot: RaceSnapshot, flow: MoneyFlow) -> dict[str, Any]:

@@ -8,7 +8,6 @@ from django_q.models import Failure, Task
 from django_q.signing import SignedPackage
 from redis.exceptions import RedisError
 
-from operations.admin.task_words import retry_seconds
 from raceday.queue.broker import StreamBroker
 from raceday.queue.cluster import CLUSTERS
 
@@ -48,7 +47,7 @@ def outlook(failure: Task, taken: Taken | None) -> str:
     deliveries, seconds = taken[failure.id]
     if failure.attempt_count < deliveries:  # the newest attempt has not ended yet
         return f"is being tried again, attempt {deliveries} of {MOST_ATTEMPTS}"
-    wait = max(0.0, retry_seconds(failure.cluster) - seconds)
+    wait = max(0.0, Conf.RETRY - seconds)
     return f"will be tried again in {wait:.0f} s, attempt {deliveries + 1} of {MOST_ATTEMPTS}"
 
 

@@ -4,7 +4,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from django.conf import settings
 from django_q.models import Task
 
 from races.names import race_names
@@ -35,9 +34,6 @@ DUTIES = {
         "Import", "Fetches the meetings and races of one racing day.", "when staff ask for it"
     ),
     "moneyflow.tasks.poll_now": Duty("Poll", "Fetches and stores one race, out of turn.", "when staff ask for it"),
-    "moneyflow.tasks.publish_after_polls": Duty(
-        "Responses", "Prepares the responses that a poll changed, and informs the streams.", "after such a poll"
-    ),
     "moneyflow.tasks.send_alerts": Duty(
         "Deliveries", "Sends late-money alerts to webhooks.", "when an alert was raised"
     ),
@@ -48,7 +44,7 @@ DUTIES = {
         "Cache warming", "Prepares today's missing or outdated responses.", "when staff ask for it"
     ),
     "raceday.queue.cluster.show_life": Duty(
-        "Sign of life", "Shows that a cluster does its tasks.", "every 3 s on publish and default"
+        "Sign of life", "Shows that a cluster does its tasks.", "every 3 s on default"
     ),
 }
 CLUSTERS = {
@@ -74,10 +70,3 @@ def _describe(function: str, about: str) -> str:
 
 def describe_tasks(tasks: Iterable[Task]) -> list[str]:
     return describe((task.func, task.args or ()) for task in tasks)
-
-
-def retry_seconds(cluster: str | None) -> float:
-    """Return how long after a delivery a cluster's unacknowledged task is delivered again."""
-    every: dict[str, Any] = settings.Q_CLUSTER
-    own: dict[str, Any] = every["ALT_CLUSTERS"].get(cluster, {})
-    return float(own.get("retry", every["retry"]))

@@ -103,6 +103,8 @@ class Lane:
     def _keep_and_send(
         self, environ: Environ, start_response: StartResponse, asked: ResourceRequest, found: Lookup
     ) -> list[bytes] | None:
+        if asked.resource.while_read:
+            shelf.note_read(asked.topic, found)
         ready = prepare(asked, found)
         if ready.outcome == "HIT" and not asked.resource.is_instant:
             self._keep(name_of(environ), ready)

@@ -73,8 +73,9 @@ class Options(TypedDict, total=False):
 
     cost: returns what a request counts as, from its query.
     always: every publication of the topic makes the body.
-    at_end: a publication makes it when the topic's race has ended. Without `always` and `at_end`, publications make it
-    for some rounds after a request.
+    while_read: publications make it for half an hour after a request.
+    at_end: a publication makes it when the topic's race has ended. Without these, publications make it for some rounds
+    after a request.
     part: the name of this content in the body of the whole race.
     is_instant: no process keeps it in memory.
     is_far: it may be read from a replica.
@@ -84,6 +85,7 @@ class Options(TypedDict, total=False):
 
     cost: Callable[..., Scope]
     always: bool
+    while_read: bool
     at_end: bool
     part: str
     is_instant: bool
@@ -101,6 +103,7 @@ class Resource:
     body: Callable[..., Body]
     cost: Callable[..., Scope] = ordinary
     always: bool = False
+    while_read: bool = False
     at_end: bool = False
     part: str = ""
     is_instant: bool = False
@@ -197,14 +200,19 @@ def _resource_of(view: Any) -> Resource | None:
 
 def request_for(route: Route, topic: str) -> ResourceRequest | None:
     """Return the request for a resource of this very topic with a query of defaults; None for a name no path takes."""
-    name = topic.partition(":")[2]
-    named = {field: name for _, field, _, _ in Formatter().parse(route.resource.topic) if field}
+    address = _address_of(route.name, route.resource.topic, route.in_path, topic)
+    return find_address(address) if address else None
+
+
+@lru_cache(4096)
+def _address_of(name: str, topics: str, in_path: frozenset[str], topic: str) -> str | None:
+    about = topic.partition(":")[2]
+    named = {field: about for _, field, _, _ in Formatter().parse(topics) if field}
     try:
-        path = reverse(route.name, kwargs={key: value for key, value in named.items() if key in route.in_path})
+        path = reverse(name, kwargs={key: value for key, value in named.items() if key in in_path})
     except NoReverseMatch:
         return None
-    rest = {key: value for key, value in named.items() if key not in route.in_path}
-    return find_address(f"{path}?{urlencode(rest)}")
+    return f"{path}?{urlencode({key: value for key, value in named.items() if key not in in_path})}"
 
 
 @lru_cache(4096)
@@ -294,6 +302,8 @@ def answer(request: HttpRequest | Request, asked: ResourceRequest) -> HttpRespon
     if noted and is_known and body.keep_seconds != 0:
         mark = body.mark or _renewed(noted.mark)
         shelf.fill(asked.topic, asked.key, finished, noted=noted, mark=mark, rounds=body.rounds)
+        if asked.resource.while_read:
+            shelf.note_read(asked.topic, noted)
     metrics.CACHE_REQUESTS.labels(route=asked.route, outcome="miss").inc()
     encoding = best(request.META.get("HTTP_ACCEPT_ENCODING", ""), finished.contents)
     content = finished.contents.get(encoding) or render(body.data)

@@ -7,6 +7,7 @@ while the version under which it was read is the topic's. Fields of the hash:
     outdated                     Unix seconds of the commit, until a publication comes
     mark                         `polled_at|epoch|fresh_until|generated_at`, moved by each poll of a race, also an
                                  unchanged one
+    read                         Unix seconds of a request for a body that is made while it is read
     told                         `version` newline, then the race as the streams last described it, deflated
     <key> <identity|gzip|br>     `version|status|etag|fresh_until|rounds|polled_at|epoch` newline, then the bytes
 """
@@ -24,6 +25,7 @@ from raceday.published.events import LOG, MOST_EVENTS
 NEWEST = "newest-poll"  # the mark of whichever race was polled last
 NAME = "published:4:"  # the number is the fields' format: what another Raceday left is not read
 TOPIC_SECONDS = 2 * 86_400
+NOTE_SECONDS = 30  # between the requests that are noted
 UNKNOWN_SECONDS = 60  # that is remembered of a topic somebody asked for, until it turns out to be one
 MOST_FIELDS = 600  # of a topic; queries of endless variety must not fill Valkey
 IDENTITY, GZIP, BR = "identity", "gzip", "br"
@@ -55,10 +57,11 @@ return 1
 # Bodies made under another version are not stored; the caller renders again.
 PUBLISH = f"""{IS_TOLD}
 if redis.call('HGET', KEYS[1], 'version') ~= ARGV[5] then return 0 end
-local mark = redis.call('HGET', KEYS[1], 'mark')
+local kept = redis.call('HMGET', KEYS[1], 'mark', 'read')
 redis.call('DEL', KEYS[1])
 redis.call('HSET', KEYS[1], 'version', ARGV[5])
-if mark then redis.call('HSET', KEYS[1], 'mark', mark) end
+if kept[1] then redis.call('HSET', KEYS[1], 'mark', kept[1]) end
+if kept[2] then redis.call('HSET', KEYS[1], 'read', kept[2]) end
 redis.call('EXPIRE', KEYS[1], ARGV[6])
 local at = 8
 for _ = 1, tonumber(ARGV[7]) do
@@ -104,12 +107,14 @@ class Lookup(NamedTuple):
     """What is on the shelf for a body: the topic's version and mark, and a copy, current or not.
 
     outdated: Unix seconds of the commit that outdated the copy and whose publication is still to come; 0: none.
+    read: Unix seconds of the newest request that was noted; 0: none.
     """
 
     version: str | None
     mark: Mark | None
     copy: Copy | None
     outdated: float = 0.0
+    read: float = 0.0
 
     @property
     def is_current(self) -> bool:
@@ -144,6 +149,7 @@ class TopicState(NamedTuple):
     """A topic as a publication finds it: version, mark, `told` with its version, and keys with their rounds.
 
     is_made: the bodies of this version are on the shelf and the streams know them.
+    read: Unix seconds of the newest request that was noted; 0: none.
     """
 
     version: str
@@ -152,6 +158,7 @@ class TopicState(NamedTuple):
     told: bytes | None
     rounds: Mapping[str, int]
     is_made: bool
+    read: float = 0.0
 
 
 class RaceNews(NamedTuple):
@@ -181,15 +188,15 @@ def lookup(topic: str, key: str, encoding: str) -> Lookup | None:
     """Look for a body in this encoding, or as it is, in one round trip; None without Valkey."""
     # What is packed is kept in both packings, so whoever wants it as it is unpacks one.
     packed = GZIP if encoding == IDENTITY else encoding
-    fields = ["version", "mark", "outdated", f"{key} {packed}", f"{key} {IDENTITY}"]
+    fields = ["version", "mark", "outdated", "read", f"{key} {packed}", f"{key} {IDENTITY}"]
     values = valkey.read_hash(f"{NAME}{topic}", fields)
     if values is None:
         return None
-    version, mark, outdated, small, whole = values
+    version, mark, outdated, read, small, whole = values
     copy = _copy(whole, IDENTITY) if whole else _copy(small, packed) if small else None
     if copy and encoding == IDENTITY and copy.encoding == GZIP:
         copy = copy._replace(encoding=IDENTITY, content=zlib.decompress(copy.content, wbits=31))
-    return Lookup(version.decode() if version else None, read_mark(mark), copy, float(outdated or 0))
+    return Lookup(version.decode() if version else None, read_mark(mark), copy, float(outdated or 0), float(read or 0))
 
 
 def begin(topic: str) -> Lookup | None:
@@ -223,6 +230,18 @@ def fill(topic: str, key: str, finished: StoredBody, *, noted: Lookup, mark: Mar
             pipe.hset(name_of(topic), mapping=fields).expire(name_of(topic), TOPIC_SECONDS, gt=True).execute()
 
     valkey.ask(steps)
+
+
+def note_read(topic: str, found: Lookup) -> None:
+    """Note that somebody reads what is made while it is read, unless that was noted just before."""
+    now, name = time.time(), name_of(topic)
+
+    def steps(client: Any) -> None:
+        with client.pipeline(transaction=True) as pipe:
+            pipe.hset(name, "read", now).expire(name, UNKNOWN_SECONDS, nx=True).execute()
+
+    if now - found.read > NOTE_SECONDS:
+        valkey.ask(steps)
 
 
 def release(topic: str, key: str) -> None:
@@ -274,6 +293,7 @@ def topic_state(topic: str) -> TopicState | None:
         told=zlib.decompress(told) if told else None,
         rounds={key: copy.rounds for key, copy in copies.items()},
         is_made=told_version == fields[b"version"] and any(copy.version == version for copy in copies.values()),
+        read=float(fields.get(b"read", 0)),
     )
 
 

@@ -1,28 +1,23 @@
 """What a poll changed is there, made, before anybody asks; what was lost on the way is found by the next poll."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import datetime, timedelta
-from threading import Thread
 from typing import Any
 from urllib.parse import quote
 
 import msgspec
 import pytest
-from django.db import connection
 from django.test import Client
 
-from moneyflow import answers
 from moneyflow.history.timeline import Cursor
 from moneyflow.history.views import CONTINUED_ROUNDS
 from moneyflow.pipeline import process_answer
-from moneyflow.publishing import publish, warm, warm_card
-from moneyflow.tasks import POLLS_FIRST_SECONDS, publish_after_polls
+from moneyflow.publishing import READ_SECONDS, publish, warm, warm_card
 from raceday import clock, valkey
 from raceday.published import events, resources, shelf
 from raceday.published.resources import ROUNDS
 from raceday.published.shelf import GZIP, IDENTITY, Lookup
-from raceday.queue import broker
 from raceday.racing_day import nz_instant, racing_day
 from races.models import Race
 from tests.support.card import make_meeting, make_race, own_keys  # noqa: F401  # a fixture
@@ -90,14 +85,30 @@ def told() -> list[events.Event]:
 
 def test_what_a_poll_changed_is_there_before_anybody_asks(client: LaneClient) -> None:
     assert poll_and_publish(1000, after=0) == [True, True, True]
-    addresses = [RACE, LIVE, POOLS, ENTRANTS, *MEETING, *CARD]
+    addresses = [RACE, LIVE, POOLS, *MEETING, *CARD]
     assert client.outcomes(*addresses) == ["HIT"] * len(addresses)
     assert client.handler.came == 0
     assert client.get(POOLS).json()["win_pool_total"] == 100_000
 
 
+def test_entrants_are_made_while_somebody_reads_them(client: LaneClient) -> None:
+    poll_and_publish(1000, after=0)
+    assert client.outcomes(LIVE, RACE, POOLS) == ["HIT"] * 3
+    poll_and_publish(1500, after=5)
+    assert not found(ENTRANTS).copy
+    assert client.outcomes(ENTRANTS) == ["MISS"]
+    for number in range(2, ROUNDS + 4):
+        poll_and_publish(1500 + number, after=5 * number)
+        assert found(ENTRANTS).is_current
+    valkey.client().hset(shelf.name_of("race:r1"), "read", time.time() - READ_SECONDS - 1)
+    for number in range(ROUNDS + 1):
+        poll_and_publish(2000 + number, after=100 + 5 * number)
+    assert not found(ENTRANTS).copy
+
+
 def test_the_next_poll_puts_its_figures_in_place_of_the_old(client: LaneClient) -> None:
     poll_and_publish(1000, after=0)
+    client.get(ENTRANTS)
     assert poll_and_publish(1500, after=5) == [True]
     live, pools, entrants = (client.get(address) for address in (LIVE, POOLS, ENTRANTS))
     assert {one["X-Cache"] for one in (live, pools, entrants)} == {"HIT"}
@@ -109,6 +120,8 @@ def test_the_next_poll_puts_its_figures_in_place_of_the_old(client: LaneClient) 
 
 def test_a_published_body_is_what_django_would_have_made() -> None:
     poll_and_publish(1000, after=0)
+    LaneClient().get(ENTRANTS)
+    poll_and_publish(1500, after=5)
     for address in (RACE, POOLS, ENTRANTS, *MEETING[:1], *MEETING[2:], CARD[0], CARD[2]):  # the others tell the time
         hit, miss = LaneClient().get(address), Client().get(address)
         assert (hit["X-Cache"], miss["X-Cache"]) == ("HIT", "MISS")
@@ -250,7 +263,7 @@ def test_a_start_makes_the_races_that_valkey_has_not_and_leaves_the_others(clien
     poll(1000, after=0, race_id="r2")
     valkey.client().delete(shelf.name_of("race:r1"), shelf.name_of("race:r2"))
     assert warm() == 4  # card, meeting and both races
-    addresses = [RACE, LIVE, POOLS, ENTRANTS, *MEETING, *CARD]
+    addresses = [RACE, LIVE, POOLS, *MEETING, *CARD]
     assert client.outcomes(*addresses) == ["HIT"] * len(addresses)
     assert warm() == 2
     assert poll(1000, after=5) == ()
@@ -272,42 +285,3 @@ def test_a_result_that_comes_later_takes_the_place_of_the_404(client: LaneClient
     poll_and_publish(2000, after=5, status="Final", **FINAL)
     client.forget()
     assert (client.get(RESULTS).status_code, client.get(RESULTS)["X-Cache"]) == (200, "HIT")
-
-
-# ── Polls first ─────────────────────────────────────────────────────────────────────────────────
-@pytest.fixture
-def polls() -> Iterator[None]:
-    """The shards of answers, where nobody works."""
-    forget_answers()
-    yield
-    forget_answers()
-
-
-def forget_answers() -> None:
-    for shard in range(answers.SHARDS):
-        broker.valkey().delete(answers.stream(shard))
-
-
-def test_no_body_is_made_while_a_poll_is_on_its_way_to_its_commit(client: LaneClient, polls: None) -> None:
-    (topic, *_) = poll(100, after=0)
-    answers.hand_over([("r2", answer(b"{}"))])
-
-    def work() -> None:
-        publish_after_polls(topic, time.time() + 60)
-        connection.close()
-
-    publication = Thread(target=work)
-    publication.start()
-    publication.join(0.2)
-    assert publication.is_alive()
-    assert client.outcomes(POOLS) == ["MISS"]  # the reader's own
-    forget_answers()
-    publication.join(60)
-    assert client.outcomes(LIVE, RACE, ENTRANTS) == ["HIT"] * 3
-
-
-def test_a_body_waits_for_polls_no_longer_than_so(client: LaneClient, polls: None) -> None:
-    (topic, *_) = poll(100, after=0)
-    answers.hand_over([("r2", answer(b"{}"))])
-    publish_after_polls(topic, time.time() - POLLS_FIRST_SECONDS)
-    assert client.outcomes(LIVE) == ["HIT"]

@@ -24,11 +24,12 @@ from moneyflow import answers
 from moneyflow.answers import Shard
 from moneyflow.models import MoneyFlowHistory
 from moneyflow.pipeline import process_answer
-from moneyflow.writer import MOST_TRIES, write_patiently
+from moneyflow.writer import write_patiently
 from raceday import clock
 from raceday.feed.client import FeedAnswer
 from raceday.models import FeedPayload, PollRun
 from raceday.outage import outlast
+from raceday.queue.backlog import MOST_TRIES
 from raceday.queue.broker import valkey
 from tests.support.card import own_keys  # noqa: F401  # a fixture
 from tests.support.snapshots import answer, event, runner

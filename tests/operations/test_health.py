@@ -221,9 +221,9 @@ def test_a_process_is_live_whatever_its_servers_do(settings: Settings, monkeypat
 def test_a_database_that_hangs_is_waited_for_once_and_asked_again_when_it_answers(
     client: Client, runway: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(questions, "DEADLINE_SECONDS", 0.2)
     hanging = psycopg.connect(make_conninfo(settings.DATABASE_URL, dbname=str(connection.settings_dict["NAME"])))
-    with hanging:
+    with hanging, monkeypatch.context() as patch:
+        patch.setattr(questions, "DEADLINE_SECONDS", 0.2)
         hanging.execute("LOCK TABLE poll_marks")
         told = [look(client)[1]["parts"]["database"]["reason"] for _ in range(3)]
     again = "the database does not answer: an earlier question has no answer yet"

@@ -112,10 +112,10 @@ def test_what_starts_next_is_not_kept_past_its_start(client: Client, clock_shows
 def test_each_neighbour_is_found_by_index(django_assert_num_queries: DjangoAssertNumQueries) -> None:
     make_races(("a", START))
     race = Race.objects.get()
-    with django_assert_num_queries(1) as asked:
-        neighbours.neighbours(race, START)
+    with django_assert_num_queries(1):
+        neighbours.read_neighbours(race.pk, START)
     with connection.cursor() as cursor:
         cursor.execute("SET LOCAL enable_seqscan = off")
-        cursor.execute(f"EXPLAIN {asked.captured_queries[0]['sql']}")
+        cursor.execute(f"EXPLAIN {neighbours.NEIGHBOURS}", neighbours.parameters(race.pk, START))
         plan = "\n".join(line for (line,) in cursor.fetchall())
     assert [plan.count(name) for name in ("races_start_time", "races_live", "Seq Scan")] == [2, 1, 0]

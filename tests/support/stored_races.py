@@ -24,6 +24,7 @@ def kept_races(own_keys: None, make_partitions: Callable[..., None]) -> Iterator
     for number in (1, 2):
         shelf.outdate({f"race:r{number}": "1"}, resources.mark_of(clock.now(), keep_seconds=3600))
         publishing.publish(f"race:r{number}")
+        LaneClient().get(f"/api/entrants?race_id=r{number}")
     yield
     valkey._away.clear()  # one that was away is asked again at once
 

@@ -9,7 +9,8 @@ from django.core.management.base import BaseCommand, CommandError
 
 from moneyflow.pipeline import PollReport
 from moneyflow.polling.round import poll_each
-from moneyflow.tasks import ask_to_publish, import_card
+from moneyflow.publisher import ask_to_publish
+from moneyflow.tasks import import_card
 from raceday import clock
 from raceday.racing_day import racing_day
 from races.models import Race

@@ -7,8 +7,8 @@ from django.core.management.base import BaseCommand
 
 from moneyflow.management.commands.import_day import day
 from moneyflow.models import Reconciliation
+from moneyflow.publisher import ask_to_publish
 from moneyflow.reconcile import read_again
-from moneyflow.tasks import ask_to_publish
 from raceday import clock
 from raceday.racing_day import racing_day
 

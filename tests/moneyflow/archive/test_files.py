@@ -108,6 +108,15 @@ def test_an_export_has_every_table_and_says_how_many_rows(stored: None, noon: da
     assert (race["race_id"], race["race_date_nz"]) == ("r1", str(racing_day(noon)))
 
 
+def test_on_a_terminal_an_export_keeps_one_line_a_table(stored: None, noon: datetime, tmp_path: Path) -> None:
+    class Terminal(StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    call_command("export", date=racing_day(noon), into=tmp_path, stdout=(out := Terminal()))
+    assert "\rreadings: 0 rows\rreadings: 6 rows\n\rodds: 0 rows" in out.getvalue()
+
+
 def test_another_day_is_not_exported(stored: None, noon: datetime, tmp_path: Path) -> None:
     assert "races: 0 rows" in export(noon - timedelta(days=1), tmp_path / "day")
 
@@ -142,6 +151,11 @@ def test_without_pyarrow_a_sentence_says_what_to_install(
         export(noon, tmp_path, format="parquet")
 
 
+def test_days_that_end_before_they_begin_are_refused(noon: datetime, tmp_path: Path) -> None:
+    with pytest.raises(CommandError, match="is before"):
+        export(noon, tmp_path, to=racing_day(noon) - timedelta(days=1))
+
+
 def test_nothing_is_written_over(exported: Path, noon: datetime) -> None:
     with pytest.raises(CommandError, match="is not empty"):
         export(noon, exported)
@@ -163,6 +177,7 @@ def test_what_is_stored_already_is_left_alone(exported: Path) -> None:
     assert rows() == before
 
 
+DAYS = '{"days": ["2026-11-21", "2026-11-21"]'
 FAULTS: dict[str, tuple[str, Callable[[list[dict[str, Any]]], object], str]] = {
     "a column too few": ("odds", lambda lines: lines[1].pop("odds"), "odds, line 2: its columns are others, odds"),
     "a column too many": ("races", lambda lines: lines[0].update(colour=1), "races, line 1: .* colour"),
@@ -198,8 +213,9 @@ def test_what_is_stored_and_says_something_else_is_not_written_over(exported: Pa
         ("odds.ndjson", "", "odds: the manifest has 2 rows, and these 0 are not they"),
         ("odds.ndjson", "{\n", "odds, line 1: "),
         ("manifest.json", "{}", "no manifest that can be read"),
-        ("manifest.json", '{"version": 9, "days": ["", ""], "tables": {}}', "it is of version 9"),
-        ("manifest.json", '{"days": ["", ""], "tables": {"x": {"rows": 1, "sha256": ""}}}', "does not know: x"),
+        ("manifest.json", '{"days": ["", ""], "tables": {}}', "no manifest that can be read"),
+        ("manifest.json", DAYS + ', "version": 9, "tables": {}}', "it is of version 9"),
+        ("manifest.json", DAYS + ', "tables": {"x": {"rows": 1, "sha256": ""}}}', "does not know: x"),
     ],
 )
 def test_a_damaged_export_is_refused(exported: Path, name: str, content: str, reason: str) -> None:
@@ -207,9 +223,13 @@ def test_a_damaged_export_is_refused(exported: Path, name: str, content: str, re
     assert reason in refused(exported)
 
 
-def test_what_is_no_export_is_refused(exported: Path, tmp_path: Path) -> None:
+def test_what_is_no_whole_export_is_refused(exported: Path, tmp_path: Path) -> None:
     (tmp_path / "text.zip").write_text("no zip")
     assert "it cannot be opened" in refused(tmp_path / "text.zip")
+    (exported / "odds.ndjson").write_bytes(b'{"\xff": 1}')
+    assert "odds, line 1: " in refused(exported)
+    (exported / "odds.ndjson").unlink()
+    assert "odds: " in refused(exported)
 
 
 # ── Past the retention ──────────────────────────────────────────────────────────────────────────

@@ -150,7 +150,6 @@ def test_what_cannot_be_told_is_an_error(client: Client, race: Race, url: str, s
         "/api/races/r1/history",
         "/api/races/r1/history?since=2026-11-01T00:00:00.000%2B13:00",
         "/api/money-flow-timeline?race_id=r1&entrants=r1-e1",
-        "/api/entrants?race_id=r1",
     ],
 )
 def test_of_thirty_days_of_rows_only_the_partitions_near_the_start_are_touched(
@@ -165,7 +164,9 @@ def test_of_thirty_days_of_rows_only_the_partitions_near_the_start_are_touched(
         connection,
     ) as asked:
         assert client.get(url).status_code == 200
-    statements = [query["sql"] for query in asked.captured_queries if "_history" in query["sql"]]
+    statements = [
+        query["sql"] for query in asked.captured_queries if "_history" in (query["sql"] or "")
+    ]  # none: it was prepared
     days = set(touched(statements))
     assert days == {DAY + timedelta(days=offset) for offset in range(-8, 3)}
 

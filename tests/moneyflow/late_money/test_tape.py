@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from moneyflow.late_money.tape import are_complete, filled, tape_of
+from moneyflow.late_money.tape import are_apart, are_complete, filled, tape_of
 from tests.support.late_money import growing, reading
 
 
@@ -14,13 +14,27 @@ def test_dollars_are_shares_of_the_pool() -> None:
 
 
 def test_a_reading_that_shows_what_the_one_before_showed_is_left_out() -> None:
-    polls = [reading(-20), reading(-15), reading(-10, pool=1_000_100), reading(-5, pool=1_000_100)]
-    assert tape_of(polls).at.tolist() == [-20, -10]
+    polls = [reading(-40), reading(-30), reading(-20, pool=1_000_100), reading(-5, pool=1_000_100)]
+    assert tape_of(polls).at.tolist() == [-40, -20]
 
 
 def test_a_change_of_one_dividend_is_new() -> None:
-    polls = [reading(-20, dividends=(1.6, 3.3, 3.3)), reading(-15, dividends=(1.6, 3.3, 3.4))]
+    polls = [reading(-20, dividends=(1.6, 3.3, 3.3)), reading(-5, dividends=(1.6, 3.3, 3.4))]
     assert len(tape_of(polls)) == 2
+
+
+@pytest.mark.parametrize(
+    ("at", "kept"),
+    [
+        ([-40, -35, -30, -25, -20, -15, -10, -5], [-35, -20, -5]),
+        ([-41, -26, -14, -1], [-41, -26, -1]),
+        ([-1], [-1]),
+        ([], []),
+    ],
+)
+def test_of_a_faster_source_the_newest_stays_and_those_before_that_are_apart(at: list[int], kept: list[int]) -> None:
+    instants = np.array(at, float)
+    assert instants[are_apart(instants, 12.5)].tolist() == kept
 
 
 @pytest.mark.parametrize("pool", [None, 0])

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Iterator
-from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
@@ -54,20 +53,26 @@ def queue() -> Iterator[StreamBroker]:
 
 def test_it_is_asked_for_on_taking_over_and_once_at_nine(queue: StreamBroker, monkeypatch: pytest.MonkeyPatch) -> None:
     nine = nz_instant(racing_day(clock.now()), evening.AT)
-    asked = []
 
     async def script() -> None:
-        asking = asyncio.create_task(ask_each_evening())
-        for minutes in (-30, -20, 0, 5, 10):
-            monkeypatch.setattr(clock, "now", lambda at=minutes: nine + at * MINUTE)
-            await asyncio.sleep(0.1)
-            asked.append(valkey().xlen(queue.stream))
-            queue.delete_queue()  # the task was done
-        asking.cancel()
-        with suppress(asyncio.CancelledError):
-            await asking
+        async with asyncio.TaskGroup() as group:
+            asking = group.create_task(ask_each_evening())
+            for minutes, is_due in ((-30, True), (-20, False), (0, True), (5, False), (10, True)):
+                monkeypatch.setattr(clock, "now", lambda at=minutes: nine + at * MINUTE)
+                assert await asks(10 if is_due else 0.1) == is_due
+            asking.cancel()
+
+    async def asks(seconds: float) -> bool:
+        try:
+            async with asyncio.timeout(seconds):
+                while not valkey().xlen(queue.stream):
+                    await asyncio.sleep(0.01)
+        except TimeoutError:
+            return False
+        await asyncio.sleep(0.1)  # until it has worked out when to ask next
+        queue.delete_queue()  # the task was done
+        return True
 
     monkeypatch.setattr(evening, "LOOK_SECONDS", 0.005)
     monkeypatch.setattr(clock, "now", lambda: nine - 30 * MINUTE)
     asyncio.run(script())
-    assert asked == [1, 0, 1, 0, 1]

@@ -54,12 +54,11 @@ def test_a_task_is_described_by_what_it_is_about(race: Race) -> None:
     assert task_words.describe(
         [
             ("moneyflow.tasks.poll_now", (race.pk,)),
-            ("moneyflow.tasks.publish_after_polls", (f"race:{race.pk}", 1.0)),
             ("moneyflow.tasks.import_day", ("2026-11-21",)),
             ("moneyflow.tasks.daily", ()),
             ("elsewhere.work", ("a",)),
         ]
-    ) == [f"Poll of {race}", f"Responses of {race}", "Import of 2026-11-21", "Daily work", "elsewhere.work of a"]
+    ) == [f"Poll of {race}", "Import of 2026-11-21", "Daily work", "elsewhere.work of a"]
 
 
 def test_a_search_by_a_races_name_finds_its_tasks(reader: Client, race: Race) -> None:
@@ -93,20 +92,20 @@ def test_a_retry_is_recorded_under_the_tasks_name(admin_client: Client, race: Ra
 
 
 @pytest.mark.parametrize(
-    ("cluster", "attempts", "taken", "said"),
+    ("attempts", "taken", "said"),
     [
-        ("default", 1, {"t": (1, 10.0)}, "will be tried again in 20 s, attempt 2 of 3"),
-        ("publish", 2, {"t": (2, 10.0)}, "will be tried again in 4 s, attempt 3 of 3"),
-        ("default", 1, {"t": (1, 60.0)}, "will be tried again in 0 s, attempt 2 of 3"),
-        ("default", 1, {"t": (2, 0.5)}, "is being tried again, attempt 2 of 3"),
-        ("default", 2, {"t": (3, 0.5)}, "is being tried again, attempt 3 of 3"),
-        ("default", 3, {"t": (3, 1.0)}, "failed for good"),
-        ("default", 3, {"other": (1, 10.0)}, "failed for good"),
-        ("default", 1, None, "not known: Valkey cannot be reached"),
+        (1, {"t": (1, 10.0)}, "will be tried again in 20 s, attempt 2 of 3"),
+        (2, {"t": (2, 10.0)}, "will be tried again in 20 s, attempt 3 of 3"),
+        (1, {"t": (1, 60.0)}, "will be tried again in 0 s, attempt 2 of 3"),
+        (1, {"t": (2, 0.5)}, "is being tried again, attempt 2 of 3"),
+        (2, {"t": (3, 0.5)}, "is being tried again, attempt 3 of 3"),
+        (3, {"t": (3, 1.0)}, "failed for good"),
+        (3, {"other": (1, 10.0)}, "failed for good"),
+        (1, None, "not known: Valkey cannot be reached"),
     ],
 )
-def test_what_comes_of_a_failure(cluster: str, attempts: int, taken: Any, said: str) -> None:
-    assert outlook(Task(id="t", cluster=cluster, attempt_count=attempts), taken) == said
+def test_what_comes_of_a_failure(attempts: int, taken: Any, said: str) -> None:
+    assert outlook(Task(id="t", attempt_count=attempts), taken) == said
 
 
 def test_the_page_of_queues_names_clusters_and_the_tasks_at_work(reader: Client, race: Race, take: Take) -> None:

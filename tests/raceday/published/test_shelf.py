@@ -180,6 +180,20 @@ def test_one_of_many_makes_a_body_until_it_is_made_or_too_late() -> None:
     assert shelf.take("card", "k?", 60)
 
 
+def test_that_somebody_reads_is_noted_now_and_then_and_outlives_a_publication(monkeypatch: pytest.MonkeyPatch) -> None:
+    shelf.fill("card", "k?", SMALL, noted=begun("card"), mark=None, rounds=1)
+    assert looked("card").read == 0
+    shelf.note_read("card", looked("card"))
+    first = looked("card").read
+    assert 0 < first == standing("card").read
+    shelf.note_read("card", looked("card"))
+    assert shelf.publish("card", standing("card"), [("k?", SMALL, 1)])
+    assert looked("card").read == first
+    monkeypatch.setattr(shelf, "NOTE_SECONDS", -1)
+    shelf.note_read("card", looked("card"))
+    assert looked("card").read > first
+
+
 def test_a_topic_nobody_changes_goes_at_last() -> None:
     begun("meeting:m1")
     shelf.outdate({"card": None})

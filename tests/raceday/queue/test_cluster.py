@@ -167,7 +167,7 @@ def test_a_cluster_works_on_after_valkey_restarted(bench: Bench) -> None:
 @pytest.mark.parametrize("name", cluster.CLUSTERS)
 def test_killing_the_leader_leaves_no_process(bench: Bench, name: str) -> None:
     leader = bench.start(name)
-    workers = {"publish": 2, "default": 2}.get(name, 1)
+    workers = {"default": 2}.get(name, 1)
     assert eventually(lambda: len(leader.children(recursive=True)) == workers + 3)  # sentinel, monitor, pusher
     family = leader.children(recursive=True)
     leader.send_signal(signal.SIGKILL)

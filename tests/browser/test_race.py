@@ -298,20 +298,23 @@ def test_the_colours_are_those_that_the_api_tells(pool_type: str, page: Page, ba
         const coloured = [...table.querySelectorAll("td[data-colour^='#']")];
         return [slots, coloured.map((cell) => [slots[cell.cellIndex], cell.dataset.colour])];
     }"""
-    slots, coloured = page.evaluate(script)
-    told = ask(base_url, "/api/late-money/indicators", race_id=race_id, pool_type=pool_type)["columns"]
     running = {
         each["entrant_id"]
         for each in ask(base_url, f"/api/races/{race_id}/live")["entrants"]
         if not each["is_scratched"]
     }
-    wanted = [
-        (board.slot(column["time_interval"]), each["color"])
-        for column in told
-        for each in column["entrants"]
-        if each["entrant_id"] in running
-    ]
-    past = slots[1:-2]  # the newest slot may have more by now
-    assert sorted(tuple(each) for each in coloured if each[0] in past) == sorted(
-        each for each in wanted if each[0] in past
-    )
+
+    def is_as_told() -> bool:  # a reading may come between the two
+        slots, coloured = page.evaluate(script)
+        told = ask(base_url, "/api/late-money/indicators", race_id=race_id, pool_type=pool_type)["columns"]
+        wanted = [
+            (board.slot(column["time_interval"]), each["color"])
+            for column in told
+            for each in column["entrants"]
+            if each["entrant_id"] in running
+        ]
+        past = slots[1:-2]  # the newest slot may have more by now
+        here, there = ([tuple(each) for each in cells if each[0] in past] for cells in (coloured, wanted))
+        return sorted(here) == sorted(there)
+
+    eventually(is_as_told)

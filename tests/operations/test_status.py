@@ -99,7 +99,8 @@ def test_the_page_says_what_keeps_requests_to_the_feed_back(client: Client, sett
     Reconciliation.objects.create(
         race_date_nz=date(2026, 11, 21), since=clock.now(), races=96, repaired=2, unread=1, read_at=clock.now()
     )
-    valkey.client().hset(key, mapping={"held": round((time.time() + 30) * 1_000_000), "failures": 3})
+    server = valkey.client().time()  # nobody shifts the server's clock
+    valkey.client().hset(key, mapping={"held": (server[0] + 30) * 1_000_000, "failures": 3})
     valkey.client().set(budget.NAME, '{"60": {"polls": 12, "longest_seconds": 23.4}}')
     page = client.get("/status").content.decode()
     valkey.client().delete(key, budget.NAME)

@@ -23,6 +23,8 @@ from redis.exceptions import RedisError
 NAMES = (
     "write",
     "transform",
+    "poller",
+    "freshness",
     "corridor",
     "history",
     "serve",

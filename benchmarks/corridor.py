@@ -198,7 +198,7 @@ async def poll_rounds(scenario: Scenario, race_ids: Sequence[str], rounds: int, 
 
 
 async def _poll(feed: FeedClient, gate: asyncio.Semaphore, race_id: str) -> Poll:
-    """As moneyflow.polling.poller does it: fetch, and hand over as soon as the answer is in hand."""
+    """As moneyflow.polling.leader does it: fetch, and hand over as soon as the answer is in hand."""
     async with gate:
         asked = time.time()
         found = await feed.fetch_event(race_id)
@@ -241,6 +241,11 @@ def start_feed(tree: ProcessTree, first_start: datetime) -> None:
     settings.FEED_REQUESTS_PER_MINUTE = 0  # what is measured is not to wait for the budget
     argv = [sys.executable, "-m", "benchmarks.feed", "--port", str(port), "--first-start", first_start.isoformat()]
     tree.start(Program(name="feed", argv=argv, env=os.environ))
+    await_feed(port)
+
+
+def await_feed(port: int) -> None:
+    """Wait until a feed on this machine answers."""
     give_up = time.monotonic() + PATIENCE_SECONDS
     while time.monotonic() < give_up:
         try:

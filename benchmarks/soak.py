@@ -6,6 +6,7 @@ still fill, so that the slopes of memory have no mark.
 """
 
 import math
+import re
 import tempfile
 import time
 from collections import Counter, defaultdict
@@ -34,12 +35,13 @@ SETTINGS |= dict.fromkeys(("HISTORY_RETENTION_DAYS", "ANSWERS_RETENTION_DAYS"), 
 SETTINGS["LOG_LEVEL"] = "WARNING"
 LOOK_SECONDS = 5.0
 MB = 1e6
-FILLING_DAYS = 2.0  # until the log of events is full, which streams and Valkey hold; before that nothing can be flat
+FILLING_DAYS = 3.0  # until the log of events is full, which streams and Valkey hold; before that nothing can be flat
 BLOCKS, STUDENT_T = 12, 2.228  # of whose means a slope is taken; 95 %, two-sided, for BLOCKS − 2 degrees of freedom
 MOST_MB_A_DAY = 2.0  # that memory may be proven to grow
 BOUNDED = ("postgres", "valkey", "simulator")  # by their settings; the last one is no part of the product
 PROGRAMS = {"raceday.web": "web", "config.asgi": "stream", "raceday.simulator": "simulator"}
 SERVERS = ("postgres", "valkey")
+ENDED = re.compile(r"\S+ ended with code -?\d+")  # as the supervisor says it
 ATTACHED = "SELECT relname FROM pg_class JOIN pg_inherits ON inhrelid = oid WHERE relkind = 'r' ORDER BY 1"
 OUTCOMES = "SELECT outcome, count(*) FROM poll_runs GROUP BY 1"
 ARCHIVE = """
@@ -61,13 +63,12 @@ class Slope(NamedTuple):
 
 
 class Soak:
-    """A tree under way: its memory by program, and the process ids that each program has had."""
+    """A tree under way: its memory by program, and the days that had partitions at the start."""
 
     def __init__(self, tree: Tree) -> None:
         self.tree = tree
         self.began = tree.clocks[-1].timestamp()
         self.memory: dict[str, Samples] = defaultdict(list)
-        self.pids: dict[str, set[int]] = defaultdict(set)
         self.days = sorted(attached_days(tree))
 
     def day(self) -> float:
@@ -81,7 +82,6 @@ class Soak:
         """Note the memory of each program now."""
         used: Counter[str] = Counter()
         for name, process in programs(self.tree):
-            self.pids[name].add(process.pid)
             used[name] += memory_bytes(process)
         for name, size in used.items():
             self.memory[name].append((self.day(), size / MB))
@@ -154,9 +154,8 @@ def memory_figures(soak: Soak) -> Iterator[Figure]:
         told = f"{slope.a_day:+.1f} MB a day, 95 %: {slope.least:+.1f} to {slope.most:+.1f}; {last:.0f} MB at the end"
         most = MOST_MB_A_DAY if is_full and name not in BOUNDED else None
         yield Figure(name=f"soak.memory.{name}", what=told, figure=max(0.0, slope.least), unit="MB/day", at_most=most)
-    again = {name: len(pids) - (2 if name == "control" else 1) for name, pids in soak.pids.items()}
-    told = ", ".join(name for name, times in again.items() if times) or "of any program"
-    yield Figure(name="soak.restarts", what=told, figure=sum(again.values()), unit="times", at_most=0)
+    ended = ENDED.findall(soak.tree.said.read_text())
+    yield Figure(name="soak.ended", what=", ".join(ended) or "by itself", figure=len(ended), unit="programs", at_most=0)
 
 
 def attached_days(tree: Tree) -> set[date]:
@@ -182,7 +181,7 @@ def partition_figures(soak: Soak) -> Sequence[Figure]:
     kept = [day for day in days if (today - day).days > RETENTION_DAYS]
     return [
         Figure(name="soak.partitions.made", what=what, figure=len(made), unit="days", at_least=midnights),
-        Figure(name="soak.partitions.detached", what=what, figure=len(gone), unit="days", at_least=min(midnights, 1)),
+        Figure(name="soak.partitions.detached", what=what, figure=len(gone), unit="days", at_least=midnights),
         Figure(name="soak.partitions.kept", what="past their retention", figure=len(kept), unit="days", at_most=0),
     ]
 
@@ -195,7 +194,13 @@ def poll_figures(soak: Soak) -> Sequence[Figure]:
     told = ", ".join(f"{number} {outcome}" for outcome, number in sorted(outcomes.items()))
     a_day = archive / MB / soak.day()
     return [
-        Figure(name="soak.archive", what="a day", figure=a_day, unit="MB", at_most=ARCHIVE_MARK_MB),
+        Figure(
+            name="soak.archive",
+            what="a day of answers, at these cadences",
+            figure=a_day,
+            unit="MB",
+            at_most=ARCHIVE_MARK_MB,
+        ),
         Figure(name="soak.polls", what=told, figure=sum(outcomes.values()), unit="polls", at_least=1),
         Figure(name="soak.failed", what=", ".join(FAULTS), figure=failed, unit="polls", at_most=0),
         Figure(name="soak.database", what="its size at the end", figure=size / MB, unit="MB"),

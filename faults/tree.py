@@ -83,6 +83,11 @@ class Tree:
         return self.settings.get("REDIS_URL") or home.redis_url(self.root)
 
     @property
+    def said(self) -> Path:
+        """Where the supervisor writes what it would tell a person."""
+        return self.root.with_suffix(".said")
+
+    @property
     def feed(self) -> str:
         """The simulator's address; it moves when the tree is started again."""
         parts = urlsplit(self._running()["NZTAB_API_URL"])
@@ -98,8 +103,7 @@ class Tree:
 
     def start(self) -> None:
         """Start the demo and wait until it says that it is ready."""
-        said = self.root.with_suffix(".said")
-        with said.open("wb") as out:
+        with self.said.open("wb") as out:
             self.process = process = subprocess.Popen(
                 [
                     sys.executable,
@@ -117,11 +121,11 @@ class Tree:
                 preexec_fn=die_with_parent(signal.SIGTERM),  # noqa: PLW1509 no thread of ours is in a lock
             )
         try:
-            await_true(lambda: READY_MARK in said.read_text() or process.poll() is not None, READY_SECONDS)
+            await_true(lambda: READY_MARK in self.said.read_text() or process.poll() is not None, READY_SECONDS)
         except FaultsError:
             self.stop()
-        if READY_MARK not in said.read_text():
-            raise FaultsError(f"the tree did not start: {' '.join(said.read_text().split())[-300:]}")
+        if READY_MARK not in self.said.read_text():
+            raise FaultsError(f"the tree did not start: {' '.join(self.said.read_text().split())[-300:]}")
         self.clocks.append(parse_clock(self._running()["RACEDAY_CLOCK"]))
 
     def stop(self) -> None:

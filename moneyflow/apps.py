@@ -19,7 +19,7 @@ class MoneyflowConfig(AppConfig):
         post_migrate.connect(_make_partitions, sender=self)
         register(check_runway, Tags.database)
         writers = dict.fromkeys((f"write-{shard}" for shard in range(SHARDS)), "moneyflow.writer.run")
-        poller, publisher = "moneyflow.polling.poller.run", "moneyflow.publisher.run"
+        poller, publisher = "moneyflow.polling.election.run", "moneyflow.publisher.run"
         cluster.connect({"control": poller, "publish": publisher, **writers})
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
+from statistics import median
 
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError, connection
@@ -12,6 +13,7 @@ from prometheus_client.core import GaugeMetricFamily
 from redis.exceptions import RedisError
 
 from moneyflow import answers, publisher
+from moneyflow.polling.live_races import expected_refreshes
 from operations import checks
 from operations.checks import LiveRace, Part, Status
 from raceday import clock, valkey
@@ -39,7 +41,7 @@ class Gauges:
         yield from _machine()
         if facts is not None:
             yield _overdue(facts.live, now)
-            for read in (_active_races, _database, _ages):
+            for read in (_active_races, _database, _ages, _refreshes):
                 try:
                     yield from read(now)
                 except (DatabaseError, InterfaceError):
@@ -121,6 +123,15 @@ def _ages(now: datetime) -> Iterator[Metric]:
         yield GaugeMetricFamily("feed_age_seconds", "Since the feed's own newest stamp", value=age_seconds)
         age_seconds = (now - newest["polled_at"]).total_seconds()
         yield GaugeMetricFamily("poll_age_seconds", "Since the newest poll of any race", value=age_seconds)
+
+
+def _refreshes(now: datetime) -> Iterator[Metric]:
+    periods = [each.period for each in expected_refreshes(now)]
+    told = "Races about to close whose next refresh by the feed is expected"
+    yield GaugeMetricFamily("closing_races_on_beat", told, value=len(periods))
+    if periods:
+        told = "Between the feed's refreshes of those races, median"
+        yield GaugeMetricFamily("feed_refresh_seconds", told, value=median(periods))
 
 
 # ── From Valkey ─────────────────────────────────────────────────────────────────────────────────

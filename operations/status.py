@@ -12,6 +12,7 @@ from redis.exceptions import RedisError
 from moneyflow import answers
 from moneyflow.models import Reconciliation
 from moneyflow.polling.budget import read_stretched
+from moneyflow.polling.live_races import expected_refreshes
 from operations import checks
 from operations.admin.task_words import CLUSTERS
 from operations.checks import LiveRace, Status
@@ -91,6 +92,7 @@ class StatusPage(Page):
         found["feed_refresh"] = settings.FEED_REFRESH_SECONDS
         if facts is not None:
             found |= {"is_known": True, "tiers": tiers_of(facts.live, now), "polled_at": _local(facts.polled_at)}
+            found["expected"] = [(each.period, _local(each.at)) for each in expected_refreshes(now)]
             found["refresh"] = found["tiers"][0].seconds if found["tiers"] else None
             found |= {"reconciliation": Reconciliation.objects.first()}
             found |= {"closing": closing(now), "incidents": incidents(now), "generated_at": _local(facts.generated_at)}

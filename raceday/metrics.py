@@ -16,6 +16,14 @@ DB_WRITE_SECONDS = Histogram(
     "Reading what is stored of a race, and writing and committing what a poll changes",
     buckets=BUCKETS_SECONDS,
 )
+POLL_LATENESS_SECONDS = Histogram(
+    "raceday_poll_lateness_seconds", "How late a poll began after it was due", buckets=BUCKETS_SECONDS
+)
+POLLER_STALL_SECONDS = Gauge(
+    "raceday_poller_stall_seconds",
+    "The longest time in the last ten seconds for which the poller's loop did not run",
+    multiprocess_mode="mostrecent",
+)
 PUBLISH_SECONDS = Histogram("publish_seconds", "Making the bodies of one topic", buckets=BUCKETS_SECONDS)
 POLLS = Counter("raceday_polls", "Poll attempts by what became of them", ["outcome"])
 POLLS_STRETCHED = Counter(

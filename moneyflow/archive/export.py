@@ -4,6 +4,7 @@ from collections.abc import Callable
 from functools import partial
 from importlib import import_module
 from pathlib import Path
+from sys import executable
 from typing import Any
 
 import msgspec
@@ -51,7 +52,8 @@ def write_parquet(source: BaseDatabaseWrapper, days: Days, folder: Path, show: S
     try:
         pa, pq = import_module("pyarrow"), import_module("pyarrow.parquet")
     except ImportError:
-        raise NoParquetError("Parquet needs pyarrow: pip install -r requirements-parquet.txt") from None
+        how = f"{executable} -m pip install -r requirements-parquet.txt"
+        raise NoParquetError(f"Parquet needs pyarrow: {how}") from None
     for table in TABLES:
         with source.chunked_cursor() as cursor:
             cursor.execute(table.select, days.values)

@@ -1,5 +1,6 @@
 """Partitions past their retention into files: written, read back and compared, and only then dropped."""
 
+import os
 from functools import partial
 from pathlib import Path
 from zipfile import ZIP_DEFLATED, ZipFile
@@ -36,6 +37,8 @@ def retire(partition: Partition, folder: Path, show: Show) -> Path:
     try:
         write_file(partition, part, show)
         check_file(partition, part)
+        with part.open("rb") as file:
+            os.fsync(file.fileno())  # the table is dropped for good
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)

@@ -11,7 +11,9 @@ LIVE = {
         "polled_at": POLLED,
         "generated_at": "2026-11-21T15:25:55.000+13:00",
         "feed_age_seconds": 11.4,
-        "refresh_seconds": 15,
+        "refresh_seconds": 5,
+        "feed_refresh_seconds": 15.0,
+        "next_refresh_at": "2026-11-21T15:26:07.400+13:00",
         "is_stale": False,
     },
 }

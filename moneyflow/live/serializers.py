@@ -23,6 +23,10 @@ class FreshnessSerializer(serializers.Serializer[Any]):
     generated_at = InstantField(allow_null=True, help_text="the feed's own stamp of what is shown")
     feed_age_seconds = serializers.FloatField(allow_null=True, help_text="since generated_at when this body was made")
     refresh_seconds = serializers.IntegerField(allow_null=True, help_text="between polls; null: polled no more")
+    feed_refresh_seconds = serializers.FloatField(
+        allow_null=True, help_text="between the feed's refreshes of this race, as learned from polls; null: unclear"
+    )
+    next_refresh_at = InstantField(allow_null=True, help_text="when the next of them is expected")
     is_stale = serializers.BooleanField(help_text="the feed missed two of its refreshes when this body was made")
 
 

@@ -6,7 +6,7 @@ from django.template.response import TemplateResponse
 from django_q.models import Failure
 from redis.exceptions import RedisError
 
-from moneyflow.polling.poller import next_daily
+from moneyflow.polling.leader import next_daily
 from operations.admin import task_words
 from operations.admin.redelivery import taken_tasks
 from operations.admin.tables import Table

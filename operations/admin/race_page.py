@@ -1,4 +1,4 @@
-"""What a race's admin page shows around its fields: four queries, however big the race."""
+"""What a race's admin page shows around its fields: four queries, however big the race, and a fifth as it closes."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
@@ -6,7 +6,9 @@ from decimal import Decimal
 from typing import Any
 
 from moneyflow.models import MoneyFlowHistory
+from moneyflow.polling.live_races import expected_refresh
 from operations.admin.tables import Table
+from raceday import clock
 from raceday.models import PollRun
 from raceday.money import cents, dollars
 from raceday.staff.chart import Chart, Series, lay_out
@@ -31,6 +33,7 @@ def race_page(race: Race) -> dict[str, Any]:
         pools_table(race),
         result_table(race),
         dividends_table(race),
+        refresh_table(race),
         poll_runs_table(poll_runs),
     ]
     return {"chart": share_chart(race, entrants, flow), "tables": list(filter(None, tables))}
@@ -179,6 +182,14 @@ def _exact(number: float | None) -> Decimal | None:
 def _positions(dividend: Mapping[str, Any]) -> str:
     runners: Sequence[Mapping[str, Any]] = dividend.get("positions") or []
     return ", ".join(str(runner.get("runner_number")) for runner in runners)
+
+
+def refresh_table(race: Race) -> Table | None:
+    """Show how often the feed renews a race that closes, as learned from polls; None while that is unclear."""
+    if (expected := expected_refresh(race.race_id, clock.now())) is None:
+        return None
+    cells = [f"{expected.period:.1f} s", nz_clock(expected.at)]
+    return Table("The feed's refresh", ["Every", "Next expected, NZ"], [cells])
 
 
 def poll_runs_table(poll_runs: Iterable[PollRun]) -> Table:

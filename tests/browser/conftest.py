@@ -17,7 +17,7 @@ from tests.support.isolation import free_port
 
 PATIENCE_MS = 30_000  # of a busy machine
 # At that speed most races are polled each 6 s, and one that closes twice a second.
-CADENCES = {"FAR": "240", "NEAR": "120", "SOON": "60", "CLOSING": "20", "SETTLING": "60"}
+CADENCES = {"FAR": "120", "NEAR": "60", "SOON": "30", "CLOSING": "10", "SETTLING": "30"}
 
 expect.set_options(timeout=PATIENCE_MS)
 

@@ -49,6 +49,7 @@ STATE = """async (written) => {
     return stateOf(document);
 }"""
 NEWS = """async ([body, alert]) => {
+    for (let timer = 0; timer < 10_000; timer++) clearInterval(timer); // what the page does by itself needs its parts
     document.body.innerHTML = '<div id="late-money"></div>';
     const { showAlerts } = await import("/static/board/alerts.js");
     const box = document.getElementById("late-money");
@@ -145,9 +146,9 @@ def test_exact_halves_are_rounded_alike(blank: Page) -> None:
 
 
 def test_events_bring_the_page_to_what_the_server_shows(page: Page, base_url: str) -> None:
-    page.goto(f"/races/{open_race(base_url, after_seconds=4)}")  # it is polled often, and much is bet
+    page.goto(f"/races/{open_race(base_url, after_seconds=6)}")  # near its close it is polled often, and much is bet
     *_, first = page.evaluate(SHOWN)
-    for _ in range(60):
+    for _ in range(120):
         page.wait_for_timeout(500)
         here, there, newest = page.evaluate(SHOWN)
         if newest > first and here == there:

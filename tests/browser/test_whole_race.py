@@ -39,7 +39,7 @@ def told(base_url: str, race_id: str) -> dict[str, Any]:
 
 
 def test_a_race_is_shown_as_the_api_tells_it_from_open_to_final(page: Page, base_url: str) -> None:
-    race_id = open_race(base_url, after_seconds=4)
+    race_id = open_race(base_url, after_seconds=6)
     page.goto(f"/races/{race_id}")
     page.evaluate("window.isTheSamePage = true")
     seen: list[Any] = []

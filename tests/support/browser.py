@@ -6,11 +6,13 @@ from typing import Any
 import httpx
 from hypothesis import HealthCheck, settings
 
+from tests.support.streams import eventually
+
 # Generated cases for one page, which all of them share.
 in_one_page = settings(
     max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )
-SPEED = 40  # of Raceday's clock: a second of the machine is as many seconds of the races
+SPEED = 20  # of Raceday's clock: a second of the machine is as many seconds of the races
 PAGES = ("today", "race", "late-money", "record", "status")
 
 
@@ -20,11 +22,18 @@ def ask(base_url: str, address: str, **query: Any) -> Any:
 
 
 def open_race(base_url: str, *, after_seconds: float = 12) -> str:
-    """Return the next race that starts in so many seconds of the machine's time or later."""
-    found = ask(base_url, "/api/races/upcoming", limit=100)
-    now = instant(found["timestamp"])
-    races = [race for race in found["races"] if instant(race["start_time"]) - now > after_seconds * SPEED]
-    return str(next(race["race_id"] for race in races if race["status"] == "Open"))
+    """Return the next race that starts in so many seconds of the machine's time or later; wait at a card's end."""
+    races: list[str] = []
+
+    def is_found() -> bool:
+        found = ask(base_url, "/api/races/upcoming", limit=100)
+        since = instant(found["timestamp"]) + after_seconds * SPEED
+        is_open = [race for race in found["races"] if race["status"] == "Open"]
+        races.extend(race["race_id"] for race in is_open if instant(race["start_time"]) > since)
+        return bool(races)
+
+    eventually(is_found)
+    return races[0]
 
 
 def address_of(name: str, base_url: str) -> str:

@@ -186,8 +186,8 @@ RESULTS = body(
 )
 FRESHNESS = body(
     {
-        **fields("polled_at generated_at", maybe(instant)),
-        **fields("feed_age_seconds refresh_seconds", maybe(number)),
+        **fields("polled_at generated_at next_refresh_at", maybe(instant)),
+        **fields("feed_age_seconds refresh_seconds feed_refresh_seconds", maybe(number)),
         "is_stale": yes_no,
     }
 )

@@ -16,7 +16,7 @@ from moneyflow.archive.databases import PARTS, snapshot, working_on
 from moneyflow.archive.packing import DamagedError
 from moneyflow.archive.replay import NotEmptyError, replay
 from moneyflow.archive.tables import Days
-from moneyflow.management.commands.import_day import day
+from moneyflow.management.days import add_days, days_of
 from moneyflow.management.progress import Progress
 
 
@@ -24,14 +24,13 @@ class Command(BaseCommand):
     help = "Replay archived answers into an empty database and compare it with this one; exit code 1 if they differ."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--date", type=day, required=True, help="NZ racing day, YYYY-MM-DD")
-        parser.add_argument("--to", type=day, help="the last day, if there are several")
+        add_days(parser)
         parser.add_argument("--race", action="append", default=[], help="only this race; may be given again")
         parser.add_argument("--speed", type=float, help="times as fast as it was; as fast as it goes if left out")
         parser.add_argument("--into", metavar="URL", help="an empty database; if left out, one that is dropped again")
 
     def handle(self, *_: Any, **options: Any) -> None:
-        days = Days(options["date"], options["to"] or options["date"])
+        days = days_of(options)
         into = nullcontext(options["into"]) if options["into"] else passing_database()
         try:
             with snapshot() as source, into as url, working_on(url, past.OPTIONS) as target:

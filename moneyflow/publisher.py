@@ -75,13 +75,16 @@ def work_off(asking: Asking) -> None:
     while asking:
         topic, asked = next(iter(asking.items()))
         _let_polls_pass(give_up)
-        _publish(topic)
-        backlog.done(TOPICS, *asked)
+        if _is_over(topic, asked[0]):
+            backlog.done(TOPICS, *asked)
         del asking[topic]
 
 
-def _publish(topic: str) -> None:
-    """Publish a topic. A fault that nobody foresaw leaves its bodies outdated: whoever asks for one will see it."""
+def _is_over(topic: str, asked: bytes) -> bool:
+    """Publish a topic; return False if it is to be tried again. Given up, its bodies stay outdated, and requests fail.
+
+    A server that stood still cancels what it was doing when it goes on: that is over at the next try.
+    """
     cluster.show_life(OUTAGE_SECONDS)
     try:
         publishing.publish(topic)
@@ -89,6 +92,8 @@ def _publish(topic: str) -> None:
         if is_outage(fault):
             raise
         log.exception("publication_failed", topic=topic)
+        return backlog.count_try(TOPICS, asked) >= MOST_TRIES
+    return True
 
 
 def _let_polls_pass(give_up: float) -> None:

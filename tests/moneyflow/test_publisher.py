@@ -95,7 +95,9 @@ def test_a_topic_stays_while_a_server_is_away(monkeypatch: pytest.MonkeyPatch) -
     assert waiting() == ["race:2", "race:3"]
 
 
-def test_a_topic_that_cannot_be_published_does_not_stop_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_topic_that_cannot_be_published_is_tried_again_and_does_not_stop_the_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     published = []
 
     def publish(topic: str) -> bool:
@@ -106,8 +108,11 @@ def test_a_topic_that_cannot_be_published_does_not_stop_the_others(monkeypatch: 
 
     monkeypatch.setattr(publishing, "publish", publish)
     ask_to_publish(["race:1", "race:2"])
-    take_and_work()
-    assert (published, waiting()) == (["race:2"], [])
+    for _ in range(MOST_TRIES):
+        assert "race:1" in waiting()
+        take_and_work()
+        assert published == ["race:2"]
+    assert waiting() == []
 
 
 def test_a_topic_that_ends_its_publisher_each_time_is_given_up(published: list[str]) -> None:

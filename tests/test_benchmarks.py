@@ -87,7 +87,7 @@ def test_a_table_is_printed_for_people_and_names_the_conditions() -> None:
 @pytest.mark.parametrize(
     ("arguments", "environment", "sentence"),
     [
-        (["speed"], {}, "there is no benchmark 'speed': choose of write, transform, corridor, history, serve"),
+        (["speed"], {}, "there is no benchmark 'speed': choose of write, transform, poller, freshness, corridor"),
         (["--rounds", "0"], {}, "--rounds or --days must be 1 or more."),
         (["write"], {"DATABASE_URL": ""}, "DATABASE_URL is not set: `./run bench` sets it."),
         (["write"], {"DATABASE_URL": "postgresql://u@127.0.0.1:1/d"}, "the database failed: "),

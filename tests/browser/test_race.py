@@ -291,7 +291,7 @@ def test_colours_are_edited_stored_and_shown(race_page: Page, base_url: str, com
 def test_the_colours_are_those_that_the_api_tells(pool_type: str, page: Page, base_url: str) -> None:
     race_id = ask(base_url, "/api/races/upcoming", limit=100, lookback_minutes=120)["races"][0]["race_id"]
     page.goto(f"/races/{race_id}")
-    page.get_by_role("button", name={"win": "Win", "odds": "Odds"}[pool_type]).last.click()
+    page.locator("#timeline-views").get_by_role("button", name={"win": "Win", "odds": "Odds"}[pool_type]).click()
     script = """() => {
         const table = document.querySelector("#timeline-table table");
         const slots = [...table.tHead.rows[0].cells].map((cell) => cell.textContent);

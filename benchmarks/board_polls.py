@@ -65,7 +65,7 @@ def measure(rounds: int | None) -> list[Figure]:
     found: list[Figure] = []
     with TemporaryDirectory(prefix="raceday-bench-") as folder, ProcessTree() as tree:
         simulation = past_racing()
-        corridor.start_feed(tree, simulation.first_start)
+        corridor.start_feed(tree, "--first-start", simulation.first_start.isoformat())
         busy = (race.race_id for race in open_races(simulation) if is_busy(race, simulation.world, counted + 2))
         with corridor.cluster(tree, Path(folder)) as log, served() as address:
             scenario = corridor.Scenario(RACES, 0, counted)

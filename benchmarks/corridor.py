@@ -80,7 +80,7 @@ def measure(rounds: int | None) -> list[Figure]:
     with TemporaryDirectory(prefix="raceday-bench-") as folder, ProcessTree() as tree:
         simulation = past_racing()
         races = iter(open_races(simulation))
-        start_feed(tree, simulation.first_start)
+        start_feed(tree, "--first-start", simulation.first_start.isoformat())
         with cluster(tree, Path(folder)) as log:
             for scenario in SCENARIOS:
                 counted = rounds or scenario.rounds
@@ -235,17 +235,13 @@ def _whole_lines(log: BinaryIO) -> Iterator[bytes]:
 # ── The processes ───────────────────────────────────────────────────────────────────────────────
 
 
-def start_feed(tree: ProcessTree, first_start: datetime) -> None:
+def start_feed(tree: ProcessTree, *arguments: str, name: str = "benchmarks.feed") -> None:
+    """Start a simulated feed of its own process, and wait until it answers."""
     port = free_port()
     settings.NZTAB_API_URL = f"http://127.0.0.1:{port}/affiliates/v1"
     settings.FEED_REQUESTS_PER_MINUTE = 0  # what is measured is not to wait for the budget
-    argv = [sys.executable, "-m", "benchmarks.feed", "--port", str(port), "--first-start", first_start.isoformat()]
+    argv = [sys.executable, "-m", name, "--port", str(port), *arguments]
     tree.start(Program(name="feed", argv=argv, env=os.environ))
-    await_feed(port)
-
-
-def await_feed(port: int) -> None:
-    """Wait until a feed on this machine answers."""
     give_up = time.monotonic() + PATIENCE_SECONDS
     while time.monotonic() < give_up:
         try:

@@ -6,7 +6,7 @@ number of races can be close at once, and each poll finds a change.
 """
 
 import argparse
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 
@@ -84,15 +84,15 @@ def source_of(simulation: Simulation) -> Source:
     return source
 
 
-def main() -> None:
-    """Serve on loopback until a signal ends it."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.feed")
+def serve(name: str, source_from: Callable[[datetime], Source]) -> None:
+    """Serve on loopback, as `python -m NAME`, what a source for racing from --first-start on answers."""
+    parser = argparse.ArgumentParser(prog=f"python -m {name}")
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--first-start", type=datetime.fromisoformat, required=True)
     options = parser.parse_args()
-    app = feed_app(source_of(simulation_from(options.first_start)), clock.now)
+    app = feed_app(source_from(options.first_start), clock.now)
     server_of(app).run(sockets=[listening(options.port)])
 
 
 if __name__ == "__main__":
-    main()
+    serve("benchmarks.feed", lambda first_start: source_of(simulation_from(first_start)))

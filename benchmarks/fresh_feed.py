@@ -3,18 +3,16 @@
 Each is of a simulation of its own. Their refreshes come up to half a second late.
 """
 
-import argparse
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from itertools import accumulate, takewhile
 
-from raceday import clock
+from benchmarks.feed import serve
 from raceday.racing_day import racing_day
 from raceday.simulator.day import Race, Simulation, card_of
 from raceday.simulator.envelope import Answer, Request
 from raceday.simulator.market import shown_at
-from raceday.simulator.running import listening, server_of
-from raceday.simulator.server import Source, feed_app
+from raceday.simulator.server import Source
 from raceday.simulator.wire import answer
 from raceday.simulator.world import World, dice
 
@@ -46,28 +44,23 @@ def refreshes(race: Race, since: float, until: float) -> list[float]:
 
 
 def source_of(found: Sequence[Simulation]) -> Source:
-    """Answer as the simulator does, with refreshes that come late."""
-    races = {race.race_id: race for race in map(second_race, found)}
+    """Answer as the simulator does, with refreshes that come late.
+
+    Each race is asked of its own simulation: to look for it in all of them takes a second.
+    """
+    races = {race.race_id: (simulation, race) for simulation in found for race in [second_race(simulation)]}
 
     def source(request: Request, now: datetime) -> Answer:
-        race, at = races.get(request.path.rsplit("/", 1)[1]), now.timestamp()
-        if race is not None:
-            shown = shown_at(race.plan, WORLD, at)
-            at = at if at >= shown + lateness(race, shown) else shown - 0.001
-        return answer(found, request, datetime.fromtimestamp(at, UTC))
+        asked, at = races.get(request.path.rsplit("/", 1)[1]), now.timestamp()
+        if asked is None:
+            return answer(found, request, now)
+        simulation, race = asked
+        shown = shown_at(race.plan, WORLD, at)
+        at = at if at >= shown + lateness(race, shown) else shown - 0.001
+        return answer([simulation], request, datetime.fromtimestamp(at, UTC))
 
     return source
 
 
-def main() -> None:
-    """Serve on loopback until a signal ends it."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.fresh_feed")
-    parser.add_argument("--port", type=int, required=True)
-    parser.add_argument("--first-start", type=datetime.fromisoformat, required=True)
-    options = parser.parse_args()
-    app = feed_app(source_of(simulations(options.first_start)), clock.now)
-    server_of(app).run(sockets=[listening(options.port)])
-
-
 if __name__ == "__main__":
-    main()
+    serve("benchmarks.fresh_feed", lambda first_start: source_of(simulations(first_start)))

@@ -2,8 +2,6 @@
 
 import asyncio
 import json
-import os
-import sys
 import time
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
@@ -15,18 +13,17 @@ import numpy as np
 import psycopg
 from django.conf import settings
 
-from benchmarks.corridor import await_feed, cluster
+from benchmarks.corridor import cluster, start_feed
 from benchmarks.figures import BenchmarkError
 from benchmarks.fresh_feed import WORLD, refreshes, second_race, simulations
 from benchmarks.fresh_plan import Followed
-from benchmarks.load import free_port
 from moneyflow.pipeline import process_answer
 from moneyflow.polling import election
 from raceday import clock
 from raceday.feed.client import FeedClient
 from raceday.models import PollRun
 from raceday.queue.broker import StreamBroker
-from raceday.run.process import ProcessTree, Program
+from raceday.run.process import ProcessTree
 from raceday.simulator.day import Race
 from races.cadence import SOON
 
@@ -38,13 +35,8 @@ def poll() -> list[Followed]:
     """Follow the races until they close, and return what became of them."""
     first_start = clock.now()
     races = list(map(second_race, simulations(first_start)))
-    port = free_port()
-    settings.NZTAB_API_URL = f"http://127.0.0.1:{port}/affiliates/v1"
-    argv = [sys.executable, "-m", "benchmarks.fresh_feed", "--port", str(port)]
-    argv += ["--first-start", first_start.isoformat()]
     with TemporaryDirectory(prefix="raceday-bench-") as folder, ProcessTree() as tree:
-        tree.start(Program(name="feed", argv=argv, env=os.environ))
-        await_feed(port)
+        start_feed(tree, "--first-start", first_start.isoformat(), name="benchmarks.fresh_feed")
         with cluster(tree, Path(folder)) as log:
             asyncio.run(_follow(races))
             stored = _stored_at(log.read().splitlines())

@@ -83,7 +83,7 @@ def measure(rounds: int | None) -> list[Figure]:
     legs = min(rounds or LEGS, LEGS)
     with TemporaryDirectory(prefix="raceday-bench-") as folder, ProcessTree() as tree:
         simulation = past_racing()
-        corridor.start_feed(tree, simulation.first_start)
+        corridor.start_feed(tree, "--first-start", simulation.first_start.isoformat())
         most = WARM_UP + 2 * legs * ROUNDS
         busy = (race.race_id for race in open_races(simulation) if is_busy(race, simulation.world, most))
         race_ids = list(islice(busy, RACES))

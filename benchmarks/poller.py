@@ -5,7 +5,6 @@ to store them is measured by `corridor`. `--rounds` is in seconds here: the mark
 """
 
 import asyncio
-import os
 import sys
 import time
 from collections import Counter
@@ -20,9 +19,8 @@ from django.conf import settings
 from msgspec import Struct
 from structlog.testing import capture_logs
 
-from benchmarks.corridor import await_feed
+from benchmarks.corridor import start_feed
 from benchmarks.figures import Figure, percentile
-from benchmarks.load import free_port
 from moneyflow import answers
 from moneyflow.polling import stalls
 from moneyflow.polling.budget import seconds_late
@@ -32,7 +30,7 @@ from moneyflow.polling.plan import LiveRace, Turn, next_turn
 from raceday import clock, valkey
 from raceday.feed.client import FeedAnswer, FeedClient, FeedError
 from raceday.queue.broker import StreamBroker
-from raceday.run.process import ProcessTree, Program
+from raceday.run.process import ProcessTree
 from races.cadence import CadenceSeconds
 
 SECONDS = 60
@@ -110,14 +108,9 @@ class Run(Struct, frozen=True):
 def measure(rounds: int | None) -> list[Figure]:
     """Let the poller follow races for so many seconds, in each scenario."""
     seconds = rounds or SECONDS
-    settings.FEED_REQUESTS_PER_MINUTE = 0  # no limit: the poller is asked what it can, not what is polite
     found: list[Figure] = []
     with ProcessTree() as tree:
-        port = free_port()
-        settings.NZTAB_API_URL = f"http://127.0.0.1:{port}/affiliates/v1"
-        argv = [sys.executable, "-m", "benchmarks.still_feed", "--port", str(port)]
-        tree.start(Program(name="feed", argv=argv, env=os.environ))
-        await_feed(port)
+        start_feed(tree, name="benchmarks.still_feed")
         for scenario in SCENARIOS:
             settings.CADENCE_SECONDS = scenario.cadences
             with capture_logs() as logged:

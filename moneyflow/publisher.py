@@ -20,7 +20,6 @@ TOPICS = "raceday:outdated"
 AT_ONCE = 100
 POLLS_FIRST_SECONDS = 0.2
 LOOK_SECONDS = 0.02
-OUTAGE_SECONDS = 60.0  # in which a publisher that waits for a server is taken to be alive
 
 Asking = dict[str, list[bytes]]  # by topic: the items of the backlog that ask for it
 log = structlog.get_logger(__name__)
@@ -85,7 +84,7 @@ def _is_over(topic: str, asked: bytes) -> bool:
 
     A server that stood still cancels what it was doing when it goes on: that is over at the next try.
     """
-    cluster.show_life(OUTAGE_SECONDS)
+    cluster.show_life(cluster.OUTAGE_SECONDS)
     try:
         publishing.publish(topic)
     except Exception as fault:

@@ -21,8 +21,6 @@ from raceday.outage import outlast
 from raceday.queue import cluster
 from raceday.queue.backlog import MOST_TRIES
 
-OUTAGE_SECONDS = 60.0  # in which a writer that waits for a server is taken to be alive
-
 log = structlog.get_logger(__name__)
 
 
@@ -62,7 +60,7 @@ def write_patiently(shard: Shard, entry: Entry, *, is_suspect: bool) -> None:
     tries = itertools.count(int(is_suspect))
 
     def write() -> None:
-        cluster.show_life(OUTAGE_SECONDS)
+        cluster.show_life(cluster.OUTAGE_SECONDS)
         found = unpacked(entry)
         if is_poison:
             walked = crashed(entry.race_id, found, WriterKilledError(f"its writer ended {MOST_TRIES} times"))

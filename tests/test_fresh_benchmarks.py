@@ -1,14 +1,17 @@
 """What the benchmarks of freshness and of the poller count."""
 
+import json
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pytest
 
+from benchmarks.fresh_feed import second_race, simulations, source_of
 from benchmarks.fresh_plan import SOURCES, WAYS, Followed, Source, simulated
 from benchmarks.freshness import ages
 from benchmarks.poller import Begun, missed
 from moneyflow.polling.plan import LiveRace
+from raceday.simulator.envelope import ROOT, Request
 
 START = datetime(2026, 11, 21, 2, 30, tzinfo=UTC)
 
@@ -32,3 +35,12 @@ def test_polls_for_which_there_was_no_time_are_counted() -> None:
     race = LiveRace("r1", START + timedelta(hours=1), "Open")
     begun = [Begun("r1", START + timedelta(seconds=60 * minute), 1.0) for minute in (0, 1, 3, 4, 7)]
     assert missed(begun, [race, LiveRace("r2", START, "Open")]) == 2
+
+
+def test_each_race_that_closes_with_others_is_answered_and_no_other() -> None:
+    found = simulations(START)[:2]
+    source = source_of(found)
+    for race_id in [second_race(simulation).race_id for simulation in found]:
+        answered = source(Request(path=f"{ROOT}/events/{race_id}", query={}), START)
+        assert json.loads(answered.body)["data"]["race"]["event_id"] == race_id
+    assert source(Request(path=f"{ROOT}/events/nothing", query={}), START).status == 404

@@ -36,7 +36,6 @@ WHERE locktype = 'advisory' AND granted AND pg_locks.database = pg_stat_activity
     AND state = 'idle' AND state_change < clock_timestamp() - make_interval(secs => %s)
 """
 STOPPED_SECONDS, STOPPED_LOOKS = 1.5, 2
-OUTAGE_SECONDS = 60.0  # in which a poller that waits for a server is taken to be alive
 TICK_SECONDS = 0.2
 READ_SECONDS, SEND_EVERY_SECONDS = 0.5, 5.0  # alerts that are due, or whose writer died before it could ask
 SEND = "moneyflow.tasks.send_alerts"
@@ -52,7 +51,7 @@ def run() -> None:
     """Poll the races, or stand by for the leader, until the cluster stops; each worker of `control` runs this."""
     daily = StreamBroker(list_key="default")
     while not cluster.is_stopping():
-        cluster.show_life(OUTAGE_SECONDS)
+        cluster.show_life(cluster.OUTAGE_SECONDS)
         try:
             with _connect() as connection:
                 if _wins_leadership(connection) and _has_runway(daily):
@@ -77,7 +76,7 @@ def _wins_leadership(connection: psycopg.Connection[Any]) -> bool:
     """Wait for the lock. If the leader sends no statements because it is stopped or hangs, end its connection."""
     looks_stopped = 0
     while not cluster.is_stopping():
-        cluster.show_life(OUTAGE_SECONDS)
+        cluster.show_life(cluster.OUTAGE_SECONDS)
         if connection.execute("SELECT pg_try_advisory_lock(%s)", [LOCK]).fetchone() == (True,):
             return True
         stopped = connection.execute(STOPPED_LEADER, [LOCK >> 32, LOCK & 0xFFFFFFFF, STOPPED_SECONDS]).fetchone()

@@ -82,25 +82,25 @@ def plan_today(today: date) -> Plan:
 
 def existing() -> list[Partition]:
     """Read which partitions are attached."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT parent.relname, child.relname FROM pg_inherits"
-            " JOIN pg_class parent ON parent.oid = inhparent JOIN pg_class child ON child.oid = inhrelid"
-            " WHERE parent.relname = ANY(%s) AND pg_table_is_visible(parent.oid) ORDER BY 2",
-            [list(PARENTS)],
-        )
-        return [_partition(parent, name) for parent, name in cursor.fetchall()]
+    return _partitions(
+        "SELECT parent.relname, child.relname FROM pg_inherits"
+        " JOIN pg_class parent ON parent.oid = inhparent JOIN pg_class child ON child.oid = inhrelid"
+        " WHERE parent.relname = ANY(%s) AND pg_table_is_visible(parent.oid) ORDER BY 2"
+    )
 
 
 def detached() -> list[Partition]:
     """Read which partitions were detached and are still there, the oldest first."""
+    return _partitions(
+        "SELECT parent, relname FROM pg_class, unnest(%s::text[]) AS parent"
+        " WHERE relkind = 'r' AND NOT relispartition AND relname ~ ('^' || parent || '_\\d{4}_\\d\\d_\\d\\d$')"
+        " AND pg_table_is_visible(oid) ORDER BY right(relname, 10), 1"
+    )
+
+
+def _partitions(statement: str) -> list[Partition]:
     with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT parent, relname FROM pg_class, unnest(%s::text[]) AS parent"
-            " WHERE relkind = 'r' AND NOT relispartition AND relname ~ ('^' || parent || '_\\d{4}_\\d\\d_\\d\\d$')"
-            " AND pg_table_is_visible(oid) ORDER BY right(relname, 10), 1",
-            [list(PARENTS)],
-        )
+        cursor.execute(statement, [list(PARENTS)])
         return [_partition(parent, name) for parent, name in cursor.fetchall()]
 
 

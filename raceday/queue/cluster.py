@@ -34,6 +34,7 @@ CLUSTERS = ("control", "write-0", "write-1", "publish", "default")
 HEARTBEAT_SECONDS = 1.0  # between heartbeats in Valkey
 ASK_SECONDS = 3.0  # between tasks by which a cluster finds out that its own tasks get done
 STANDSTILL_SECONDS = 10.0  # without a sign of life, after which a cluster ends itself
+OUTAGE_SECONDS = 60.0  # in which a worker that waits for a server is taken to be alive
 NICENESS = {"publish": 19, "default": 19}  # what commits readings goes first where processors are scarce
 
 log = structlog.get_logger(__name__)

@@ -54,14 +54,6 @@ def ended(tab: str, at: At) -> list[str]:
     return race_ids
 
 
-@pytest.fixture
-def queue() -> Iterator[StreamBroker]:
-    queue = StreamBroker(list_key="default")
-    queue.delete_queue()
-    yield queue
-    queue.delete_queue()
-
-
 def take(queue: StreamBroker) -> list[dict[str, Any]]:
     """Return the tasks that wait, and remove them."""
     entries: Any = valkey().xrange(queue.stream)

@@ -1,7 +1,6 @@
 """When the ended races of a day are read again."""
 
 import asyncio
-from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
@@ -41,14 +40,6 @@ def test_it_is_due_at_nine_in_the_evening_and_each_ten_minutes_until_midnight(no
 )
 def test_the_last_evening_is_the_one_before(now: datetime, day: date, since: datetime) -> None:
     assert last_evening(now) == (day, since)
-
-
-@pytest.fixture
-def queue() -> Iterator[StreamBroker]:
-    queue = StreamBroker(list_key="default")
-    queue.delete_queue()
-    yield queue
-    queue.delete_queue()
 
 
 def test_it_is_asked_for_on_taking_over_and_once_at_nine(queue: StreamBroker, monkeypatch: pytest.MonkeyPatch) -> None:

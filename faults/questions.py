@@ -94,10 +94,10 @@ class Questions:
 
     def oldest_waiting(self) -> float | None:
         """Return when the oldest waiting answer was put there; None if none waits."""
-        with redis.Redis.from_url(self.tree.redis_url, socket_timeout=2, decode_responses=True) as client:
-            streams = ["raceday:queue:default", *client.scan_iter("raceday:answers:*", _type="stream")]
+        with redis.Redis.from_url(self.tree.redis_url, socket_timeout=2) as client:
+            streams = [b"raceday:queue:default", *client.scan_iter("raceday:answers:*", _type="stream")]
             first = [client.xrange(stream, count=1) for stream in streams]
-        return min((int(entries[0][0].split("-")[0]) / 1000 for entries in first if entries), default=None)
+        return min((int(entries[0][0].split(b"-")[0]) / 1000 for entries in first if entries), default=None)
 
     def untrue(self, readings: Sequence[Reading], dividends: Sequence[Decimal | None], since: datetime) -> int:
         """Count the readings from `since` on that show another Win dividend than the simulator's market had then."""

@@ -22,7 +22,7 @@ from moneyflow.transform.records import MoneyFlow
 from raceday import clock, metrics
 from raceday.feed.client import FeedAnswer, FeedError
 from raceday.feed.parse import parse_event
-from raceday.feed.records import ParseFault, RaceSnapshot
+from raceday.feed.records import ENDED, ParseFault, RaceSnapshot
 from raceday.models import FeedPayload, PollRun
 from raceday.outage import is_outage, sqlstate
 from raceday.published import resources, shelf
@@ -153,7 +153,7 @@ def _written(parsed: Parsed, *, is_again: bool, is_replay: bool, judge: Judge) -
             return _without_partition(snapshot, answer, cause, transform_ms)
         if not written.is_applied:
             continue
-        remember(snapshot.race_id, packed, version=state.version + 1)
+        remember(snapshot.race_id, packed, version=state.version + 1, is_over=snapshot.status in ENDED)
         wrote = time.perf_counter()
         if flow.alerts and not is_replay:
             announce(snapshot.race_id, answer.polled_at)

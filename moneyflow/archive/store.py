@@ -17,7 +17,7 @@ from raceday.feed.client import FeedAnswer
 from raceday.racing_day import racing_day
 
 MOST_DEEP = 200  # answers that must be unpacked for one, and that are lost with one
-MOST_RACES = 200  # that a writer remembers, those polled last: some 100 kB each
+MOST_RACES = 200  # that a writer remembers, those polled last
 CARD = "card:"
 ARCHIVE_PAGE = """
 INSERT INTO feed_answers (race_id, polled_at, fetch_ms, sha256, body) VALUES (%s, %s, %s, %s, %s)
@@ -70,10 +70,11 @@ def pack_answer(race_id: str, answer: FeedAnswer, content: bytes, *, version: in
     )
 
 
-def remember(race_id: str, packed: PackedAnswer, *, version: int) -> None:
-    """Note that an answer is stored and made this version of its race."""
+def remember(race_id: str, packed: PackedAnswer, *, version: int, is_over: bool = False) -> None:
+    """Note that an answer is stored and made this version of its race; of a race that is over forget it."""
     _newest.pop(race_id, None)
-    _newest[race_id] = (version, packed)
+    if not is_over:
+        _newest[race_id] = (version, packed)
     if len(_newest) > MOST_RACES:
         del _newest[next(iter(_newest))]
 

@@ -89,6 +89,16 @@ def test_a_writer_remembers_only_so_many_races(noon: datetime, monkeypatch: pyte
     assert list(store._newest) == ["r2"]
 
 
+def test_a_writer_forgets_a_race_that_is_over(noon: datetime, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(store, "_newest", {})
+    for second, status in enumerate(("Interim", "Final")):
+        at = noon + timedelta(seconds=second)
+        body = event("r1", generated_at=at, runners=[])
+        body["data"]["race"]["status"] = status
+        process_answer("r1", answer(body, polled_at=at))
+        assert list(store._newest) == (["r1"] if status == "Interim" else [])
+
+
 def test_an_answer_whose_poll_is_not_written_is_not_archived_but_kept_apart(noon: datetime) -> None:
     process_answer("r1", answer(b"{}", polled_at=noon))
     assert (FeedAnswer.objects.count(), FeedPayload.objects.count()) == (0, 1)

@@ -9,7 +9,7 @@ from django.core.management import CommandError, call_command
 from django.db.models import F
 from pytest_django import Settings
 
-from moneyflow.models import MoneyFlowHistory
+from moneyflow.models import MoneyFlowHistory, Reconciliation
 from moneyflow.tasks import NoCardError, daily
 from raceday import clock
 from raceday.models import PollRun
@@ -88,7 +88,11 @@ def test_poll_race_says_when_a_race_is_not_known(tab: str) -> None:
 def test_poll_status_shows_races_and_faults(tab: str) -> None:
     said("import_day")
     PollRun.objects.create(race_id="r9", polled_at=clock.now(), outcome="parse_error", reason="$.data: gone")
+    day = racing_day(clock.now()) - timedelta(days=1)
+    counted = {"races": 7, "repaired": 2, "unread": 1}
+    Reconciliation.objects.create(race_date_nz=day, since=clock.now(), read_at=clock.now(), **counted)
     told = said("poll_status")
+    assert f"reconciled {day}: 7 races, 2 repaired, 1 unread" in told
     assert "parse_error       1 in 15 min" in told
     assert "r9: parse_error $.data: gone" in told
     assert f"live races {Race.objects.live().count()}" in told

@@ -7,6 +7,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand
 from django.db.models import Count, Max, Q
 
+from moneyflow.models import Reconciliation
 from raceday import clock
 from raceday.models import PollRun
 from raceday.queue.cluster import heartbeat_ages
@@ -27,6 +28,8 @@ class Command(BaseCommand):
         for cluster, age in heartbeat_ages().items():
             self.stdout.write(f"{cluster:<10} {'no heartbeat yet' if age is None else f'heartbeat {age:.0f} s ago'}")
         self._outcomes(now - WINDOW)
+        if second_look := Reconciliation.objects.first():
+            self.stdout.write(f"reconciled {second_look}")
         live = Race.objects.live()
         self.stdout.write(f"live races {live.count()}, started but not ended {live.due(now).count()}")
         for race in live.filter(start_time__gte=now - WINDOW).select_related("meeting", "mark")[:NEXT_RACES]:

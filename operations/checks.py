@@ -190,7 +190,7 @@ def queue() -> Part:
     """Count the answers that wait to be written."""
     waiting = answers.waiting()
     status = Status.OK if waiting <= MANY_ANSWERS else Status.DEGRADED
-    return Part(Status.UNHEALTHY if waiting > TOO_MANY_ANSWERS else status, f"{waiting} answers wait to be written")
+    return Part(Status.UNHEALTHY if waiting > TOO_MANY_ANSWERS else status, f"answers that wait to be written: {waiting}")
 
 
 def clusters() -> Part:

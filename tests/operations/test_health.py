@@ -156,7 +156,7 @@ def test_where_nothing_runs_it_says_how_to_start(client: Client, runway: None) -
 def test_answers_that_pile_up_are_told(client: Client, runway: None) -> None:
     refused = FeedError(reason="HTTP 503", http_status=503, retry_after=None, polled_at=clock.now(), fetch_ms=1.0)
     answers.hand_over([("r1", refused)] * (checks.MANY_ANSWERS + 1))
-    assert not_ok(client) == (200, {"queue": "101 answers wait to be written"})
+    assert not_ok(client) == (200, {"queue": "answers that wait to be written: 101"})
     answers.hand_over([("r1", refused)] * checks.TOO_MANY_ANSWERS)
     assert not_ok(client)[0] == 503
 

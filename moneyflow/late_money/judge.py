@@ -12,7 +12,7 @@ from moneyflow.late_money.numbers import Increments, numbers
 from moneyflow.late_money.prices import HIGHEST_SUM, LOWEST_SUM
 from moneyflow.late_money.records import Evidence, Floats, Reading, RunnerVerdict, Silence, Verdict
 from moneyflow.late_money.score import falls, net_scores, standardised
-from moneyflow.late_money.tape import APART_SECONDS, MEMORY_SECONDS, Tape, tape_of
+from moneyflow.late_money.tape import MEMORY_SECONDS, Tape, tape_of
 
 OPEN = "Open"
 EARLIEST_SECONDS = -180.0  # since the advertised start
@@ -69,13 +69,13 @@ def judge(readings: Sequence[Reading], artefact: Artefact | None, calibration: C
     return Verdict(runners=verdicts, detector=detector)
 
 
-def measure(readings: Sequence[Reading], *, apart_seconds: float = APART_SECONDS) -> Measured | Silence:
-    """Return the numbers of the newest reading and those before it that are so far apart, or why there are none."""
+def measure(readings: Sequence[Reading]) -> Measured | Silence:
+    """Return the numbers of the newest of a race's readings, or why there are none."""
     newest = readings[-1]
     if reason := silence(newest):
         return reason
     since = newest.seconds_since_start - KEPT_SECONDS
-    tape = tape_of([each for each in readings if each.seconds_since_start >= since], apart_seconds=apart_seconds)
+    tape = tape_of([each for each in readings if each.seconds_since_start >= since])
     if reason := silence_of(tape, newest.seconds_since_start):
         return reason
     tape = tape.of_live()

@@ -17,7 +17,7 @@ from moneyflow.late_money.prices import (
 from moneyflow.late_money.records import Flags, Floats, Reading
 
 MEMORY_SECONDS = 210.0  # what the numbers look back on
-APART_SECONDS = 12.5  # between readings; increments of a few seconds show single bets, which look like late money
+APART_SECONDS = 9.0  # between readings; increments of a few seconds show single bets, which look like late money
 BY_RUNNER = ("dollars", "variance", "dividends", "fixed_odds", "chances", "is_live")
 
 
@@ -48,12 +48,12 @@ class Tape(Struct, frozen=True, kw_only=True, eq=False):
         return structs.replace(self, entrant_ids=ids, **parts)
 
 
-def tape_of(readings: Sequence[Reading], *, apart_seconds: float = APART_SECONDS) -> Tape:
+def tape_of(readings: Sequence[Reading]) -> Tape:
     """Lay readings, oldest first, side by side in the newest one's order of entrants.
 
     Left out are readings without a pool or with incomplete dividends, those that show what the one before showed
     (the source had not renewed its data), those MEMORY_SECONDS older than the newest that is left, and of a source
-    that renews itself faster than each `apart_seconds` those between.
+    that renews itself faster than each APART_SECONDS those between.
     """
     ids, size = readings[-1].entrant_ids, (len(readings), len(readings[-1].entrant_ids))
     aligned = [each if each.entrant_ids == ids else realigned(each, ids) for each in readings]
@@ -66,7 +66,7 @@ def tape_of(readings: Sequence[Reading], *, apart_seconds: float = APART_SECONDS
     rows = rows[are_new(pool[rows], dividends[rows])]
     at = np.array([each.seconds_since_start for each in aligned], float)
     rows = rows[at[rows] >= at[rows].max(initial=-np.inf) - MEMORY_SECONDS]
-    rows = rows[are_apart(at[rows], apart_seconds)]
+    rows = rows[are_apart(at[rows], APART_SECONDS)]
     dividends = filled(dividends[rows], scratched[rows])
     pool = pool[rows]
     shares = pool_shares(dividends)

@@ -84,7 +84,7 @@ def test_the_page_says_what_is_from_the_archive_and_what_is_simulated(client: Cl
     assert "from 2 races; by those before, 4 asked were 5.5" in own
     assert "1 of 1 won" in own
     assert "published" not in own
-    assert "<b>0.15</b>, <em>0.85</em><small>0.12 to 0.18</small>" in simulated
+    assert "<b>0.19</b>, <em>0.81</em><small>0.16 to 0.23</small>" in simulated
 
 
 def test_another_artefact_has_no_simulated_record(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:

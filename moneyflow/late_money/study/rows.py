@@ -68,7 +68,7 @@ def _polls(race: Race, dice: np.random.Generator) -> list[int]:
 
 
 def _rows_at(race: Race, place: int) -> Rows | None:
-    found = measure(race.readings[: place + 1], apart_seconds=0)  # the net has learned from all readings
+    found = measure(race.readings[: place + 1])
     if isinstance(found, Silence):
         return None
     kept = np.ones(len(found.numbers), bool)

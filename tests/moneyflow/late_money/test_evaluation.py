@@ -22,7 +22,7 @@ def rows_of(world: World) -> tuple[str, str]:
     own = world.false_alerts_after_own
     after = f"{own.mean:.1f} ({own.low:.1f}–{own.high:.1f})" if own else "–"
     return (
-        f"| {name} | {world.ordinary_races:,}, {world.informed_races} | {found} | {world.seconds_left} |",
+        f"| {name} | {world.ordinary_races:,}, {world.informed_races:,} | {found} | {world.seconds_left} |",
         f"| {name} | {world.false_alerts:.1f} | {after} |",
     )
 

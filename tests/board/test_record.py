@@ -84,6 +84,7 @@ def test_the_page_says_what_is_from_the_archive_and_what_is_simulated(client: Cl
     assert "from 2 races; by those before, 4 asked were 5.5" in own
     assert "1 of 1 won" in own
     assert "published" not in own
+    assert "trained on 128,000 races of" in simulated
     assert "<b>0.19</b>, <em>0.81</em><small>0.16 to 0.23</small>" in simulated
 
 

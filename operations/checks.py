@@ -190,7 +190,8 @@ def queue() -> Part:
     """Count the answers that wait to be written."""
     waiting = answers.waiting()
     status = Status.OK if waiting <= MANY_ANSWERS else Status.DEGRADED
-    return Part(Status.UNHEALTHY if waiting > TOO_MANY_ANSWERS else status, f"answers that wait to be written: {waiting}")
+    status = Status.UNHEALTHY if waiting > TOO_MANY_ANSWERS else status
+    return Part(status, f"answers that wait to be written: {waiting}")
 
 
 def clusters() -> Part:

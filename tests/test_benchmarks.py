@@ -40,7 +40,8 @@ from raceday.streams.subscriber import write_frame
 
 NOON = datetime(2026, 11, 21, 0, 0, tzinfo=UTC)
 FEW = ("--rounds", "1")
-QUICK = ("write", "transform", "corridor", "history", "detect", "archive")  # the others start trees, or peers from registries
+# The others start trees, or peers from registries.
+QUICK = ("write", "transform", "corridor", "history", "detect", "archive")
 
 
 def bench(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:

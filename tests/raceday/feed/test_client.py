@@ -61,7 +61,7 @@ def test_a_date_to_come_back_at_is_held_against_the_answers_own_date(tab: str) -
     control(tab, "503", retry_after=format_datetime(datetime.now(UTC) + timedelta(seconds=40), usegmt=True))
     retry_after = refused().retry_after
     assert retry_after is not None
-    assert 30 < retry_after <= 40
+    assert 30 < retry_after <= 41  # a server writes its Date once a second
 
 
 def test_a_feed_that_asks_to_wait_is_asked_no_more(tab: str, settings: Settings) -> None:

@@ -23,6 +23,9 @@ PYTHON = sys.executable
 # Two of `control`: one polls while the other stands by.
 CLUSTERS = {"control": "control", "standby": "control", "write-0": "write-0", "write-1": "write-1"}
 CLUSTERS |= {"publish": "publish", "default": "default"}
+# `prepare` has made the checks. Those of these clusters also load all addresses, before a worker is forked that needs
+# them; the others need none, and write again the sooner after a crash.
+CHECKED = {"publish", "default"}
 SPARE_CONNECTIONS = 15  # for psql, migrations and the supervisor, beside DB_POOL_MAX
 READY_SECONDS = 30.0
 HEALTHY_SECONDS = 10.0
@@ -169,7 +172,7 @@ def start_programs(tree: ProcessTree, env: Mapping[str, str], *, logs: Path | No
             raise StartError(line.removeprefix(REFUSAL_MARK), code=1)
         if line == MIGRATED_MARK:
             for name in CLUSTERS:
-                tree.start(program(name, "manage.py", "qcluster"))
+                tree.start(program(name, "manage.py", "qcluster", *([] if name in CHECKED else ["--skip-checks"])))
         (say if line.startswith(FAILURE_MARK) else progress)(line)
     await_web(tree, port)
     page = "welcome" if env.get("DEMO") == "true" else ""

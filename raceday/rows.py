@@ -1,6 +1,6 @@
 """Rows of several tables by one prepared statement, all of one moment: PostgreSQL writes JSON, and msgspec reads it.
 
-A model a row, a query a table and planning each query anew cost more than all that PostgreSQL does for them.
+One query a table, one model a row and a new plan for each query would cost more than what PostgreSQL does for them.
 """
 
 from collections.abc import Mapping

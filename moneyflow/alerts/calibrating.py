@@ -20,7 +20,7 @@ from moneyflow.transform.late_money import readings_of
 from raceday.feed.records import RaceStatus
 from races.models import Race
 
-# Four a day asked may become two to eight by the calibration before; what moves further waits for staff.
+# Where the new calibration gives four false alerts a day, the one before may give from two to eight. Else staff decide.
 LEAST_FALSE_ALERTS, MOST_FALSE_ALERTS = 2.0, 8.0
 LOOK_AGAIN_SECONDS = 60.0
 RACES_AT_ONCE = 50  # scored in some 3 s

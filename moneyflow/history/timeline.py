@@ -26,9 +26,10 @@ VALUE_COLUMNS = {
 }
 
 # Paging sees the readings up to its horizon. Later readings still show that a baseline was reset.
-# An instant has changed with the one before it: a late poll corrects the increments that follow it, of all entrants.
-# A span has the readings after one document's, up to the next one's. A document has changed if its bucket or its
-# span has, or the document before it: its increment depends on them. The first one's increment is its whole amount.
+# A late poll corrects the increments of the readings that follow it, so an instant counts as changed if the one before
+# it has changed. A span is the readings after one document's reading, up to the next document's. A document's increment
+# depends on its bucket, its span and the document before it: if one of them has changed, so has the document. The first
+# document's increment is its whole amount.
 TIMELINE = """
 WITH stored AS MATERIALIZED (
     SELECT * FROM money_flow_history

@@ -14,8 +14,8 @@ def deltas(before: Body | None, after: Body) -> list[Event]:
     """Return (kind, data) for each kind of news between two bodies of `/api/races/{id}/live`.
 
     Kinds are alert, status, pool and odds; each alert that is new or has news is an event. Values are absolute and only
-    those that changed; each data has race_id and polled_at. Nothing known before, other entrants than before, or an
-    alert that is gone is one ("snapshot", after). One worked: a win price that moves to 3.4 is
+    those that changed; each data has race_id and polled_at. If nothing was known before, if there are other entrants,
+    or if an alert is gone, the only event is ("snapshot", after). One worked: a win price that moves to 3.4 is
     ("odds", {race_id, polled_at, "entrants": [{"entrant_id": …, "fixed_win_odds": 3.4}]}).
     """
     if before is None or _ids(before) != _ids(after) or not _go_on(before["alerts"], after["alerts"]):

@@ -323,7 +323,7 @@ def _make_afar(asked: ResourceRequest, noted: Lookup | None) -> Body:
 
 
 def _renewed(mark: Mark | None) -> Mark | None:
-    # That there is nothing yet was looked at just now, and stands as long as a body would.
+    # Somebody looked just now and found nothing yet: that holds for as long as a body would.
     return mark and mark._replace(fresh_until=mark.fresh_until and time.time() + clock.real_seconds(LIVE_SECONDS))
 
 

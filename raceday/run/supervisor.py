@@ -46,7 +46,7 @@ SUITE = [*PYTEST, "-n", "3", *(f"--ignore={path}" for path in APART)]  # for two
 REST = ["-m", "pytest", *APART]
 # An hour that comes twice, a year's end, a leap day.
 SHIFTED_DAYS = ("2027-04-04T02:30", "2027-12-31T23:50", "2028-02-29")
-DATE_SENSITIVE = [  # that names a day, or takes its own from the clock, and is quick: the suite is there for the rest
+DATE_SENSITIVE = [  # quick tests of what depends on the day; the suite runs all others, on the real one
     *("tests/races", "tests/meetings", "tests/operations", "tests/moneyflow/history", "tests/moneyflow/store"),
     *(f"tests/moneyflow/test_{name}.py" for name in ("commands", "pipeline", "publishing", "samples")),
     "tests/raceday/test_racing_day.py",

@@ -52,13 +52,13 @@ class Chart:
 
 
 def _path(points: Sequence[tuple[float, float]]) -> str:
-    """One point a unit of width, the last, is all a reader can see."""
+    """Draw a line with one point, the last, for each unit of width: nobody could see more."""
     columns = {round(x): f"{round(x)} {round(y)}" for x, y in points}
     return "M" + "L".join(columns.values())
 
 
 def _minutes(since: datetime, until: datetime) -> list[datetime]:
-    """The round NZ minutes in the span, at most MOST_TICKS of them."""
+    """Return the round NZ minutes in the span, at most MOST_TICKS of them."""
     minutes = (until - since).total_seconds() / 60
     step = next((step for step in STEPS_MINUTES if minutes / step <= MOST_TICKS), STEPS_MINUTES[-1])
     local = since.astimezone(NZ)

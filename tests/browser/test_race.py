@@ -180,7 +180,7 @@ def test_a_new_alert_is_told_in_a_sentence(blank: Page) -> None:
     assert before == ""  # what a page brings, it has told
     assert after == (
         "▲ 7 Kowhai Lad +$420 in 15 s, expected $60, 1 in 910 races share 9.8 % → 15.2 %, tote 8.50 → 5.50, fixed"
-        " 7.00 → – · 7 s after the advertised start such alerts won 13 of 96, 11 expected"
+        " 7.00 → – · 7 s after the advertised start such alerts won 13 of 96, 11.2 expected"
     )
     assert role == "alert"
 

@@ -39,6 +39,6 @@ function alertElement(alert) {
   ];
   element.append(make("b", "", `▲ ${alert.runner_number} ${alert.name}`), " ", money, " ", make("span", "sub", evidence.join(", ")));
   const { settled, won, expected } = alert.record;
-  if (settled) element.append(" ", make("span", "sub", `such alerts won ${won} of ${settled}${expected ? `, ${expected.toFixed(0)} expected` : ""}`));
+  if (settled) element.append(" ", make("span", "sub", `such alerts won ${won} of ${settled}${expected ? `, ${expected.toFixed(1)} expected` : ""}`));
   return element;
 }

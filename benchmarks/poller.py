@@ -29,6 +29,7 @@ from moneyflow.polling.outbox import Outbox
 from moneyflow.polling.plan import LiveRace, Turn, next_turn
 from raceday import clock, valkey
 from raceday.feed.client import FeedAnswer, FeedClient, FeedError
+from raceday.processes import freeze_imports
 from raceday.queue.broker import StreamBroker
 from raceday.run.process import ProcessTree
 from races.cadence import CadenceSeconds
@@ -109,6 +110,7 @@ def measure(rounds: int | None) -> list[Figure]:
     """Let the poller follow races for so many seconds, in each scenario."""
     seconds = rounds or SECONDS
     found: list[Figure] = []
+    freeze_imports()  # as a worker of `control` does
     with ProcessTree() as tree:
         start_feed(tree, name="benchmarks.still_feed")
         for scenario in SCENARIOS:

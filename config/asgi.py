@@ -7,11 +7,13 @@ import django
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 django.setup()
-from raceday.streams.application import Streams  # noqa: E402  # once Django is set up
+from raceday.processes import freeze_imports  # noqa: E402  # once Django is set up
+from raceday.streams.application import Streams  # noqa: E402
 from raceday.streams.server import serve  # noqa: E402
 from races.of_meeting import races_of_meeting  # noqa: E402
 
 application = Streams(races_of_meeting)
+freeze_imports()
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(prog="python -m config.asgi")

@@ -5,7 +5,7 @@ import signal
 
 from django.core.wsgi import get_wsgi_application
 
-from raceday.processes import raise_file_limit, tie_to_parent
+from raceday.processes import freeze_imports, raise_file_limit, tie_to_parent
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 tie_to_parent(signal.SIGKILL)  # a web worker whose server was killed would keep the port
@@ -17,5 +17,6 @@ from raceday.web.server import WebServer  # noqa: E402
 
 application = Lane(django)
 server = WebServer(application)
+freeze_imports()
 
 __all__ = ["Connection", "application", "server"]

@@ -25,7 +25,7 @@ from django_q.tasks import async_task
 from redis.exceptions import RedisError
 
 from raceday import metrics
-from raceday.processes import REVIVED, tie_to_parent
+from raceday.processes import REVIVED, freeze_imports, tie_to_parent
 from raceday.queue import lasting
 from raceday.queue.broker import StreamBroker, valkey
 
@@ -90,7 +90,9 @@ def _run(function: str, **_: Any) -> None:
     As a q2 task it would need Valkey to begin, and a cluster of the same name whose worker is busy for ever could take
     it. If it raises, the worker ends, and the sentinel spawns another.
     """
-    import_string(function)()
+    work = import_string(function)
+    freeze_imports()
+    work()
 
 
 def _bind_children(*, has_endless: bool) -> None:

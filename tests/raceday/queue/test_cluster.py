@@ -46,11 +46,12 @@ class Probe(AppConfig):
         connect({"control": "probe.tasks.run_until_stopped"})
 """,
     "tasks.py": """
-import os, time
+import gc, os, time
 from raceday.queue.broker import valkey
 from raceday.queue.cluster import is_stopping, show_life
 def run_until_stopped():
     valkey().rpush("pollers", os.getpid())
+    valkey().rpush("frozen", gc.get_freeze_count())
     while not is_stopping():
         show_life()
         time.sleep(0.1)
@@ -161,6 +162,12 @@ def test_a_cluster_works_on_after_valkey_restarted(bench: Bench) -> None:
     enqueue("say", "after")
     assert eventually(lambda: valkey().lrange("words", 0, -1) == [b"before", b"after"])
     sys.stdout.write(f"first task after a restart of Valkey: {time.monotonic() - started:.2f} s\n")
+
+
+def test_the_garbage_collector_passes_over_what_an_endless_worker_has_loaded(bench: Bench) -> None:
+    bench.start("control")
+    assert eventually(lambda: bench.numbers("frozen"))
+    assert bench.numbers("frozen")[0] > 10_000
 
 
 @pytest.mark.usefixtures("unmeasured")

@@ -1,17 +1,14 @@
 """A page must not look alive when its data is dead: each way to lie, and that it comes to an end."""
 
-import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import psutil  # type: ignore[import-untyped]
 import pytest
 from playwright.sync_api import CDPSession, Page, expect
 
-from faults.deeds import send
 from faults.tree import Tree
-from tests.support.browser import SPEED, ask, instant, open_race
+from tests.support.browser import SPEED, ask, instant, open_race, parts, stopped
 from tests.support.streams import eventually
 
 Hurt = Callable[[Tree], Any]
@@ -42,25 +39,6 @@ def is_stale(page: Page) -> None:
 
 
 # ── What lies ──
-def parts(tree: Tree, part: str, cluster: str | None = None) -> list[psutil.Process]:
-    """Return the tree's programs of a kind with all below them."""
-    programs = tree.programs(part)
-    if cluster is not None:
-        programs = [each for each in programs if each.environ().get("Q_CLUSTER_NAME") == cluster]
-    found = [process for program in programs for process in [program, *program.children(recursive=True)]]
-    assert found
-    return found
-
-
-@contextmanager
-def stopped(processes: list[psutil.Process]) -> Iterator[None]:
-    send(signal.SIGSTOP, processes)
-    try:
-        yield
-    finally:
-        send(signal.SIGCONT, processes)
-
-
 @contextmanager
 def frozen_feed(tree: Tree) -> Iterator[None]:
     tree.control(fault="freeze")

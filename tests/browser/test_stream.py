@@ -12,7 +12,7 @@ from playwright.sync_api import BrowserContext, Page
 from redis import Redis
 
 from faults.tree import Tree
-from tests.support.browser import SPEED, ask, instant, open_race
+from tests.support.browser import SPEED, ask, instant, open_race, parts, stopped
 from tests.support.streams import NAME, eventually
 
 TELL_SECONDS = 0.02
@@ -74,6 +74,16 @@ def test_seven_tabs_share_one_stream(tabs: Callable[[int], list[Page]], tree: Tr
         eventually(lambda page=page, race_id=race_id: "snapshot" in kinds(page, race_id))
         assert all(not kinds(page, other) for other in ids if other != race_id)
     assert streams_open(tree) == 1
+
+
+def test_a_snapshot_that_was_cut_off_by_another_tab_comes_again(tabs: Callable[[int], list[Page]], tree: Tree) -> None:
+    today, race = tabs(2)
+    with stopped(parts(tree, "valkey")):
+        race.evaluate(FOLLOW, "race_id=made-up-1&topics=pool")
+        race.wait_for_timeout(1000)  # its stream is open, and waits for Valkey
+        today.evaluate(FOLLOW, "race_id=made-up-2&topics=pool")
+        today.wait_for_timeout(500)
+    eventually(lambda: "snapshot" in kinds(race, "made-up-1") and "snapshot" in kinds(today, "made-up-2"))
 
 
 def test_when_the_tab_that_has_the_stream_goes_the_next_one_takes_over(

@@ -1,11 +1,17 @@
-"""What tests in a browser ask for: addresses of pages, and races to open."""
+"""What tests in a browser ask for: addresses of pages, races to open, and programs to stop."""
 
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
 import httpx
+import psutil  # type: ignore[import-untyped]
 from hypothesis import HealthCheck, settings
 
+from faults.deeds import send
+from faults.tree import Tree
 from tests.support.streams import eventually
 
 # Generated cases for one page, which all of them share.
@@ -46,3 +52,22 @@ def address_of(name: str, base_url: str) -> str:
 def instant(text: str) -> float:
     """Return Unix seconds."""
     return datetime.fromisoformat(text).timestamp()
+
+
+def parts(tree: Tree, part: str, cluster: str | None = None) -> list[psutil.Process]:
+    """Return the tree's programs of a kind with all below them."""
+    programs = tree.programs(part)
+    if cluster is not None:
+        programs = [each for each in programs if each.environ().get("Q_CLUSTER_NAME") == cluster]
+    found = [process for program in programs for process in [program, *program.children(recursive=True)]]
+    assert found
+    return found
+
+
+@contextmanager
+def stopped(processes: list[psutil.Process]) -> Iterator[None]:
+    send(signal.SIGSTOP, processes)
+    try:
+        yield
+    finally:
+        send(signal.SIGCONT, processes)

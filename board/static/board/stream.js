@@ -97,23 +97,23 @@ function lose() {
 // ── The connection ──
 async function connect() {
   const mine = ++connections;
-  const served = [...newcomers];
   triedAt = performance.now();
   const query = address(await allQueries());
   if (mine !== connections || !isHolder) return;
   source?.close();
   asked = query;
-  source = new EventSource(`/api/stream?${query}${lastId && `&since=${lastId}${snapshotsOf(served)}`}`);
+  source = new EventSource(`/api/stream?${query}${lastId && `&since=${lastId}${missing(query)}`}`);
   for (const kind of KINDS) source.addEventListener(kind, receive);
-  source.addEventListener("open", () => served.length && share({ kind: "resync", text: "{}", served }), { once: true });
+  if (newcomers.has(DAY)) source.addEventListener("open", () => share({ kind: "resync", text: "{}", isForDay: true }), { once: true });
   source.onerror = ({ target }) => {
     if (target.readyState === EventSource.CLOSED) setTimeout(() => mine === connections && connect(), REFUSED_MS);
   };
 }
 
-function snapshotsOf(served) {
-  const races = served.filter((race) => race !== DAY).map(encodeURIComponent);
-  return races.length ? `&snapshot_of=${races}` : "";
+// Asks again for each snapshot that has not come: the connection before may have been closed ahead of it.
+function missing(query) {
+  const races = (new URLSearchParams(query).get("race_id") ?? "").split(",").filter((race) => race !== DAY && newcomers.has(race));
+  return races.length ? `&snapshot_of=${races.map(encodeURIComponent)}` : "";
 }
 
 async function allQueries() {
@@ -145,22 +145,25 @@ function share(message) {
   take(message);
 }
 
-function take({ kind, text, id, served }) {
+function take({ kind, text, id, isForDay }) {
   if (id) lastId = id;
-  for (const race of served ?? []) newcomers.delete(race);
   Object.assign(heard, { at: Date.now(), running: performance.now() });
   const data = JSON.parse(text);
   if (kind === "ping") Object.assign(server, { now: data.now, speed: data.speed, at: Date.now() });
-  for (const follower of followers) if (wants(follower, kind, data, served)) follower.hear(kind, data);
+  if (isForDay) newcomers.delete(DAY);
+  if (kind === "snapshot") newcomers.delete(raceOf(data));
+  for (const follower of followers) if (wants(follower, kind, data, isForDay)) follower.hear(kind, data);
 }
 
 // Newcomers get snapshots of races; of the day there is none, so they look for themselves.
-function wants({ races, topics, everywhere }, kind, data, served) {
+function wants({ races, topics, everywhere }, kind, data, isForDay) {
   if (kind === "ping") return true;
-  if (kind === "resync") return !served || (served.includes(DAY) && !races.length);
-  const isNamed = races.includes(data.race_id ?? data.race?.race_id);
+  if (kind === "resync") return !isForDay || !races.length;
+  const isNamed = races.includes(raceOf(data));
   return everywhere.includes(kind) || (isNamed && (kind === "snapshot" || topics.includes(kind)));
 }
+
+const raceOf = (data) => data.race_id ?? data.race?.race_id;
 
 channel?.addEventListener("message", ({ data }) => {
   if (data.joined) welcome(data.joined);

@@ -104,7 +104,8 @@ async function connect() {
   asked = query;
   source = new EventSource(`/api/stream?${query}${lastId && `&since=${lastId}${missing(query)}`}`);
   for (const kind of KINDS) source.addEventListener(kind, receive);
-  if (newcomers.has(DAY)) source.addEventListener("open", () => share({ kind: "resync", text: "{}", isForDay: true }), { once: true });
+  // From its first ping on, a connection brings all that happens: who looks then has missed nothing.
+  if (newcomers.has(DAY)) source.addEventListener("ping", () => share({ kind: "resync", text: "{}", isForDay: true }), { once: true });
   source.onerror = ({ target }) => {
     if (target.readyState === EventSource.CLOSED) setTimeout(() => mine === connections && connect(), REFUSED_MS);
   };

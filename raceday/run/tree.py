@@ -23,8 +23,8 @@ PYTHON = sys.executable
 # Two of `control`: one polls while the other stands by.
 CLUSTERS = {"control": "control", "standby": "control", "write-0": "write-0", "write-1": "write-1"}
 CLUSTERS |= {"publish": "publish", "default": "default"}
-# `prepare` has made the checks. Those of these clusters also load all addresses, before a worker is forked that needs
-# them; the others need none, and write again the sooner after a crash.
+# Django's checks load all addresses. These clusters need them before a worker is forked. The others need none, and work
+# again sooner after a crash without the checks, which `prepare` makes at each start.
 CHECKED = {"publish", "default"}
 SPARE_CONNECTIONS = 15  # for psql, migrations and the supervisor, beside DB_POOL_MAX
 READY_SECONDS = 30.0

@@ -113,7 +113,7 @@ async function connect() {
 
 // Asks again for each snapshot that has not come: the connection before may have been closed ahead of it.
 function missing(query) {
-  const races = (new URLSearchParams(query).get("race_id") ?? "").split(",").filter((race) => race !== DAY && newcomers.has(race));
+  const races = wishes(query).races.filter((race) => newcomers.has(race));
   return races.length ? `&snapshot_of=${races.map(encodeURIComponent)}` : "";
 }
 
